@@ -1,0 +1,228 @@
+package artifacts
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/store"
+)
+
+// inject lets a test stop an installation at a chosen point; nil in the program.
+var inject func(point string) error
+
+func point(name string) error {
+	if inject == nil {
+		return nil
+	}
+	return inject(name)
+}
+
+const unfinished = ".new-"
+
+// Stage writes the trees of g as a new generation that nothing points to yet, and returns it with its number.
+func (s Site) Stage(ctx context.Context, st *store.Store, g Generation) (Generation, error) {
+	if err := s.sweep(); err != nil {
+		return g, err
+	}
+	n, err := s.next()
+	if err != nil {
+		return g, err
+	}
+	g.Number = n
+	tmp := filepath.Join(s.Home(), unfinished+strconv.Itoa(n))
+	if err := os.MkdirAll(tmp, 0o755); err != nil {
+		return g, fmt.Errorf("installing generation %d: %w", n, err)
+	}
+	if err := s.fill(ctx, st, tmp, g); err != nil {
+		os.RemoveAll(tmp)
+		return g, fmt.Errorf("installing generation %d: %w", n, err)
+	}
+	return g, nil
+}
+
+func (s Site) fill(ctx context.Context, st *store.Store, tmp string, g Generation) error {
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return err
+	}
+	for name, c := range g.Components {
+		if err := point("restore " + name); err != nil {
+			return err
+		}
+		if err := st.Restore(ctx, c.Output, filepath.Join(tmp, name)); err != nil {
+			return err
+		}
+		tree, err := st.Read(c.Output)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(tmp, name+".tree"), tree, 0o644); err != nil {
+			return err
+		}
+	}
+	if err := writeIndex(tmp, g); err != nil {
+		return err
+	}
+	if err := s.save(tmp, g); err != nil {
+		return err
+	}
+	if err := errors.Join(point("sync"), syncfs(tmp)); err != nil {
+		return err
+	}
+	if err := point("rename generation"); err != nil {
+		return err
+	}
+	return os.Rename(tmp, s.Dir(g.Number))
+}
+
+func syncfs(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return unix.Syncfs(int(f.Fd()))
+}
+
+func (s Site) save(dir string, g Generation) error {
+	b, err := json.MarshalIndent(g, "", "  ")
+	if err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(dir, "generation.json"), append(b, '\n'))
+}
+
+// replaceFile swaps the file at path for one with the bytes b.
+func replaceFile(path string, b []byte) error {
+	tmp := path + ".tmp"
+	if err := os.WriteFile(tmp, b, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+// Prove notes the proof of generation n and keeps its JSON beside the trees.
+func (s Site) Prove(n int, note ProofNote, proof []byte) error {
+	g, err := s.Generation(n)
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(filepath.Join(s.Dir(n), "proof.json"), proof); err != nil {
+		return err
+	}
+	g.Proof = &note
+	return s.save(s.Dir(n), g)
+}
+
+// Discard removes a generation that is not in use.
+func (s Site) Discard(n int) error {
+	if n == s.Current() {
+		return fmt.Errorf("discarding generation %d: it is in use", n)
+	}
+	// Renamed first: a kill in the middle must not leave half a generation under its number.
+	dead := filepath.Join(s.Home(), unfinished+"discard-"+strconv.Itoa(n))
+	if err := os.Rename(s.Dir(n), dead); err != nil {
+		return err
+	}
+	return os.RemoveAll(dead)
+}
+
+// Switch makes generation n the one in use: the links at the prefixes first, while they lead where `current` leads now,
+// then the one rename that moves both.
+func (s Site) Switch(n int) error {
+	if _, err := s.Generation(n); err != nil {
+		return err
+	}
+	if s.Current() == 0 { // nothing is in use yet: links made first would dangle
+		return errors.Join(s.point(n), s.ensureLinks())
+	}
+	return errors.Join(s.ensureLinks(), s.point(n))
+}
+
+// point moves `current` by one rename.
+func (s Site) point(n int) error {
+	if err := point("switch"); err != nil {
+		return err
+	}
+	tmp := filepath.Join(s.Home(), unfinished+"current")
+	os.Remove(tmp)
+	if err := os.Symlink(strconv.Itoa(n), tmp); err != nil {
+		return fmt.Errorf("switching to generation %d: %w", n, err)
+	}
+	if err := os.Rename(tmp, filepath.Join(s.Home(), "current")); err != nil {
+		return fmt.Errorf("switching to generation %d: %w", n, err)
+	}
+	return syncfs(s.Home())
+}
+
+func (s Site) ensureLinks() error {
+	for _, c := range s.components() {
+		path := s.link(c)
+		if target, err := os.Readlink(path); err == nil && target == s.target(c) {
+			continue
+		}
+		if err := point("link " + c); err != nil {
+			return err
+		}
+		if err := os.Symlink(s.target(c), path); err != nil {
+			return fmt.Errorf("linking %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// Rollback switches to generation n, or with n == 0 to the newest one before the current. It returns where it went.
+func (s Site) Rollback(n int) (Generation, error) {
+	all, err := s.Generations()
+	if err != nil {
+		return Generation{}, err
+	}
+	now := s.Current()
+	if now == 0 {
+		return Generation{}, fault.New(fault.Failed, "`status` lists what is installed", "rollback: profile %s has no generation in use below %s", s.Profile, s.Base)
+	}
+	var to *Generation
+	for i, g := range all {
+		if g.Number == n || (n == 0 && g.Number < now) {
+			to = &all[i]
+		}
+	}
+	if to == nil {
+		return Generation{}, fault.New(fault.Failed, "`status` lists the generations that are there", "rollback: profile %s has no generation before %d", s.Profile, now)
+	}
+	return *to, s.Switch(to.Number)
+}
+
+// next returns the number after the highest that was ever visible.
+func (s Site) next() (int, error) {
+	all, err := s.Generations()
+	if err != nil || len(all) == 0 {
+		return 1, err
+	}
+	return all[len(all)-1].Number + 1, nil
+}
+
+// sweep removes what a killed installation left.
+func (s Site) sweep() error {
+	entries, err := os.ReadDir(s.Home())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), unfinished) {
+			if err := os.RemoveAll(filepath.Join(s.Home(), e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,212 @@
+package artifacts
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/store"
+)
+
+// The index of a generation holds what stat(2) said of every installed file: a file whose line is unchanged has not been
+// written to since, as no program can set a file's ctime.
+
+func statLine(path string) (string, error) {
+	var st syscall.Stat_t
+	if err := syscall.Lstat(path, &st); err != nil {
+		return "", err
+	}
+	return strconv.FormatUint(uint64(st.Mode), 8) + " " + strconv.FormatInt(st.Size, 10) + " " +
+		strconv.FormatInt(st.Mtim.Nano(), 10) + " " + strconv.FormatInt(st.Ctim.Nano(), 10) + " " + strconv.FormatUint(st.Ino, 10), nil
+}
+
+func writeIndex(dir string, g Generation) error {
+	var b bytes.Buffer
+	for name := range g.Components {
+		tree, err := readTree(dir, name)
+		if err != nil {
+			return err
+		}
+		for _, e := range tree {
+			if e.Mode.IsDir() {
+				continue
+			}
+			line, err := statLine(filepath.Join(dir, name, e.Path))
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(&b, "%s %s\n", line, filepath.Join(name, e.Path))
+		}
+	}
+	return replaceFile(filepath.Join(dir, "index"), b.Bytes())
+}
+
+func readTree(dir, component string) (store.Tree, error) {
+	b, err := os.ReadFile(filepath.Join(dir, component+".tree"))
+	if err != nil {
+		return nil, err
+	}
+	return store.ParseTree(b)
+}
+
+func readIndex(dir string) map[string]string {
+	index := map[string]string{}
+	b, err := os.ReadFile(filepath.Join(dir, "index"))
+	if err != nil {
+		return index // every file is read then
+	}
+	sc := bufio.NewScanner(bytes.NewReader(b))
+	for sc.Scan() {
+		f := strings.SplitN(sc.Text(), " ", 6)
+		if len(f) == 6 {
+			index[f[5]] = strings.Join(f[:5], " ")
+		}
+	}
+	return index
+}
+
+// Altered lists the files of generation n (component/path, sorted) that are missing or not what was installed. A file whose
+// stat line is the indexed one is taken as unchanged; full reads every byte.
+func (s Site) Altered(ctx context.Context, n int, full bool) ([]string, error) {
+	g, err := s.Generation(n)
+	if err != nil || g.Adopted {
+		return nil, err
+	}
+	dir := s.Dir(n)
+	index := map[string]string{}
+	if !full {
+		index = readIndex(dir)
+	}
+	var mu sync.Mutex
+	var altered []string
+	touched := false
+	eg, ctx := errgroup.WithContext(ctx)
+	eg.SetLimit(runtime.NumCPU())
+	for name := range g.Components {
+		tree, err := readTree(dir, name)
+		if err != nil {
+			return nil, fmt.Errorf("generation %d: %w", n, err)
+		}
+		for part := range slices.Chunk(tree, 512) {
+			eg.Go(func() error {
+				for _, e := range part {
+					key := filepath.Join(name, e.Path)
+					if line, err := statLine(filepath.Join(dir, key)); err == nil && (e.Mode.IsDir() || index[key] == line) {
+						continue
+					}
+					same := sameEntry(filepath.Join(dir, key), e)
+					mu.Lock()
+					touched = true
+					if !same {
+						altered = append(altered, key)
+					}
+					mu.Unlock()
+				}
+				return ctx.Err()
+			})
+		}
+	}
+	if err := eg.Wait(); err != nil {
+		return nil, err
+	}
+	slices.Sort(altered)
+	if touched && len(altered) == 0 {
+		// Touched but equal, or copied with an image: the next look is quick again. Without permission it is not.
+		_ = writeIndex(dir, g)
+	}
+	return altered, nil
+}
+
+func sameEntry(path string, e store.Entry) bool {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode().Type() != e.Mode.Type() {
+		return false
+	}
+	switch {
+	case e.Mode.IsDir():
+		return true
+	case e.Mode&fs.ModeSymlink != 0:
+		target, err := os.Readlink(path)
+		return err == nil && target == e.Target
+	}
+	d, _, err := digest.OfFile(path)
+	return err == nil && d == e.Digest && info.Mode().Perm() == e.Mode.Perm()
+}
+
+// Repair puts the named files (as Altered lists them) of generation n back from the store. Each is replaced by a rename, so
+// that a running program keeps the file that it has open.
+func (s Site) Repair(ctx context.Context, st *store.Store, n int, names []string) error {
+	g, err := s.Generation(n)
+	if err != nil {
+		return err
+	}
+	dir := s.Dir(n)
+	for component := range g.Components {
+		tree, err := readTree(dir, component)
+		if err != nil {
+			return err
+		}
+		for _, e := range tree {
+			if _, found := slices.BinarySearch(names, filepath.Join(component, e.Path)); !found {
+				continue
+			}
+			if err := st.RestoreEntry(e, filepath.Join(dir, component, e.Path)); err != nil {
+				return fmt.Errorf("repairing %s: %w", e.Path, err)
+			}
+		}
+	}
+	return writeIndex(dir, g)
+}
+
+// UserPackages lists the packages (name-version) in generation n that tlsfloor did not install.
+func (s Site) UserPackages(n int) ([]string, error) {
+	g, err := s.Generation(n)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for component := range g.Components {
+		ours := map[string]bool{}
+		if tree, err := readTree(s.Dir(n), component); err == nil {
+			for _, e := range tree {
+				ours[e.Path] = true
+			}
+		}
+		root := filepath.Join(s.Dir(n), component)
+		infos, err := filepath.Glob(filepath.Join(root, "lib", "python3*", "site-packages", "*-info"))
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range infos {
+			rel, err := filepath.Rel(root, path)
+			if err != nil {
+				return nil, err
+			}
+			if !ours[rel] && !g.bundled(rel) {
+				name, _, _ := strings.Cut(strings.TrimSuffix(strings.TrimSuffix(filepath.Base(rel), ".dist-info"), ".egg-info"), "-py")
+				found = append(found, name)
+			}
+		}
+	}
+	slices.Sort(found)
+	return found, nil
+}
+
+// bundled says of an adopted folder, whose tree nobody knows, that pip and setuptools came with its Python.
+func (g Generation) bundled(rel string) bool {
+	base := filepath.Base(rel)
+	return g.Adopted && (strings.HasPrefix(base, "pip-") || strings.HasPrefix(base, "setuptools-"))
+}

@@ -1,0 +1,129 @@
+package build
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/sandbox"
+	"github.com/tlsfloor/tlsfloor/recipes"
+)
+
+// StepError is a command of a step that failed: what ran, the end of its log, and where everything was kept.
+type StepError struct {
+	Step  string
+	Argv  []string
+	Tail  string // the log's last lines
+	Log   string // path of the whole log
+	Enter string // path of a script that re-enters the step's environment
+	Err   error
+}
+
+func (e *StepError) Error() string {
+	return fmt.Sprintf("%s: %s\n%s", e.Step, e.Err, indent(e.Tail))
+}
+
+func (e *StepError) Unwrap() error { return e.Err }
+
+func indent(text string) string { return "| " + strings.ReplaceAll(text, "\n", "\n| ") }
+
+// tailLines is how much of a failed step's log is shown.
+const tailLines = 20
+
+// env is the whole environment of a step's commands.
+func (j *job) env(r *recipes.Steps) []string {
+	env := append(j.Mode.Environ(j.work),
+		"SOURCE_DATE_EPOCH="+strconv.FormatInt(j.epoch, 10),
+		"PYTHONHASHSEED=0",
+		"MAKEFLAGS="+makeFlags,
+	)
+	for _, v := range r.Env {
+		env = append(env, v.Name+"="+v.Value)
+	}
+	return env
+}
+
+// spec is the world of a command of this step.
+func (j *job) spec(argv, env []string) sandbox.Spec {
+	s := sandbox.Spec{Mode: j.Mode, Argv: argv, Dir: j.inside("src"), Env: env, Work: j.work, Host: j.Host,
+		Stdout: j.log, Stderr: j.log, ExtraFiles: j.jobs.files()}
+	if j.Mode == sandbox.Namespaces {
+		for _, need := range j.step.Recipe.Needs {
+			s.Mounts = append(s.Mounts, sandbox.Mount{From: filepath.Join(j.work, "needs", need), To: j.step.Needs[need]})
+		}
+	}
+	return s
+}
+
+// command runs one command of the step. When it fails, the work folder is kept with what a person needs to look into it.
+func (j *job) command(ctx context.Context, argv, env []string) error {
+	fmt.Fprintf(j.log, "\n$ %s\n", strings.Join(argv, " "))
+	err := sandbox.Run(ctx, j.spec(argv, env))
+	if err == nil || ctx.Err() != nil {
+		return errors.Join(err, ctx.Err())
+	}
+	return j.fail(argv, env, err)
+}
+
+// fail keeps the work folder of a step and returns the error that shows where.
+func (j *job) fail(argv, env []string, err error) error {
+	tail := j.log.tail(tailLines)
+	full := strings.Contains(tail, "No space left on device")
+	dir, keepErr := j.keep(j.spec(argv, env))
+	if keepErr != nil {
+		return errors.Join(err, keepErr)
+	}
+	e := &StepError{Step: j.step.Name, Argv: argv, Tail: tail, Log: filepath.Join(dir, "log"), Enter: filepath.Join(dir, "enter.sh"), Err: err}
+	hint := "the whole log is " + e.Log + "; to look around where it failed: sh " + e.Enter
+	if full {
+		hint = "the disk is full: make room below " + j.Store.Dir() + " or choose another folder with -store=<folder>; " + hint
+	}
+	return fault.New(fault.Failed, hint, "%w", e)
+}
+
+// Kept is what a failed step leaves to re-enter it: enter.json in its folder.
+type Kept struct {
+	Spec sandbox.Spec `json:"spec"`
+}
+
+// keep moves the work folder to the store's failed folder, in place of an older failure of the same step.
+func (j *job) keep(s sandbox.Spec) (string, error) {
+	dir := j.Store.Failed(j.step.Name)
+	if err := os.RemoveAll(dir); err != nil {
+		return "", err
+	}
+	if err := os.Rename(j.work, dir); err != nil {
+		return "", err
+	}
+	s.Work = dir
+	s.Stdout, s.Stderr, s.ExtraFiles = nil, nil, nil
+	for i, m := range s.Mounts {
+		s.Mounts[i].From = filepath.Join(dir, strings.TrimPrefix(m.From, j.work))
+	}
+	move := func(text string) string { return strings.ReplaceAll(text, j.work, dir) } // without namespaces the paths are the host's
+	s.Dir = move(s.Dir)
+	s.Env = slices.DeleteFunc(slices.Clone(s.Env), func(v string) bool { return strings.HasPrefix(v, "MAKEFLAGS=") })
+	for i, v := range s.Env {
+		s.Env[i] = move(v)
+	}
+	b, err := json.MarshalIndent(Kept{s}, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	enter := fmt.Sprintf("#!/bin/sh\n# A shell with the environment, the file systems and the folder of the command that failed:\n#   %s\nexec '%s' enter -step='%s' -store='%s'\n",
+		strings.Join(s.Argv, " "), program, j.step.Name, j.Store.Dir())
+	return dir, errors.Join(
+		os.WriteFile(filepath.Join(dir, "enter.json"), b, 0o644),
+		os.WriteFile(filepath.Join(dir, "enter.sh"), []byte(enter), 0o755))
+}

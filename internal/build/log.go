@@ -1,0 +1,70 @@
+package build
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tlsfloor/tlsfloor/internal/event"
+)
+
+// logFile is a step's log: everything goes to the file, its newest line to the sink a few times a second.
+type logFile struct {
+	path string
+	step string
+	sink event.Sink
+
+	mu   sync.Mutex
+	f    *os.File
+	line []byte // the unfinished last line
+	sent time.Time
+}
+
+// between two log lines that are shown.
+const between = 100 * time.Millisecond
+
+func newLog(path, step string, sink event.Sink) (*logFile, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	return &logFile{path: path, step: step, sink: sink, f: f}, nil
+}
+
+func (l *logFile) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, err := l.f.Write(b)
+	l.line = append(l.line, b[:n]...)
+	if i := bytes.LastIndexByte(l.line, '\n'); i >= 0 {
+		whole := l.line[:i]
+		if now := time.Now(); now.Sub(l.sent) >= between {
+			l.sent = now
+			newest := whole[bytes.LastIndexByte(whole, '\n')+1:]
+			l.sink.Emit(event.Event{Kind: event.Log, Step: l.step, Text: string(newest)})
+		}
+		l.line = append(l.line[:0], l.line[i+1:]...)
+	}
+	return n, err
+}
+
+func (l *logFile) Close() error { return l.f.Close() }
+
+// tail returns the last n lines of the log.
+func (l *logFile) tail(n int) string {
+	const window = 16 << 10 // bytes: 20 lines of a compiler fit
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	info, err := l.f.Stat()
+	if err != nil {
+		return ""
+	}
+	b := make([]byte, min(window, info.Size()))
+	if _, err := l.f.ReadAt(b, info.Size()-int64(len(b))); err != nil {
+		return ""
+	}
+	lines := strings.Split(strings.TrimRight(string(b), "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}

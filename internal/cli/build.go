@@ -1,0 +1,226 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/internal/build"
+	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/recipes"
+)
+
+// Build fetches, checks, builds, installs and proves a profile.
+func Build(ctx context.Context, f Flags) error {
+	return run(ctx, f, func(c *command, ctx context.Context) error { return c.again(ctx, c.build) })
+}
+
+// build is the whole of `mage build`: the house's flow in seven lines.
+func (c *command) build(ctx context.Context) error {
+	ch, err := c.choose()
+	if err != nil {
+		return err
+	}
+	if err := c.refuseEOL(ch, time.Now()); err != nil {
+		return err
+	}
+	if err := ch.site.Ready(c.Adopt); err != nil {
+		return err
+	}
+	w, err := c.open(ctx, ch)
+	if err != nil {
+		return err
+	}
+	if done, err := c.upToDate(ctx, w); done || err != nil {
+		return err
+	}
+	if err := c.room(w); err != nil {
+		return err
+	}
+	if w, err = c.equipped(ctx, w); err != nil {
+		return err
+	}
+	result, err := w.builder.Run(ctx, w.plan)
+	if err != nil {
+		return err
+	}
+	return c.install(ctx, w, result)
+}
+
+// equipped returns w, planned anew when tools had to be installed: they are part of the keys.
+func (c *command) equipped(ctx context.Context, w *workshop) (*workshop, error) {
+	hit := true
+	for _, st := range w.builder.Survey(w.plan) {
+		hit = hit && st.Record != nil
+	}
+	if hit {
+		return w, nil // restoring needs no compiler
+	}
+	installed, err := c.equip(ctx)
+	if err != nil || !installed {
+		return w, err
+	}
+	return c.open(ctx, w.chosen)
+}
+
+// trees are the components of a generation, as the records say.
+func (w *workshop) trees(records map[string]store.Record) map[string]artifacts.Component {
+	trees := map[string]artifacts.Component{}
+	for _, s := range w.plan.Components() {
+		if s.Recipe.Role == recipes.Install {
+			r := records[s.Recipe.Name]
+			trees[s.Recipe.Name] = artifacts.Component{Version: s.Recipe.Version, Prefix: s.Prefix, Key: r.Key, Output: r.Output}
+		}
+	}
+	return trees
+}
+
+// upToDate handles the build that has nothing to do: the plan's outputs are installed, untouched and proved.
+func (c *command) upToDate(ctx context.Context, w *workshop) (bool, error) {
+	records := map[string]store.Record{}
+	for _, st := range w.builder.Survey(w.plan) {
+		if st.Record == nil {
+			return false, nil
+		}
+		records[st.Step.Recipe.Name] = *st.Record
+	}
+	want := w.trees(records)
+	n := w.site.Current()
+	if n == 0 || len(w.site.Blocked()) > 0 {
+		return false, nil
+	}
+	g, err := w.site.Generation(n)
+	if err != nil || !sameOutputs(g.Components, want) {
+		return false, nil
+	}
+	if err := c.mend(ctx, w, n); err != nil {
+		return false, err
+	}
+	if c.Check == "full" || g.Proof == nil || g.Proof.Judge != judge(w.profile.Floor, g) || g.Proof.Status != "pass" {
+		return true, c.proveAgain(ctx, w, n, records)
+	}
+	proof, err := c.stored(w.site, g)
+	if err != nil {
+		return true, c.proveAgain(ctx, w, n, records)
+	}
+	return true, c.report(w.site, g, proof, "proof of "+g.Proof.Time.Local().Format("2006-01-02 15:04:05")+" reused")
+}
+
+func sameOutputs(a, b map[string]artifacts.Component) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for name, c := range a {
+		if b[name].Output != c.Output || b[name].Prefix != c.Prefix {
+			return false
+		}
+	}
+	return true
+}
+
+// mend puts altered files of the generation in use back.
+func (c *command) mend(ctx context.Context, w *workshop, n int) error {
+	altered, err := w.site.Altered(ctx, n, c.Check == "full")
+	if err != nil || len(altered) == 0 {
+		return err
+	}
+	for _, name := range altered {
+		c.sink.Warn("repairing " + name + ": it was missing or altered")
+	}
+	return w.site.Repair(ctx, w.store, n, altered)
+}
+
+// install makes the built trees a generation, proves it, and only then switches to it.
+func (c *command) install(ctx context.Context, w *workshop, result build.Result) error {
+	unlock, err := w.site.Lock(func() { c.sink.Note("another tlsfloor is installing below " + w.site.Base + "; waiting for it") })
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	g, reused, err := c.stage(ctx, w, result)
+	if err != nil {
+		return err
+	}
+	proof, err := c.prove(ctx, w, g, result.Records)
+	if err == nil {
+		err = c.keepProof(w.site, g.Number, proof)
+	}
+	if err == nil {
+		if err = outcome(proof); err != nil {
+			c.table(proof)
+		}
+	}
+	if err != nil {
+		if !reused {
+			err = errors.Join(err, w.site.Discard(g.Number))
+		}
+		return err
+	}
+	if err := c.switchTo(w.site, g.Number); err != nil {
+		return err
+	}
+	return c.report(w.site, g, proof, fmt.Sprintf("generation %d is in use", g.Number))
+}
+
+// stage finds the generation that holds these outputs already, or makes a new one.
+func (c *command) stage(ctx context.Context, w *workshop, result build.Result) (g artifacts.Generation, reused bool, err error) {
+	want := w.trees(result.Records)
+	all, err := w.site.Generations()
+	if err != nil {
+		return g, false, err
+	}
+	for i := len(all) - 1; i >= 0; i-- {
+		if sameOutputs(all[i].Components, want) {
+			return all[i], true, c.mend(ctx, w, all[i].Number)
+		}
+	}
+	g, err = w.site.Stage(ctx, w.store, artifacts.Generation{Profile: w.profile.Name, Created: time.Now().UTC(), Components: want})
+	return g, false, err
+}
+
+// switchTo adopts what is in the way, says which packages of the user stay behind, and switches.
+func (c *command) switchTo(site artifacts.Site, n int) error {
+	if c.Adopt {
+		old, err := site.Adopt(time.Now().UTC())
+		if err != nil {
+			return err
+		}
+		for name := range old.Components {
+			c.sink.Note(fmt.Sprintf("%s was moved aside as generation %d: `rollback` brings it back", site.Prefix(name), old.Number))
+		}
+	}
+	if now := site.Current(); now != 0 && now != n {
+		packages, err := site.UserPackages(now)
+		if err != nil {
+			return err
+		}
+		if len(packages) > 0 {
+			c.sink.Warn(fmt.Sprintf("generation %d holds packages that you installed: they stay there, and the new one does not have them: %s", now, strings.Join(packages, ", ")))
+		}
+	}
+	return site.Switch(n)
+}
+
+// again runs do once more when the store lost something on the way.
+func (c *command) again(ctx context.Context, do func(context.Context) error) error {
+	err := do(ctx)
+	if errors.Is(err, store.ErrMiss) && ctx.Err() == nil {
+		c.sink.Warn(err.Error() + "; building what is missing")
+		err = do(ctx)
+	}
+	return err
+}
+
+// room looks at disk and memory before anything is fetched.
+func (c *command) room(w *workshop) error {
+	missing := 0
+	for _, st := range w.builder.Survey(w.plan) {
+		if st.Record == nil {
+			missing++
+		}
+	}
+	return roomFor(w.store.Dir(), w.site, missing, c.sink)
+}

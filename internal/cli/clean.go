@@ -1,0 +1,29 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/internal/ui"
+)
+
+// Clean removes work folders, failed steps and unfinished downloads from the store; with -all the whole store.
+func Clean(ctx context.Context, f Flags) error { return run(ctx, f, (*command).clean) }
+
+func (c *command) clean(context.Context) error {
+	if !exists(c.Store) {
+		fmt.Fprintf(c.out, "nothing to clean: there is no store at %s\n", c.Store)
+		return nil
+	}
+	st, err := store.Open(c.Store) // refuses a folder that is not a store of ours
+	if err != nil {
+		return err
+	}
+	freed, err := st.Clean(c.All)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "freed %s below %s\n", ui.Bytes(freed), c.Store)
+	return nil
+}

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+)
+
+// Flags are the command line's. A nil field was not given: then its environment variable counts (TLSFLOOR_ and the flag's
+// name in capitals), then the default.
+type Flags struct {
+	Profile  *string        // what to build
+	Prefix   *string        // base folder of the prefixes, compiled in
+	Root     *string        // an image's root folder to stage into
+	Jobs     *int           // compilers at the same time
+	Mirror   *string        // comma-separated folders and URLs
+	Recipes  *string        // comma-separated overlay folders
+	Store    *string        // folder of the store
+	Sandbox  *string        // auto, require or none
+	Deps     *string        // install or check: what to do about missing host tools
+	Offline  *bool          // use no network
+	JSON     *bool          // events and results as JSON
+	Quiet    *bool          // only the result
+	Adopt    *bool          // move real folders at the prefixes aside
+	AllowEOL *bool          // build a profile past its end of life
+	Timeout  *time.Duration // of the whole command
+	To       *int           // rollback: the generation to go to
+	All      *bool          // clean: the whole store
+	Long     *bool          // test: the long tests too
+	Explain  *string        // plan: the step whose key lines to print
+	Why      *string        // plan: the step whose changed lines to print
+	Check    *string        // build: index or full
+	Step     *string        // enter: the failed step
+}
+
+// options are the flags resolved.
+type options struct {
+	Profile, Prefix, Root, Store, Sandbox, Deps, Explain, Why, Check, Step string
+	Mirror, Recipes                                                        []string
+	Jobs, To                                                               int
+	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long                       bool
+	Timeout                                                                time.Duration
+	ProfileGiven                                                           bool
+}
+
+// resolve fills flags that were not given from the environment and from the defaults.
+func (f Flags) resolve() (options, error) {
+	if err := f.fromEnvironment(); err != nil {
+		return options{}, err
+	}
+	o := options{
+		Profile: or(f.Profile, defaultProfile), ProfileGiven: f.Profile != nil, Prefix: or(f.Prefix, "/opt"), Root: or(f.Root, ""), Store: or(f.Store, defaultStore()),
+		Sandbox: or(f.Sandbox, "auto"), Deps: or(f.Deps, "install"), Explain: or(f.Explain, ""), Why: or(f.Why, ""), Check: or(f.Check, "index"),
+		Step:   or(f.Step, ""),
+		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")),
+		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
+		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),
+		AllowEOL: or(f.AllowEOL, false), All: or(f.All, false), Long: or(f.Long, false), Timeout: or(f.Timeout, 0),
+	}
+	return o, o.validate()
+}
+
+func or[T any](given *T, other T) T {
+	if given == nil {
+		return other
+	}
+	return *given
+}
+
+func list(s string) []string {
+	var all []string
+	for item := range strings.SplitSeq(s, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			all = append(all, item)
+		}
+	}
+	return all
+}
+
+// fromEnvironment reads TLSFLOOR_<FLAG> for every flag that was not given.
+func (f *Flags) fromEnvironment() error {
+	v := reflect.ValueOf(f).Elem()
+	for i := range v.NumField() {
+		name := "TLSFLOOR_" + strings.ToUpper(v.Type().Field(i).Name)
+		text, set := os.LookupEnv(name)
+		if !set || text == "" || !v.Field(i).IsNil() {
+			continue
+		}
+		value, err := parse(v.Field(i).Type().Elem(), text)
+		if err != nil {
+			return fault.New(fault.Usage, "unset it, or give it a value such as the flag takes", "environment variable %s: %q: %w", name, text, err)
+		}
+		v.Field(i).Set(value)
+	}
+	return nil
+}
+
+func parse(t reflect.Type, text string) (reflect.Value, error) {
+	p := reflect.New(t)
+	var err error
+	switch to := p.Interface().(type) {
+	case *string:
+		*to = text
+	case *int:
+		*to, err = strconv.Atoi(text)
+	case *bool:
+		*to, err = strconv.ParseBool(text)
+	case *time.Duration:
+		*to, err = time.ParseDuration(text)
+	}
+	return p, err
+}
+
+func (o *options) validate() error {
+	for _, p := range []struct {
+		flag string
+		path *string
+	}{{"-prefix", &o.Prefix}, {"-root", &o.Root}} {
+		if *p.path != "" && !filepath.IsAbs(*p.path) {
+			return fault.New(fault.Usage, "give an absolute path", "%s=%s: not an absolute path", p.flag, *p.path)
+		}
+	}
+	if strings.ContainsAny(o.Prefix, " \t\n:'\"\\$") {
+		return fault.New(fault.Usage, "choose a path of letters, digits and /._-+", "-prefix=%q: compilers and scripts cannot take such a path", o.Prefix)
+	}
+	o.Prefix = filepath.Clean(o.Prefix)
+	if o.Jobs < 1 {
+		return fault.New(fault.Usage, "leave -jobs out to use every core", "-jobs=%d: at least 1", o.Jobs)
+	}
+	for _, c := range []struct {
+		flag, value string
+		choices     []string
+	}{
+		{"-sandbox", o.Sandbox, []string{"auto", "require", "none"}},
+		{"-deps", o.Deps, []string{"install", "check"}},
+		{"-check", o.Check, []string{"index", "full"}},
+	} {
+		if !slices.Contains(c.choices, c.value) {
+			return fault.New(fault.Usage, "one of: "+strings.Join(c.choices, ", "), "%s=%s: unknown value", c.flag, c.value)
+		}
+	}
+	return nil
+}
+
+// defaultStore is the user's cache folder; root's is the machine's.
+func defaultStore() string {
+	if os.Geteuid() == 0 {
+		return "/var/cache/tlsfloor"
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		dir = filepath.Join(os.TempDir(), "tlsfloor-"+strconv.Itoa(os.Getuid()))
+	}
+	return filepath.Join(dir, "tlsfloor")
+}

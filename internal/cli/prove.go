@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/sandbox"
+	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/recipes"
+	"github.com/tlsfloor/tlsfloor/verify"
+	"github.com/tlsfloor/tlsfloor/verify/subject"
+)
+
+// judge names the judge and what it asks of a generation: a proof by another one does not count for this.
+func judge(floor recipes.Floor, g artifacts.Generation) string {
+	f, err := verify.ParseFloor(string(floor))
+	if err != nil {
+		return "" // never equal to a kept one
+	}
+	cases := verify.ExpectedCases(f, g.Components["openssl"].Version, g.Components["python"].Version)
+	return digest.Of(fmt.Append(nil, verify.Edition, cases)).Short()
+}
+
+// bench is where a generation and the weak controls stand while they are tried.
+type bench struct {
+	mode   sandbox.Mode
+	host   sandbox.Host
+	work   string
+	mounts []sandbox.Mount // host folder -> compiled-in prefix
+}
+
+// prove tries a generation that may not be in use yet: the programs run in a namespace where its trees stand at their
+// compiled-in prefixes.
+func (c *command) prove(ctx context.Context, w *workshop, g artifacts.Generation, records map[string]store.Record) (*verify.Proof, error) {
+	work, release, err := w.store.Work("verify")
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	b := bench{mode: w.builder.Mode, host: w.builder.Host, work: work}
+	for name := range g.Components {
+		b.mounts = append(b.mounts, sandbox.Mount{From: w.genDir(g.Number, name), To: g.Components[name].Prefix})
+	}
+	for _, s := range w.plan.Components() {
+		if s.Recipe.Role != recipes.Control {
+			continue
+		}
+		dir := filepath.Join(work, s.Recipe.Name)
+		if err := w.store.Restore(ctx, records[s.Recipe.Name].Output, dir); err != nil {
+			return nil, err
+		}
+		b.mounts = append(b.mounts, sandbox.Mount{From: dir, To: s.Prefix})
+	}
+	floor, err := verify.ParseFloor(string(w.profile.Floor))
+	if err != nil {
+		return nil, err
+	}
+	opts := verify.Options{
+		Floor: floor, OpenSSLVersion: g.Components["openssl"].Version, PythonVersion: g.Components["python"].Version,
+		Open: subject.Open, Launch: b.launch, Locate: b.locate, WorkDir: work, Sink: c.sink,
+	}
+	if o, ok := g.Components["openssl"]; ok {
+		opts.Toolchain.OpenSSL, opts.Toolchain.OpenSSLPrefix = b.at(o.Prefix, "bin/openssl"), b.at(o.Prefix, "")
+	}
+	if p, ok := g.Components["python"]; ok {
+		opts.Toolchain.Python = b.at(p.Prefix, "bin/python3")
+	}
+	if s := w.plan.Step("build/openssl-weak"); s != nil {
+		opts.Toolchain.WeakOpenSSL, opts.Toolchain.WeakOpenSSLPrefix = b.at(s.Prefix, "bin/openssl"), b.at(s.Prefix, "")
+	}
+	if s := w.plan.Step("build/python-weak"); s != nil {
+		opts.Toolchain.WeakSSL = b.at(s.Prefix, "lib/_ssl.so")
+	}
+	proof, err := verify.Run(ctx, opts)
+	if err != nil {
+		return nil, fmt.Errorf("proving generation %d: %w", g.Number, err)
+	}
+	return proof, nil
+}
+
+// at returns the path by which a launched program knows a file below a prefix.
+func (b bench) at(prefix, file string) string {
+	path := filepath.Join(prefix, file)
+	if b.mode == sandbox.Namespaces {
+		return path
+	}
+	return b.locate(path) // without namespaces programs run where they stand
+}
+
+// locate returns where this process finds what stands at path for a launched program.
+func (b bench) locate(path string) string {
+	for _, m := range b.mounts {
+		if path == m.To || strings.HasPrefix(path, m.To+"/") {
+			return m.From + strings.TrimPrefix(path, m.To)
+		}
+	}
+	return path
+}
+
+// launch prepares a program of the proof.
+func (b bench) launch(ctx context.Context, argv, env []string) *exec.Cmd {
+	spec := sandbox.Spec{Mode: b.mode, Argv: argv, Dir: "/", Env: env, HostView: true, Network: true, Host: b.host}
+	if b.mode == sandbox.Namespaces {
+		spec.Mounts = slices.Concat(b.mounts, []sandbox.Mount{{From: b.work, To: b.work, Writable: true}})
+	}
+	cmd, err := sandbox.Command(ctx, spec)
+	if err != nil {
+		cmd = exec.CommandContext(ctx, argv[0])
+		cmd.Err = err
+	}
+	return cmd
+}
+
+// outcome maps a proof to an error: the floor breached, or not everything proved.
+func outcome(p *verify.Proof) error {
+	switch {
+	case p.Breached():
+		return fault.New(fault.Breached, "the table names the cases; do not use this toolchain where the floor matters", "floor %s breached: %s", p.Floor, p.Summary())
+	case !p.Complete():
+		return fault.New(fault.Incomplete, "the table names the cases that were not proved, and why", "proof incomplete: %s", p.Summary())
+	}
+	return nil
+}
+
+// keepProof writes the proof beside the generation.
+func (c *command) keepProof(site artifacts.Site, n int, p *verify.Proof) error {
+	g, err := site.Generation(n)
+	if err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return err
+	}
+	note := artifacts.ProofNote{Status: p.Status.String(), Time: p.Time, Judge: judge(recipes.Floor(p.Floor.String()), g), Cases: len(p.Findings), Digest: digest.Of(b)}
+	return site.Prove(n, note, b)
+}
+
+// stored reads the proof of a generation back: altered bytes are an error, and its statuses are judged anew.
+func (c *command) stored(site artifacts.Site, g artifacts.Generation) (*verify.Proof, error) {
+	b, err := os.ReadFile(filepath.Join(site.Dir(g.Number), "proof.json"))
+	if err != nil {
+		return nil, err
+	}
+	if digest.Of(b) != g.Proof.Digest {
+		return nil, fmt.Errorf("proof of generation %d: it was altered", g.Number)
+	}
+	var p verify.Proof
+	if err := json.Unmarshal(b, &p); err != nil {
+		return nil, fmt.Errorf("proof of generation %d: %w", g.Number, err)
+	}
+	return &p, outcome(&p)
+}
+
+// proveAgain proves the generation in use anew.
+func (c *command) proveAgain(ctx context.Context, w *workshop, n int, records map[string]store.Record) error {
+	g, err := w.site.Generation(n)
+	if err != nil {
+		return err
+	}
+	proof, err := c.prove(ctx, w, g, records)
+	if err != nil {
+		return err
+	}
+	if err := c.keepProof(w.site, n, proof); err != nil {
+		return err
+	}
+	if err := outcome(proof); err != nil {
+		return errors.Join(err, c.report(w.site, g, proof, "not proved"))
+	}
+	return c.report(w.site, g, proof, fmt.Sprintf("generation %d is in use, proved again", n))
+}

@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/term"
+
+	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/verify"
+)
+
+// built is the result of a build for programs (-json).
+type built struct {
+	Profile    string                         `json:"profile"`
+	Generation int                            `json:"generation"`
+	Components map[string]artifacts.Component `json:"components"`
+	Proof      *verify.Proof                  `json:"proof"`
+	State      string                         `json:"state"`
+}
+
+// report prints the result of a build: the proof table, where things are, and what to run next.
+func (c *command) report(site artifacts.Site, g artifacts.Generation, proof *verify.Proof, state string) error {
+	if c.JSON {
+		return c.json(built{g.Profile, g.Number, g.Components, proof, state})
+	}
+	c.table(proof)
+	for _, name := range []string{"openssl", "python"} {
+		if comp, ok := g.Components[name]; ok {
+			fmt.Fprintf(c.out, "%-8s %-8s %s\n", name, comp.Version, filepath.Join(site.Root, comp.Prefix))
+		}
+	}
+	fmt.Fprintf(c.out, "%s: %s\n", g.Profile, state)
+	return nil
+}
+
+// table prints the proof.
+func (c *command) table(p *verify.Proof) {
+	if c.JSON {
+		return // the JSON result holds it
+	}
+	p.WriteTable(c.out, c.colour())
+}
+
+// colour reports whether the result goes to a terminal that shows colours.
+func (c *command) colour() bool {
+	f, ok := c.out.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// json prints one indented JSON value.
+func (c *command) json(v any) error {
+	enc := json.NewEncoder(c.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

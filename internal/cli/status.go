@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+)
+
+// Status prints the installed generations and what is in use.
+func Status(ctx context.Context, f Flags) error { return run(ctx, f, (*command).status) }
+
+// sited is one profile's generations for programs (-json).
+type sited struct {
+	Profile     string                 `json:"profile"`
+	Current     int                    `json:"current"`
+	Generations []artifacts.Generation `json:"generations"`
+	Altered     []string               `json:"altered,omitempty"`
+	Packages    []string               `json:"user_packages,omitempty"`
+}
+
+func (c *command) status(ctx context.Context) error {
+	names, err := artifacts.Profiles(c.Root, c.Prefix)
+	if err != nil {
+		return err
+	}
+	if c.ProfileGiven {
+		names = slices.DeleteFunc(names, func(n string) bool { return n != c.Profile })
+	}
+	all := []sited{}
+	for _, name := range names {
+		s, err := siteStatus(ctx, artifacts.Site{Root: c.Root, Base: c.Prefix, Profile: name})
+		if err != nil {
+			return err
+		}
+		all = append(all, s)
+	}
+	if c.JSON {
+		return c.json(all)
+	}
+	if len(all) == 0 {
+		fmt.Fprintf(c.out, "nothing is installed below %s\n", filepath.Join(c.Root, c.Prefix))
+		return nil
+	}
+	for _, s := range all {
+		c.printStatus(s)
+	}
+	return nil
+}
+
+func siteStatus(ctx context.Context, site artifacts.Site) (sited, error) {
+	s := sited{Profile: site.Profile, Current: site.Current()}
+	var err error
+	if s.Generations, err = site.Generations(); err != nil || s.Current == 0 {
+		return s, err
+	}
+	if s.Altered, err = site.Altered(ctx, s.Current, false); err != nil {
+		return s, err
+	}
+	s.Packages, err = site.UserPackages(s.Current)
+	return s, err
+}
+
+func (c *command) printStatus(s sited) {
+	fmt.Fprintf(c.out, "%s\n", s.Profile)
+	for _, g := range s.Generations {
+		mark := " "
+		if g.Number == s.Current {
+			mark = "*"
+		}
+		var what []string
+		for _, name := range []string{"openssl", "python"} {
+			if comp, ok := g.Components[name]; ok {
+				what = append(what, name+" "+comp.Version)
+			}
+		}
+		proof := "no proof"
+		if g.Proof != nil {
+			proof = fmt.Sprintf("proof: %s, %d cases, %s", g.Proof.Status, g.Proof.Cases, g.Proof.Time.Local().Format("2006-01-02 15:04"))
+		}
+		fmt.Fprintf(c.out, "%s %3d  %s  %-34s %s\n", mark, g.Number, g.Created.Local().Format("2006-01-02 15:04"), strings.Join(what, ", "), proof)
+	}
+	for _, name := range s.Altered {
+		fmt.Fprintf(c.out, "      altered: %s (`build` repairs it)\n", name)
+	}
+	if len(s.Packages) > 0 {
+		fmt.Fprintf(c.out, "      packages of yours: %s\n", strings.Join(s.Packages, ", "))
+	}
+}
+
+// Rollback switches back to the generation before the one in use, or to the one that -to names.
+func Rollback(ctx context.Context, f Flags) error { return run(ctx, f, (*command).rollback) }
+
+func (c *command) rollback(ctx context.Context) error {
+	ch, err := c.choose()
+	if err != nil {
+		return err
+	}
+	if !exists(ch.site.Home()) {
+		return fault.New(fault.Failed, "`status` lists what is installed", "rollback: profile %s is not installed below %s", c.Profile, filepath.Join(c.Root, c.Prefix))
+	}
+	unlock, err := ch.site.Lock(func() { c.sink.Note("another tlsfloor is installing below " + c.Prefix + "; waiting for it") })
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	from := ch.site.Current()
+	packages, err := ch.site.UserPackages(max(from, 1))
+	if from != 0 && err == nil && len(packages) > 0 {
+		c.sink.Warn(fmt.Sprintf("generation %d keeps the packages that you installed: %s", from, strings.Join(packages, ", ")))
+	}
+	g, err := ch.site.Rollback(c.To)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return c.json(g)
+	}
+	what := ""
+	if g.Adopted {
+		what = " (what stood there before tlsfloor)"
+	}
+	fmt.Fprintf(c.out, "%s: generation %d is in use%s, made %s; `rollback -to=%d` goes forward again\n", c.Profile, g.Number, what, g.Created.Local().Format(time.DateTime), from)
+	return nil
+}

@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+)
+
+// Test runs every test of the project, the real build included.
+func Test(ctx context.Context, f Flags) error { return run(ctx, f, (*command).test) }
+
+func (c *command) test(ctx context.Context) error {
+	if !exists("go.mod") || !exists("magefile.go") {
+		return fault.New(fault.Usage, "run it in a checkout of tlsfloor", "test: this folder holds no source of tlsfloor")
+	}
+	level := "real"
+	if c.Long {
+		level = "long"
+	}
+	args := []string{"test", "-timeout=3h", "./..."}
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.Env = append(os.Environ(), "TLSFLOOR_TEST="+level, "TLSFLOOR_TEST_MIRROR="+strings.Join(c.Mirror, ","))
+	cmd.Stdout, cmd.Stderr = c.out, os.Stderr
+	err := cmd.Run()
+	if errors.Is(err, exec.ErrNotFound) {
+		return fault.New(fault.MissingTool, "the tests need Go; see README.md for the version", "test: %w", err)
+	}
+	if err != nil {
+		return fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}

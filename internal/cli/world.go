@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/internal/build"
+	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/event"
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/fetch"
+	"github.com/tlsfloor/tlsfloor/internal/plan"
+	"github.com/tlsfloor/tlsfloor/internal/sandbox"
+	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/patches"
+	"github.com/tlsfloor/tlsfloor/recipes"
+)
+
+// chosen is the profile that the flags name, with its recipes.
+type chosen struct {
+	set     *recipes.Set
+	profile *recipes.Profile
+	recipes []*recipes.Recipe
+	site    artifacts.Site
+}
+
+// choose loads the recipes and resolves the profile.
+func (c *command) choose() (*chosen, error) {
+	set, err := recipes.Load(c.Recipes...)
+	if err != nil {
+		return nil, err
+	}
+	p, err := set.Profile(c.Profile)
+	if err != nil {
+		return nil, err
+	}
+	all, err := set.Resolve(p)
+	if err != nil {
+		return nil, err
+	}
+	return &chosen{set, p, all, artifacts.Site{Root: c.Root, Base: c.Prefix, Profile: p.Name, Prefixes: p.Prefixes}}, nil
+}
+
+// patches returns the patches of one version, a site's own included.
+func (ch *chosen) patches(component, version string) ([]patches.Patch, error) {
+	return patches.For(component, version, ch.set.Patches()...)
+}
+
+// endOfLife lists the components whose upstream has stopped mending them, as of now.
+func (ch *chosen) endOfLife(now time.Time) []*recipes.Recipe {
+	var old []*recipes.Recipe
+	for _, r := range ch.recipes {
+		if r.Role != recipes.Control && !r.EOL.IsZero() && now.After(r.EOL) {
+			old = append(old, r)
+		}
+	}
+	return old
+}
+
+// refuseEOL stops a profile past its end of life unless -alloweol was said.
+func (c *command) refuseEOL(ch *chosen, now time.Time) error {
+	for _, r := range ch.endOfLife(now) {
+		if c.AllowEOL {
+			c.sink.Warn(fmt.Sprintf("%s %s has had no security fixes since %s", r.Name, r.Version, r.EOL.Format(time.DateOnly)))
+			continue
+		}
+		return fault.New(fault.Usage, "choose another -profile (`doctor` lists them), or say -alloweol if you must have this one",
+			"profile %s: %s %s has had no security fixes since %s", ch.profile.Name, r.Name, r.Version, r.EOL.Format(time.DateOnly))
+	}
+	return nil
+}
+
+// workshop is what building needs beyond the recipes.
+type workshop struct {
+	*chosen
+	store   *store.Store
+	plan    *plan.Plan
+	builder *build.Builder
+}
+
+// open prepares store, host and plan. It needs the host's tools: see equip.
+func (c *command) open(ctx context.Context, ch *chosen) (*workshop, error) {
+	st, err := store.Open(c.Store)
+	if err != nil {
+		return nil, err
+	}
+	mode, err := c.mode(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tools, err := sandbox.Host{}.Fingerprint(ctx, st.Dir())
+	if err != nil {
+		return nil, err
+	}
+	host := plan.Host{Sandbox: string(mode), Tools: tools}
+	if host.Triple, host.Target, err = platform(); err != nil {
+		return nil, err
+	}
+	p, err := plan.New(plan.Input{Profile: ch.profile, Recipes: ch.recipes, Patches: ch.patches, Base: c.Prefix, Host: host})
+	if err != nil {
+		return nil, err
+	}
+	fetch, err := c.fetcher(ch, st)
+	if err != nil {
+		return nil, err
+	}
+	b := &build.Builder{Store: st, Fetch: fetch, Mode: mode, Jobs: c.Jobs, Sink: c.sink}
+	return &workshop{ch, st, p, b}, nil
+}
+
+// mode decides how steps are isolated.
+func (c *command) mode(ctx context.Context) (sandbox.Mode, error) {
+	if c.Sandbox == "none" {
+		return sandbox.None, nil
+	}
+	mode, reason := sandbox.Probe(ctx)
+	if mode == sandbox.None {
+		if c.Sandbox == "require" {
+			return mode, fault.New(fault.Failed, "allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone), run as root, or leave -sandbox=require out", "sandbox: %s", reason)
+		}
+		c.sink.Warn("building without a sandbox: " + reason)
+	}
+	return mode, nil
+}
+
+// platform names the machine as compilers and as OpenSSL do.
+func platform() (triple, target string, err error) {
+	switch runtime.GOARCH {
+	case "amd64":
+		return "x86_64-linux-gnu", "linux-x86_64", nil
+	case "arm64":
+		return "aarch64-linux-gnu", "linux-aarch64", nil
+	}
+	return "", "", fault.New(fault.Failed, "tlsfloor builds on linux/amd64 and linux/arm64", "platform %s/%s: unknown", runtime.GOOS, runtime.GOARCH)
+}
+
+// fetcher brings sources into st.
+func (c *command) fetcher(ch *chosen, st *store.Store) (build.Fetch, error) {
+	f, err := fetch.New(st, fetch.Options{Mirrors: c.Mirror, Offline: c.Offline, Apt: fetch.HostApt{}, Keys: ch.set.Key, Sink: c.fetchSink})
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, src *recipes.Source) (digest.Digest, error) {
+		got, err := f.Fetch(ctx, fetchSource(src))
+		return got.Source.SHA256, err
+	}, nil
+}
+
+// fetchSink puts progress, which fetch knows by its file, under the step's name.
+func (c *command) fetchSink(e event.Event) {
+	if e.Kind == event.Progress {
+		e.Step = build.FetchName(e.Step)
+	}
+	c.sink(e)
+}
+
+// fetchSource says a recipe's source in fetch's words.
+func fetchSource(src *recipes.Source) fetch.Source {
+	s := fetch.Source{Name: src.File, File: src.File, SHA256: src.SHA256, Size: src.Size, URLs: src.URLs}
+	if src.Apt != nil {
+		s.AptPackage, s.AptFile = src.Apt.Package, src.Apt.File
+	}
+	if sig := src.Signature; sig != nil {
+		s.Signature = &fetch.Signature{File: sig.File, URLs: sig.URLs, Fingerprint: sig.Key}
+		if sig.Apt != nil {
+			s.Signature.AptFile = sig.Apt.File
+		}
+	}
+	for i := range src.Alternatives {
+		s.Alternatives = append(s.Alternatives, fetchSource(&src.Alternatives[i]))
+	}
+	return s
+}
+
+// genDir is the host's path of generation n's component.
+func (ch *chosen) genDir(n int, component string) string {
+	return filepath.Join(ch.site.Dir(n), component)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,142 @@
+//go:build mage
+
+// tlsfloor builds an OpenSSL without SSLv3, TLS 1.0 and TLS 1.1 and a Python linked to it, and proves that the
+// result refuses them. Every flag can be given as an environment variable too: TLSFLOOR_ and its name in capitals.
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/tlsfloor/tlsfloor/internal/cli"
+)
+
+// Build fetches, checks, builds, installs and proves a toolchain.
+func Build(ctx context.Context,
+	profile *string, // what to build: min-tls1_2 (default), min-tls1_3, lts-3.0, legacy, guide, or one of -recipes
+	prefix *string, // base folder of the two prefixes, compiled in (default /opt)
+	root *string, // stage into this image's root folder; the compiled-in prefixes stay
+	jobs *int, // compilers at the same time (default: every core)
+	mirror *string, // comma-separated folders and URLs to look for sources first
+	recipes *string, // comma-separated folders with recipes, patches, keys and profiles of your own
+	store *string, // folder that keeps sources and results (root: /var/cache/tlsfloor, others: the user's cache)
+	sandbox *string, // auto (default), require or none
+	deps *string, // missing host tools: install them (default, as root) or only check
+	check *string, // what to hold an installed tree against: index (default) or full, which reads all and proves again
+	offline *bool, // use no network
+	adopt *bool, // move folders that stand at the prefixes aside; rollback brings them back
+	alloweol *bool, // build a profile although a component is past its end of life
+	json *bool, // events and result as JSON
+	quiet *bool, // print the result only
+	timeout *time.Duration, // stop after this time, such as 45m
+) error {
+	return cli.Build(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Sandbox: sandbox,
+		Deps: deps, Check: check, Offline: offline, Adopt: adopt, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
+}
+
+// Plan prints the steps of a build, their keys, and which of them the store has; it builds nothing.
+func Plan(ctx context.Context,
+	profile *string, // the profile (default min-tls1_2)
+	prefix *string, // base folder of the two prefixes (default /opt)
+	recipes *string, // comma-separated folders with recipes of your own
+	store *string, // folder of the store
+	sandbox *string, // auto (default), require or none
+	explain *string, // print what the key of this step is made of, and why each flag is given
+	why *string, // print what changed since this step was last built
+	json *bool, // print JSON
+) error {
+	return cli.Plan(ctx, cli.Flags{Profile: profile, Prefix: prefix, Recipes: recipes, Store: store, Sandbox: sandbox, Explain: explain, Why: why, JSON: json})
+}
+
+// Fetch brings the sources of a profile into the store, checked, and builds nothing.
+func Fetch(ctx context.Context,
+	profile *string, // the profile (default min-tls1_2)
+	mirror *string, // comma-separated folders and URLs to look in first
+	recipes *string, // comma-separated folders with recipes of your own
+	store *string, // folder of the store
+	offline *bool, // use no network
+	json *bool, // events and result as JSON
+	quiet *bool, // print the result only
+	timeout *time.Duration, // stop after this time
+) error {
+	return cli.Fetch(ctx, cli.Flags{Profile: profile, Mirror: mirror, Recipes: recipes, Store: store, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
+}
+
+// Verify proves the installed toolchain again and keeps the new proof.
+func Verify(ctx context.Context,
+	profile *string, // the profile (default min-tls1_2)
+	prefix *string, // base folder of the two prefixes (default /opt)
+	root *string, // the image's root folder that it was staged into
+	jobs *int, // compilers at the same time, should a control have to be built
+	mirror *string, // comma-separated folders and URLs to look for sources first
+	recipes *string, // comma-separated folders with recipes of your own
+	store *string, // folder of the store
+	sandbox *string, // auto (default), require or none
+	deps *string, // missing host tools: install (default, as root) or check
+	offline *bool, // use no network
+	json *bool, // events and result as JSON
+	quiet *bool, // print the result only
+	timeout *time.Duration, // stop after this time
+) error {
+	return cli.Verify(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Sandbox: sandbox,
+		Deps: deps, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
+}
+
+// Status lists the installed generations, their proofs, altered files and packages of yours.
+func Status(ctx context.Context,
+	profile *string, // only this profile
+	prefix *string, // base folder of the prefixes (default /opt)
+	root *string, // the image's root folder
+	json *bool, // print JSON
+) error {
+	return cli.Status(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, JSON: json})
+}
+
+// Rollback switches to the generation before the one in use.
+func Rollback(ctx context.Context,
+	profile *string, // the profile (default min-tls1_2)
+	prefix *string, // base folder of the prefixes (default /opt)
+	root *string, // the image's root folder
+	recipes *string, // comma-separated folders with profiles of your own
+	to *int, // the generation to go to, backwards or forwards
+	json *bool, // print JSON
+) error {
+	return cli.Rollback(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, Recipes: recipes, To: to, JSON: json})
+}
+
+// Doctor looks at this machine and the profiles, and says what is missing, old or not validated.
+func Doctor(ctx context.Context,
+	profile *string, // the profile (default min-tls1_2)
+	prefix *string, // base folder of the prefixes (default /opt)
+	root *string, // the image's root folder
+	recipes *string, // comma-separated folders with recipes of your own
+	store *string, // folder of the store
+	json *bool, // print JSON
+) error {
+	return cli.Doctor(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, Recipes: recipes, Store: store, JSON: json})
+}
+
+// Clean removes work folders, failed steps and unfinished downloads from the store.
+func Clean(ctx context.Context,
+	store *string, // folder of the store
+	all *bool, // remove everything that the store holds
+) error {
+	return cli.Clean(ctx, cli.Flags{Store: store, All: all})
+}
+
+// Enter opens a shell in the environment of a step that failed.
+func Enter(ctx context.Context,
+	step *string, // the step, such as build/openssl
+	store *string, // folder of the store
+) error {
+	return cli.Enter(ctx, cli.Flags{Step: step, Store: store})
+}
+
+// Test runs everything that the project tests, the real build of the default profile included.
+func Test(ctx context.Context,
+	long *bool, // the long tests too
+	mirror *string, // comma-separated folders and URLs to look for sources first
+	quiet *bool, // print the result only
+) error {
+	return cli.Test(ctx, cli.Flags{Long: long, Mirror: mirror, Quiet: quiet})
+}

@@ -1,0 +1,145 @@
+package recipes
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+)
+
+// Profile returns the profile of that name.
+func (s *Set) Profile(name string) (*Profile, error) {
+	p, ok := s.profiles[name]
+	if !ok {
+		names := strings.Join(slices.Sorted(maps.Keys(s.profiles)), ", ")
+		return nil, fault.New(fault.Usage, "profiles: "+names, "profile %q: not known (there are: %s)", name, names)
+	}
+	return p.clone(), nil
+}
+
+// Profiles returns all profiles in order of name.
+func (s *Set) Profiles() []*Profile {
+	var all []*Profile
+	for _, name := range slices.Sorted(maps.Keys(s.profiles)) {
+		all = append(all, s.profiles[name].clone())
+	}
+	return all
+}
+
+func (p placed) clone() *Profile {
+	c := *p.Profile
+	c.Versions, c.Prefixes, c.Controls = maps.Clone(c.Versions), maps.Clone(c.Prefixes), slices.Clone(c.Controls)
+	return &c
+}
+
+// Versions returns the versions of a component, oldest first; none for an unknown one.
+func (s *Set) Versions(component string) []string { return s.components[component].versionList() }
+
+// Resolve returns the profile's recipes: each after those that it needs, otherwise in order of name,
+// and the controls last.
+func (s *Set) Resolve(p *Profile) ([]*Recipe, error) {
+	if err := s.checkProfile(p, place{}); err != nil {
+		return nil, err
+	}
+	var out []*Recipe
+	done := map[string]bool{}
+	var visit func(name string)
+	visit = func(name string) {
+		if done[name] {
+			return
+		}
+		done[name] = true
+		c := s.components[name]
+		v := p.Versions[or(c.like, name)]
+		for _, need := range slices.Sorted(slices.Values(chosen(c.needs, v, p.Floor))) {
+			visit(need)
+		}
+		out = append(out, c.recipe(v, p.Floor))
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Versions)) {
+		visit(name)
+	}
+	for _, name := range p.Controls {
+		visit(name)
+	}
+	return out, nil
+}
+
+// checkProfile holds a profile against the components. at is the zero place for a profile that is not
+// from a file.
+func (s *Set) checkProfile(p *Profile, at place) error {
+	for _, name := range slices.Sorted(maps.Keys(p.Versions)) {
+		if err := s.checkChoice(p, name, at); err != nil {
+			return err
+		}
+	}
+	folders := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(p.Prefixes)) {
+		folder, where := p.Prefixes[name], at.at("prefixes", name)
+		if _, ok := p.Versions[name]; !ok || s.components[name].role != Install {
+			return where.fail("only an installed component of the profile has a prefix", "prefix for %s", name)
+		}
+		if !nameForm.MatchString(folder) {
+			return where.fail(hintName, "prefix %q is not the name of a folder", folder)
+		}
+		if other, twice := folders[folder]; twice {
+			return where.fail("give each its own folder", "prefix %q of %s is also %s's", folder, name, other)
+		}
+		folders[folder] = name
+	}
+	for i, name := range p.Controls {
+		c, ok := s.components[name]
+		if !ok || c.role != Control {
+			return at.at("controls", i).fail("a control is a component with \"role: control\"", "%s is no control", name)
+		}
+		if err := s.checkNeeds(p, c, at.at("controls", i)); err != nil {
+			return err
+		}
+		if slices.Index(p.Controls, name) != i {
+			return at.at("controls", i).fail("remove one of the two", "control %s is listed twice", name)
+		}
+	}
+	return nil
+}
+
+func (s *Set) checkChoice(p *Profile, name string, at place) error {
+	c, ok := s.components[name]
+	v, where := p.Versions[name], at.at("versions", name)
+	if !ok || c.role == Control {
+		return where.fail("components: "+strings.Join(s.names(), ", "), "component %s is not known", name)
+	}
+	if _, ok := c.versions[v]; !ok {
+		return where.fail("versions of "+name+": "+strings.Join(c.versionList(), ", ")+"; an overlay adds others", "%s %s is not known", name, v)
+	}
+	if _, ok := p.Prefixes[name]; !ok && c.role == Install {
+		return at.at("prefixes").fail("add the name of the folder below /opt", "%s is installed and has no prefix", name)
+	}
+	return s.checkNeeds(p, c, where)
+}
+
+func (s *Set) checkNeeds(p *Profile, c component, at place) error {
+	model := or(c.like, c.name)
+	v, ok := p.Versions[model]
+	if !ok {
+		return at.fail("add "+model+" to the profile's versions", "%s is like %s, of which the profile has no version", c.name, model)
+	}
+	for _, need := range chosen(c.needs, v, p.Floor) {
+		if _, ok := p.Versions[need]; !ok && !slices.Contains(p.Controls, need) {
+			return at.fail("add "+need+" to the profile's versions, or controls", "%s %s needs %s, which the profile does not have", c.name, v, need)
+		}
+	}
+	return nil
+}
+
+// names returns the components that a profile can choose a version of.
+func (s *Set) names() []string {
+	var out []string
+	for name, c := range s.components {
+		if c.role != Control {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

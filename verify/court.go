@@ -1,0 +1,261 @@
+package verify
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/tlsfloor/tlsfloor/verify/wire"
+)
+
+// court is one run: the options, the run's certificates and the opened subjects.
+type court struct {
+	Options
+	leaf     tls.Certificate
+	subjects Subjects
+}
+
+func newCourt(o Options) (*court, error) {
+	leaf, files, err := mint(o.WorkDir, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("minting the run's certificates: %w", err)
+	}
+	bench := Bench{Toolchain: o.Toolchain, Launch: o.Launch, Files: files, Timeout: o.Timeout}
+	return &court{Options: o, leaf: leaf, subjects: o.Open(bench)}, nil
+}
+
+// close ends the subjects: the whole group of processes of each.
+func (c *court) close() error {
+	var errs []error
+	for _, s := range c.subjects {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// try carries out one offer, within Timeout.
+func (c *court) try(ctx context.Context, o Offer) Trial {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	var t Trial
+	var err error
+	if o.Act.Static() {
+		t.Report.Facts, err = c.look(ctx, o)
+	} else if s := c.subjects[o.Who]; s == nil {
+		err = fmt.Errorf("%s: not given", o.Who)
+	} else {
+		t.Report, t.Transcript, err = c.meet(ctx, s, o)
+	}
+	if err != nil {
+		t.Problem = err.Error()
+	}
+	return t.observe(o)
+}
+
+func (c *court) meet(ctx context.Context, s Subject, o Offer) (Report, Transcript, error) {
+	call := func(addr string) (Report, error) { return s.Connect(ctx, o.Setup, addr) }
+	switch o.Act {
+	case Serve:
+		return host(ctx, call, func(conn *recorder) bool { return c.serve(ctx, conn, o.Version) })
+	case Answer:
+		return host(ctx, call, func(conn *recorder) bool { return answer(conn, o) })
+	case Greet:
+		return c.greet(ctx, s, o)
+	case Listen:
+		return listen(ctx, call)
+	}
+	return Report{}, nil, fmt.Errorf("act %q: unknown", o.Act)
+}
+
+// recorder keeps what passes through a connection.
+type recorder struct {
+	net.Conn
+	mu         sync.Mutex
+	transcript Transcript
+}
+
+func (r *recorder) Read(p []byte) (int, error) {
+	n, err := r.Conn.Read(p)
+	r.keep(FromSubject, p[:n])
+	return n, err
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	n, err := r.Conn.Write(p)
+	r.keep(FromJudge, p[:n])
+	return n, err
+}
+
+func (r *recorder) keep(from Side, p []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.transcript = r.transcript.add(from, p)
+}
+
+// hangUp says that we send no more, reads what the peer still has to say, and closes: an alert on its way is not lost to a reset.
+func (r *recorder) hangUp() {
+	if half, ok := r.Conn.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
+		io.Copy(io.Discard, io.LimitReader(r, maxTranscript))
+	}
+	r.Close()
+}
+
+// host listens on loopback, has call bring a client there, and talks to the one connection that comes. talk
+// reports whether a handshake was completed; a client that says so alone is not believed.
+func host(ctx context.Context, call func(addr string) (Report, error), talk func(*recorder) bool) (Report, Transcript, error) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return Report{}, nil, err
+	}
+	defer l.Close()
+	type heard struct {
+		Transcript
+		done bool
+	}
+	end := make(chan heard, 1)
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			end <- heard{}
+			return
+		}
+		r := bounded(ctx, conn)
+		done := talk(r)
+		r.hangUp()
+		end <- heard{r.transcript, done}
+	}()
+	report, err := call(l.Addr().String())
+	// A client may have ended without a connection. Ours queues behind the one it made, if any, and says nothing.
+	if own, dialErr := net.Dial("tcp4", l.Addr().String()); dialErr == nil {
+		own.Close()
+	}
+	h := <-end
+	if report.OK && !h.done {
+		report.OK, report.Text = false, "the client says that it connected, the server does not"
+	}
+	return report, h.Transcript, err
+}
+
+// bounded wraps conn so that it can block no longer than ctx.
+func bounded(ctx context.Context, conn net.Conn) *recorder {
+	if deadline, ok := ctx.Deadline(); ok {
+		conn.SetDeadline(deadline)
+	}
+	context.AfterFunc(ctx, func() { conn.Close() })
+	return &recorder{Conn: conn}
+}
+
+// serve is a crypto/tls server of exactly one version.
+func (c *court) serve(ctx context.Context, conn *recorder, v wire.Version) bool {
+	s := tls.Server(conn, &tls.Config{
+		Certificates: []tls.Certificate{c.leaf},
+		MinVersion:   uint16(v), MaxVersion: uint16(v),
+		CipherSuites: []uint16{
+			tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
+			tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA,
+		},
+		SessionTicketsDisabled: true,
+	})
+	if s.HandshakeContext(ctx) != nil || s.ConnectionState().Version != uint16(v) {
+		return false
+	}
+	if _, err := io.WriteString(s, Greeting); err != nil {
+		return false
+	}
+	s.CloseWrite()
+	io.Copy(io.Discard, io.LimitReader(s, maxTranscript))
+	return true
+}
+
+// Greeting is what the Go server sends over a completed connection; a client reads it before it says OK.
+const Greeting = "ok\n"
+
+// answer reads a ClientHello and sends a crafted ServerHello.
+func answer(conn *recorder, o Offer) bool {
+	hello := readHello(conn, FromSubject)
+	if hello == nil {
+		return false
+	}
+	if message, err := serverHello(o, hello.SessionID).Bytes(); err == nil {
+		conn.Write(wire.Record{Type: wire.Handshake, Version: min(o.Version, wire.TLS12), Payload: message}.Bytes())
+	}
+	return false
+}
+
+// readHello reads records from conn until a handshake message is whole, an alert comes, or it ends. It returns a ClientHello, if it was one.
+func readHello(conn *recorder, from Side) *wire.ClientHello {
+	for conn.transcript.size() < maxTranscript {
+		r, err := wire.ReadRecord(conn)
+		if err != nil || r.Type == wire.AlertRecord {
+			return nil
+		}
+		if _, _, whole := wire.FirstHandshake(conn.transcript.records(from)); whole {
+			return conn.transcript.clientHello(from)
+		}
+	}
+	return nil
+}
+
+// greet sends a crafted ClientHello to the subject's server and reads its first answer.
+func (c *court) greet(ctx context.Context, s Subject, o Offer) (Report, Transcript, error) {
+	service, err := s.Serve(ctx, o.Setup)
+	if err != nil {
+		return Report{}, nil, err
+	}
+	defer service.Close()
+	plain, err := (&net.Dialer{}).DialContext(ctx, "tcp4", service.Addr())
+	if err != nil {
+		return Report{}, nil, err
+	}
+	conn := bounded(ctx, plain)
+	defer conn.Close()
+	message, err := clientHello(o).Bytes()
+	if err != nil {
+		return Report{}, nil, err
+	}
+	conn.Write(wire.Record{Type: wire.Handshake, Version: min(o.Version, wire.TLS10), Payload: message}.Bytes())
+	readHello(conn, FromSubject)
+	conn.hangUp()
+	report, err := service.Report(ctx)
+	return report, conn.transcript, err
+}
+
+// listen takes the first datagram of a DTLS client that call starts. The client would wait for an answer, so it is cancelled then.
+func listen(ctx context.Context, call func(addr string) (Report, error)) (Report, Transcript, error) {
+	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		return Report{}, nil, err
+	}
+	defer conn.Close()
+	first := make(chan []byte, 1)
+	go func() {
+		buf := make([]byte, wire.MaxPayload)
+		n, _, _ := conn.ReadFrom(buf)
+		first <- buf[:n]
+	}()
+	type ended struct {
+		Report
+		error
+	}
+	end := make(chan ended, 1)
+	go func() {
+		r, err := call(conn.LocalAddr().String())
+		end <- ended{r, err}
+	}()
+	select {
+	case data := <-first:
+		return Report{}, Transcript(nil).add(FromSubject, data), nil
+	case e := <-end:
+		return e.Report, nil, e.error
+	case <-ctx.Done():
+		return Report{}, nil, fmt.Errorf("waiting for a datagram: %w", os.ErrDeadlineExceeded)
+	}
+}

@@ -1,0 +1,262 @@
+package verify
+
+import (
+	"strings"
+
+	"github.com/tlsfloor/tlsfloor/verify/wire"
+)
+
+// era holds what differs between OpenSSL's versions for the same behaviour.
+type era struct {
+	noProtocols wire.Description // alert when a client has no version left to offer
+}
+
+// eras are looked up by the longest prefix of the version. All rows were measured with 3.5 unless they say otherwise.
+var eras = map[string]era{
+	// 3.0 looks at the bounds in tls_setup_handshake and sends protocol_version.
+	"": {noProtocols: wire.ProtocolVersion},
+	// Derived from 1.1.1w's tls_construct_client_hello: it notices while it writes the hello, and calls that an internal error.
+	"1.1.1": {noProtocols: wire.InternalError},
+}
+
+func eraOf(openssl string) (e era) {
+	longest := -1
+	for prefix, candidate := range eras {
+		if strings.HasPrefix(openssl, prefix) && len(prefix) > longest {
+			e, longest = candidate, len(prefix)
+		}
+	}
+	return e
+}
+
+// The setups: how far the subject is asked to lower its guard.
+var (
+	untouched = Setup{}
+	byDefault = Setup{Context: "default"}
+	perm      = Setup{Min: wire.TLS10, Level0: true}
+	seclevel0 = Setup{Context: "default", Min: wire.TLS10, Level0: true}
+	byConf    = Setup{Conf: true, Min: wire.TLS10, Level0: true}
+	onlyConf  = Setup{Conf: true, Max: wire.TLS12}
+	max12     = Setup{Min: wire.TLS10, Max: wire.TLS12, Level0: true}
+	max11     = Setup{Max: wire.TLS11, Level0: true}
+	weak11    = Setup{Min: wire.TLS10, Max: wire.TLS11, Level0: true}
+	method11  = Setup{Context: "TLSv1_1", Level0: true}
+	dtls1     = Setup{Context: "dtls1", Level0: true}
+	ssl3      = Setup{Min: wire.SSL30, Level0: true}
+)
+
+// The library's reasons, in the spelling of Python's SSLError.reason.
+const (
+	alertVersion = "TLSV1_ALERT_PROTOCOL_VERSION" // the peer said 70
+	unsupported  = "UNSUPPORTED_PROTOCOL"         // the peer's version was refused
+	noProtocols  = "NO_PROTOCOLS_AVAILABLE"       // nothing left to offer
+	// A server's two refusals differ in ssl_choose_server_version (1.1.1 to 3.5): UNSUPPORTED_PROTOCOL where a version is
+	// there and switched off, this one where it is not there.
+	notThere = "VERSION_TOO_LOW"
+)
+
+// ExpectedCases lists every case that a proof for the floor and the versions must hold, in the order of the report.
+// There is none for another floor than TLS12 and TLS13, so that a proof of it is never complete.
+func ExpectedCases(floor Floor, openssl, python string) []Case {
+	if floor != TLS12 && floor != TLS13 {
+		return nil
+	}
+	t := table{floor: floor, v: wire.Version(floor), era: eraOf(openssl)}
+	t.positives()
+	t.clients()
+	t.crafted()
+	for _, who := range []Who{OpenSSL, Python} {
+		t.servers(who)
+	}
+	t.static()
+	return t.cases
+}
+
+// table is the list being written.
+type table struct {
+	floor Floor
+	v     wire.Version // the floor as a version
+	era   era
+	cases []Case
+}
+
+func (t *table) add(role Role, name string, o Offer, w Want, why string, controls ...Control) {
+	t.cases = append(t.cases, Case{Name: name, Role: role, Offer: o, Want: w, Why: why, Controls: controls})
+}
+
+// works is the control that the same program, set up the same way, succeeds at version v.
+func works(o Offer, v wire.Version) Control {
+	o.Version, o.Act, o.Says = v, Serve, 0
+	return Control{"same " + string(o.Who) + " reaches " + v.String(), o, Want{Outcome: Connected, Version: v}}
+}
+
+// weakly is the control that a weak peer, under the same offer, does what the subject must not.
+func weakly(o Offer, outcome Outcome) Control {
+	o.Who = map[Who]Who{Python: WeakPython, OpenSSL: WeakOpenSSL}[o.Who]
+	w := Want{Outcome: outcome, Version: o.Version}
+	return Control{string(o.Who) + " " + string(outcome) + " " + o.Version.String(), o, w}
+}
+
+// refusedBy is the want of a refusal with alert 70 from side.
+func refusedBy(side Side, reason string) Want {
+	return Want{Outcome: Refused, Reason: reason, Alert: wire.ProtocolVersion, From: side}
+}
+
+// offers are the versions of a client that was told no maximum.
+func (t *table) offers() []wire.Version {
+	if t.floor == TLS13 {
+		return []wire.Version{wire.TLS13}
+	}
+	return []wire.Version{wire.TLS13, wire.TLS12}
+}
+
+// positives: a toolchain that cannot connect at all would refuse everything too.
+func (t *table) positives() {
+	for _, v := range t.offers() {
+		o := Offer{Who: Python, Act: Serve, Version: v, Setup: byDefault}
+		name := map[wire.Version]string{wire.TLS12: "client-tls12", wire.TLS13: "client-tls13"}[v]
+		low := Offer{Who: Python, Act: Serve, Version: t.v - 1, Setup: byDefault}
+		t.add(Client, name, o, Want{Outcome: Connected, Version: v, Offered: t.offers()},
+			"what is at or above the floor must work, with the default context and full verification",
+			Control{"same python is refused by " + low.Version.String(), low, refusedBy(FromJudge, alertVersion)})
+	}
+	if t.floor == TLS13 {
+		o := Offer{Who: Python, Act: Serve, Version: wire.TLS12, Setup: perm}
+		t.add(Client, "client-tls12", o, t.hello(), "a floor of 1.3 leaves TLS 1.2 out as well", works(o, t.v), weakly(o, Connected))
+	}
+}
+
+// hello is the want of a client whose supported_versions hold nothing that the judge speaks.
+func (t *table) hello() Want {
+	w := refusedBy(FromJudge, alertVersion)
+	w.Offered = t.offers()
+	return w
+}
+
+func (t *table) clients() {
+	for _, v := range []wire.Version{wire.TLS11, wire.TLS10} {
+		id := map[wire.Version]string{wire.TLS11: "client-tls11", wire.TLS10: "client-tls10"}[v]
+		plain := Offer{Who: Python, Act: Serve, Version: v, Setup: byDefault}
+		low := Offer{Who: Python, Act: Serve, Version: v, Setup: perm}
+		t.add(Client, id+"-default", plain, t.hello(), "what a program gets that asks for nothing: the hello offers only what the floor allows",
+			works(plain, t.v), weakly(low, Connected))
+		t.add(Client, id+"-perm", low, t.hello(), "minimum_version lowered and SECLEVEL=0: policy is gone, only compiled code is left",
+			works(low, t.v), weakly(low, Connected))
+	}
+	o := Offer{Who: Python, Act: Serve, Version: wire.TLS11, Setup: seclevel0}
+	t.add(Client, "client-seclevel0", o, t.hello(), "a distribution's Python connects at TLS 1.1 as soon as the security level is 0: it has no floor",
+		works(o, t.v), weakly(o, Connected))
+	o.Setup = byConf
+	t.add(Client, "client-conf", o, t.hello(), "an OPENSSL_CONF that allows everything must not bring back what is not there",
+		works(o, t.v), weakly(o, Connected))
+	t.bounded()
+}
+
+// bounded are the clients with a maximum: the floor is met from above, so they refuse by themselves.
+func (t *table) bounded() {
+	refuse := func(v wire.Version) Want {
+		if v >= t.v {
+			return refusedBy(FromSubject, unsupported)
+		}
+		return Want{Outcome: Refused, Reason: noProtocols, Alert: t.era.noProtocols, From: FromSubject, Offered: []wire.Version{}}
+	}
+	at := func(who Who, s Setup) Offer { return Offer{Who: who, Act: Serve, Version: wire.TLS11, Setup: s} }
+	weaker := func(who Who, s Setup) Control { return weakly(at(who, s), Connected) }
+	o := at(OpenSSL, onlyConf)
+	free := o
+	free.Setup.Max = 0
+	t.add(Client, "client-conf-openssl", o, refuse(wire.TLS12), "the same for openssl s_client, with TLS 1.3 off so that the refusal is its own and not the server's",
+		works(free, t.v), weaker(OpenSSL, onlyConf))
+	o = at(Python, max12)
+	t.add(Client, "client-max12-sec0", o, refuse(wire.TLS12), "without supported_versions the server may pick 1.1, and the client itself must refuse",
+		works(at(Python, perm), t.v), weaker(Python, max12))
+	t.add(Client, "client-max11", at(Python, max11), refuse(wire.TLS11), "a client that may only speak 1.1 has nothing to offer and sends no hello",
+		works(at(Python, perm), t.v), weaker(Python, weak11))
+	t.add(Client, "client-method11", at(Python, method11), Want{Outcome: Refused, Reason: "ValueError", Offered: []wire.Version{}},
+		"the fixed-version method needs no negotiation: it must not exist", works(at(Python, perm), t.v), weaker(Python, method11))
+}
+
+// crafted are the ServerHellos of a server that lies.
+func (t *table) crafted() {
+	type row struct {
+		name string
+		v    wire.Version
+		s    Setup
+	}
+	rows := []row{{"client-raw0302-perm", wire.TLS11, perm}, {"client-raw0301-perm", wire.TLS10, perm}, {"client-raw0300", wire.SSL30, ssl3}}
+	if t.floor == TLS13 {
+		rows = append([]row{{"client-raw0303-perm", wire.TLS12, perm}}, rows...)
+	}
+	for _, r := range rows {
+		o := Offer{Who: Python, Act: Answer, Version: r.v, Setup: r.s}
+		controls := []Control{works(o, t.v), weakly(o, Proceeds)}
+		if t.floor == TLS12 {
+			honest := o
+			honest.Version = wire.TLS12
+			controls = append(controls, Control{"same python accepts a crafted TLS 1.2 hello", honest, Want{Outcome: Proceeds, Version: wire.TLS12}})
+		}
+		t.add(Client, r.name, o, refusedBy(FromSubject, unsupported), "a server that ignores what was offered and simply says an old version", controls...)
+	}
+	o := Offer{Who: Python, Act: Answer, Version: wire.TLS12, Says: wire.TLS11, Setup: perm}
+	t.add(Client, "client-sv0302", o, Want{Outcome: Refused, Reason: "BAD_PROTOCOL_VERSION_NUMBER", Alert: wire.IllegalParameter, From: FromSubject},
+		"supported_versions is for TLS 1.3 alone (RFC 8446 section 4.2.1)", works(o, wire.TLS13))
+	if t.floor == TLS12 {
+		o = Offer{Who: Python, Act: Answer, Version: wire.TLS12, Sentinel: true, Setup: perm}
+		calm := o
+		calm.Setup = max12
+		t.add(Client, "client-sentinel", o, Want{Outcome: Refused, Reason: "INAPPROPRIATE_FALLBACK", Alert: wire.IllegalParameter, From: FromSubject},
+			"a server's random that says it was talked down from TLS 1.3 (RFC 8446 section 4.1.3)",
+			Control{"same python with maximum 1.2 proceeds", calm, Want{Outcome: Proceeds, Version: wire.TLS12}})
+	}
+}
+
+// servers are hellos against the subject as a server with everything allowed.
+func (t *table) servers(who Who) {
+	suffix := "-" + string(who)
+	at := func(v wire.Version) Offer { return Offer{Who: who, Act: Greet, Version: v, Setup: perm} }
+	answers := func(v wire.Version) Control {
+		return Control{"same " + string(who) + " answers " + v.String(), at(v), Want{Outcome: Answered, Version: v}}
+	}
+	refuse := refusedBy(FromSubject, notThere)
+	why := "a server with minimum_version lowered and SECLEVEL=0 must refuse a hello of at most this version"
+	for _, v := range t.offers() {
+		name := map[wire.Version]string{wire.TLS12: "server-tls12", wire.TLS13: "server-tls13"}[v]
+		t.add(Server, name+suffix, at(v), Want{Outcome: Answered, Version: v}, "the same server must answer what is at or above the floor",
+			Control{"same " + string(who) + " refuses TLS 1.1", at(wire.TLS11), refuse})
+	}
+	if t.floor == TLS13 {
+		t.add(Server, "server-tls12"+suffix, at(wire.TLS12), refuse, why, answers(t.v), weakly(at(wire.TLS12), Answered))
+	}
+	t.add(Server, "server-tls11"+suffix, at(wire.TLS11), refuse, why, answers(t.v), weakly(at(wire.TLS11), Answered))
+	t.add(Server, "server-tls10"+suffix, at(wire.TLS10), refuse, why, answers(t.v), weakly(at(wire.TLS10), Answered))
+	fallback := at(wire.TLS11)
+	fallback.Fallback = true
+	scsv := weakly(fallback, Refused)
+	scsv.Name, scsv.Want = string(scsv.Offer.Who)+" calls the fallback inappropriate", Want{Outcome: Refused, Alert: wire.InappropriateFallback, From: FromSubject}
+	t.add(Server, "server-tls11-scsv"+suffix, fallback, refuse, "70: the version is not there. 86 would mean that it is, and that only the fallback was refused (RFC 7507 section 3)", answers(t.v), scsv)
+	old := at(wire.SSL30)
+	old.Setup = ssl3
+	t.add(Server, "server-ssl3"+suffix, old, Want{Outcome: Refused, Reason: notThere, Alert: wire.HandshakeFailure, From: FromSubject, Record: wire.SSL30},
+		"SSLv3 has no alert 70: handshake_failure in a record of its own version", answers(t.v), weakly(old, Answered))
+}
+
+func (t *table) static() {
+	look := func(name string, who, weak Who, act Act, match, why string) {
+		o, c := Offer{Who: who, Act: act, Match: match}, Offer{Who: weak, Act: act, Match: match}
+		name2 := string(weak) + " has them"
+		if weak == who {
+			c.Match, name2 = "libc.,libc-,ld-", "the same look finds the C library"
+		}
+		t.add(Static, name, o, Want{Outcome: Absent}, why, Control{name2, c, Want{Outcome: Present}})
+	}
+	look("static-link", OpenSSL, WeakOpenSSL, Methods, "", "a C program that calls a fixed-version method connects below the floor, unless it does not link: no-tls1_1 alone leaves the methods in")
+	look("static-ctypes", Python, WeakPython, Symbols, "", "the same through ctypes on the running interpreter: neither defined nor imported")
+	look("static-macros", OpenSSL, WeakOpenSSL, Macros, "", "what is compiled against the installed headers must know that the versions are gone")
+	look("static-has", Python, WeakPython, Has, "", "ssl.HAS_* and the fixed-version constructors are the read-backs that do not lie")
+	look("static-needed", Python, Python, Needed, "libssl,libcrypto", "a shared OpenSSL could be exchanged under the Python, or be the system's")
+	look("static-maps", Python, Python, Maps, "libssl,libcrypto", "the same, seen in the process that ran the client cases")
+	if t.floor >= TLS12 {
+		o := Offer{Who: OpenSSL, Act: Listen, Version: wire.DTLS10, Setup: dtls1}
+		t.add(Static, "static-dtls1", o, Want{Outcome: Refused, Reason: "UNKNOWN_OPTION"}, "DTLS 1.0 is TLS 1.1 on datagrams", weakly(o, Proceeds))
+	}
+}

@@ -1,0 +1,206 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tlsfloor/tlsfloor/verify/wire"
+)
+
+// EOF is the Reason that subjects report when the peer hung up in the middle of a handshake.
+const EOF = "EOF"
+
+// Report is what a program said about one trial, brought into one form for all of them.
+type Report struct {
+	OK      bool         `json:"ok"`
+	Version wire.Version `json:"version,omitzero"` // the version that the program says it speaks
+	Cipher  string       `json:"cipher,omitempty"`
+	Reason  string       `json:"reason,omitempty"` // the library's reason, upper case; EOF; or the exception's name
+	Text    string       `json:"text,omitempty"`   // its words, for people
+	Facts   []string     `json:"facts,omitempty"`  // a static look's: each is one thing found
+}
+
+// Got is what a trial showed: a pure function of Offer, Report and Transcript, so that a stored proof can be judged again.
+type Got struct {
+	Outcome Outcome        `json:"outcome,omitempty"`
+	Version wire.Version   `json:"version,omitzero"`
+	Reason  string         `json:"reason,omitempty"`
+	Alert   *SentAlert     `json:"alert,omitempty"`
+	Offered []wire.Version `json:"offered,omitempty"` // the subject's hello
+	Facts   []string       `json:"facts,omitempty"`
+}
+
+// Trial is one Offer, carried out. Problem says why it could not be, and is empty otherwise.
+type Trial struct {
+	Got        Got        `json:"got"`
+	Report     Report     `json:"report"`
+	Transcript Transcript `json:"transcript,omitempty"`
+	Problem    string     `json:"problem,omitempty"`
+}
+
+// observe fills in Got.
+func (t Trial) observe(o Offer) Trial {
+	t.Got = Got{}
+	if t.Problem != "" {
+		return t
+	}
+	switch {
+	case o.Act.Static():
+		t.Got = Got{Outcome: Absent, Facts: t.Report.Facts}
+		if len(t.Report.Facts) > 0 {
+			t.Got.Outcome = Present
+		}
+	case o.Act == Greet:
+		t.Got = observeServer(t.Report, t.Transcript)
+	case o.Act == Listen:
+		t.Got = observeDatagram(t.Report, t.Transcript)
+	default:
+		t.Got = observeClient(o, t.Report, t.Transcript)
+	}
+	if t.Got.Outcome == "" {
+		t.Problem = "neither accepted nor refused: " + describe(t.Report)
+	}
+	return t
+}
+
+func describe(r Report) string {
+	return strings.TrimSpace(fmt.Sprintf("%s %s", r.Reason, r.Text))
+}
+
+// observeClient decides from both ends: the subject's word alone is never enough for a connection.
+func observeClient(o Offer, r Report, t Transcript) Got {
+	got := Got{Reason: r.Reason, Alert: t.fatal()}
+	if h := t.clientHello(FromSubject); h != nil {
+		got.Offered = h.Offered()
+	}
+	chosen := t.serverHello(FromJudge)
+	switch {
+	case r.OK && chosen != nil && chosen.Chosen() == r.Version && o.Act == Serve:
+		return Got{Outcome: Connected, Version: r.Version, Offered: got.Offered}
+	case r.OK:
+	case o.Act == Answer && r.Reason == EOF && chosen != nil && complainsOfEOF(got.Alert):
+		return Got{Outcome: Proceeds, Version: chosen.Chosen(), Offered: got.Offered}
+	case r.Reason != "":
+		got.Outcome = Refused
+	}
+	return got
+}
+
+// complainsOfEOF reports whether an alert after our half-close is only about that: none, or decode_error, which
+// SSLv3 does not have and OpenSSL sends as handshake_failure there.
+func complainsOfEOF(a *SentAlert) bool {
+	return a == nil || a.Description == wire.DecodeError || a.Record == wire.SSL30 && a.Description == wire.HandshakeFailure
+}
+
+func observeServer(r Report, t Transcript) Got {
+	if h := t.serverHello(FromSubject); h != nil {
+		return Got{Outcome: Answered, Version: h.Chosen()}
+	}
+	got := Got{Reason: r.Reason, Alert: t.fatal()}
+	if got.Alert != nil && got.Alert.From == FromSubject {
+		got.Outcome = Refused
+	}
+	return got
+}
+
+// observeDatagram looks at a DTLS client's first record: type, version, then what we need not read (RFC 4347 section 4.1).
+func observeDatagram(r Report, t Transcript) Got {
+	data := t.sent(FromSubject)
+	if len(data) > 13 && data[0] == byte(wire.Handshake) {
+		return Got{Outcome: Proceeds, Version: wire.Version(data[1])<<8 | wire.Version(data[2])}
+	}
+	if len(data) == 0 && r.Reason != "" {
+		return Got{Outcome: Refused, Reason: r.Reason}
+	}
+	return Got{}
+}
+
+// mismatch says how got differs from w, or "".
+func (w Want) mismatch(got Got) string {
+	switch {
+	case got.Outcome != w.Outcome:
+		return fmt.Sprintf("%s, not %s", got, w.Outcome)
+	case w.Version != 0 && got.Version != w.Version:
+		return fmt.Sprintf("%s, not at %s", got, w.Version)
+	case w.Reason != "" && got.Reason != w.Reason:
+		return fmt.Sprintf("%s, not for %s", got, w.Reason)
+	case w.Alert != 0 && (got.Alert == nil || got.Alert.Description != w.Alert):
+		return fmt.Sprintf("%s, not with alert %s", got, w.Alert)
+	case w.From != "" && (got.Alert == nil || got.Alert.From != w.From):
+		return fmt.Sprintf("%s, not by the %s's alert", got, w.From)
+	case w.Record != 0 && (got.Alert == nil || got.Alert.Record != w.Record):
+		return fmt.Sprintf("%s, not in a record of %s", got, w.Record)
+	case w.Offered != nil && !slices.Equal(got.Offered, w.Offered):
+		return fmt.Sprintf("%s, not offering %v", got, w.Offered)
+	}
+	return ""
+}
+
+// String gives g in one line, the same for the same behaviour on any day.
+func (g Got) String() string {
+	if g.Outcome == "" {
+		return "nothing"
+	}
+	s := string(g.Outcome)
+	if g.Version != 0 {
+		s += " " + g.Version.String()
+	}
+	if g.Reason != "" {
+		s += " " + g.Reason
+	}
+	if g.Alert != nil {
+		s += ", " + g.Alert.String()
+	}
+	if len(g.Facts) > 0 {
+		s += ": " + strings.Join(g.Facts, ", ")
+	}
+	return s
+}
+
+// breach says what g shows below the floor, or "": that needs no control, since it happened.
+func (g Got) breach(c Case, f Floor) string {
+	switch g.Outcome {
+	case Connected, Proceeds, Answered:
+		if c.Want.Outcome == Refused {
+			return g.String()
+		}
+	case Present:
+		if c.Want.Outcome == Absent {
+			return g.String()
+		}
+	}
+	for _, v := range g.Offered {
+		if v < wire.Version(f) {
+			return fmt.Sprintf("offers %s", v)
+		}
+	}
+	return ""
+}
+
+// judge gives the verdict on c: first what happened below the floor, then the controls, then the expectation.
+func (fi Finding) judge(f Floor) (Status, string) {
+	if fi.Skipped != "" {
+		return Skip, fi.Skipped
+	}
+	if bad := fi.Trial.Got.breach(fi.Case, f); bad != "" && fi.Trial.Problem == "" {
+		return Fail, bad
+	}
+	if fi.Trial.Problem != "" {
+		return Unproven, fi.Trial.Problem
+	}
+	if len(fi.Controls) != len(fi.Case.Controls) || len(fi.Controls) == 0 {
+		return Unproven, "its control did not run"
+	}
+	for i, c := range fi.Case.Controls {
+		if t := fi.Controls[i]; t.Problem != "" {
+			return Unproven, fmt.Sprintf("control %s: %s", c.Name, t.Problem)
+		} else if bad := c.Want.mismatch(t.Got); bad != "" {
+			return Unproven, fmt.Sprintf("control %s: %s", c.Name, bad)
+		}
+	}
+	if bad := fi.Case.Want.mismatch(fi.Trial.Got); bad != "" {
+		return Fail, bad
+	}
+	return Pass, ""
+}

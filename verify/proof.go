@@ -1,0 +1,182 @@
+package verify
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"time"
+)
+
+// Finding is one case with all that was seen of it. Skipped, when set, says why it was left out.
+type Finding struct {
+	Case     Case    `json:"case"`
+	Status   Status  `json:"status"`
+	Reason   string  `json:"reason,omitempty"` // why it is not Pass
+	Skipped  string  `json:"skipped,omitempty"`
+	Trial            // of the case's Offer
+	Controls []Trial `json:"controls"` // in the order of Case.Controls
+}
+
+// Tested is a file that the proof speaks of.
+type Tested struct {
+	Name   string `json:"name"`
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256,omitempty"` // empty: it could not be read
+}
+
+// Proof is a run's state, its JSON and its page. The zero Proof is Unproven.
+type Proof struct {
+	Time           time.Time `json:"time"` // UTC, whole seconds; outside of the verdict
+	Status         Status    `json:"status"`
+	Floor          Floor     `json:"floor"`
+	OpenSSLVersion string    `json:"openssl_version"`
+	PythonVersion  string    `json:"python_version"`
+	Subjects       []Tested  `json:"subjects"`
+	Controls       []Tested  `json:"controls"` // the weak peers
+	Findings       []Finding `json:"findings"`
+}
+
+// identify hashes the tested files: the toolchain's, and the weak peers apart.
+func (c *court) identify() (subjects, controls []Tested) {
+	t := c.Toolchain
+	tested := func(name, path string) Tested {
+		return Tested{name, path, fileDigest(c.Locate(path))}
+	}
+	subjects = []Tested{
+		tested("openssl", t.OpenSSL), tested("libssl.a", filepath.Join(t.OpenSSLPrefix, "lib", "libssl.a")),
+		tested("libcrypto.a", filepath.Join(t.OpenSSLPrefix, "lib", "libcrypto.a")), tested("python", t.Python),
+	}
+	controls = []Tested{tested("weak openssl", t.WeakOpenSSL), tested("weak _ssl", t.WeakSSL)}
+	if t.WeakPython != t.Python {
+		controls = append(controls, tested("weak python", t.WeakPython))
+	}
+	return subjects, controls
+}
+
+func fileDigest(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return ""
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// settle judges every finding and then the whole.
+func (p *Proof) settle() {
+	for i := range p.Findings {
+		p.Findings[i].settle(p.Floor)
+	}
+	p.conclude()
+}
+
+// settle takes what was shown from the reports and transcripts, and judges it.
+func (fi *Finding) settle(f Floor) {
+	fi.Trial = fi.Trial.observe(fi.Case.Offer)
+	for i := range min(len(fi.Controls), len(fi.Case.Controls)) {
+		fi.Controls[i] = fi.Controls[i].observe(fi.Case.Controls[i].Offer)
+	}
+	fi.Status, fi.Reason = fi.judge(f)
+}
+
+// conclude gives the status of the whole.
+func (p *Proof) conclude() {
+	p.Status = Unproven
+	switch {
+	case p.Breached():
+		p.Status = Fail
+	case p.Complete():
+		p.Status = Pass
+	case p.count(Skip) > 0 && p.count(Unproven) == 0:
+		p.Status = Skip
+	}
+}
+
+// Breached reports whether some case Failed.
+func (p *Proof) Breached() bool { return p.count(Fail) > 0 }
+
+// Complete reports whether every expected case is there, once and as expected, with a verdict of Pass or Fail, and
+// every tested file could be hashed.
+func (p *Proof) Complete() bool {
+	expected := ExpectedCases(p.Floor, p.OpenSSLVersion, p.PythonVersion)
+	if len(expected) == 0 || len(p.Findings) != len(expected) {
+		return false
+	}
+	for i, c := range expected {
+		f := p.Findings[i]
+		if !reflect.DeepEqual(f.Case, c) || f.Status != Pass && f.Status != Fail {
+			return false
+		}
+	}
+	for _, t := range append(p.Subjects[:len(p.Subjects):len(p.Subjects)], p.Controls...) {
+		if t.SHA256 == "" {
+			return false
+		}
+	}
+	return len(p.Subjects) > 0 && len(p.Controls) > 0
+}
+
+func (p *Proof) count(s Status) (n int) {
+	for _, f := range p.Findings {
+		if f.Status == s {
+			n++
+		}
+	}
+	return n
+}
+
+// Summary is the result in one line.
+func (p *Proof) Summary() string {
+	s := fmt.Sprintf("TLS floor %s: %s, %d of %d cases pass", p.Floor, p.Status, p.count(Pass),
+		len(ExpectedCases(p.Floor, p.OpenSSLVersion, p.PythonVersion)))
+	for _, status := range []Status{Fail, Unproven, Skip} {
+		if n := p.count(status); n > 0 {
+			s += fmt.Sprintf(", %d %s", n, status)
+		}
+	}
+	return s
+}
+
+// UnmarshalJSON reads a stored proof and judges it again: what it says of itself is not believed.
+func (p *Proof) UnmarshalJSON(data []byte) error {
+	type plain Proof
+	if err := json.Unmarshal(data, (*plain)(p)); err != nil {
+		return err
+	}
+	p.settle()
+	return nil
+}
+
+// Verdict is the proof without what differs from run to run: the same bytes for the same behaviour. One line per case:
+// status, name, what happened; then one indented line per control.
+func (p *Proof) Verdict() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "tlsfloor verdict, version 1\nfloor %s\nopenssl %s\npython %s\nstatus %s\n", p.Floor, p.OpenSSLVersion, p.PythonVersion, p.Status)
+	line := func(indent, name string, t Trial) {
+		if indent != "" {
+			t.Got.Facts = nil // what a weak peer has depends on the host's C library and linker
+		}
+		fmt.Fprintf(&b, "%s%s: %s", indent, name, t.Got)
+		if len(t.Got.Offered) > 0 {
+			fmt.Fprintf(&b, ", offered %v", t.Got.Offered)
+		}
+		b.WriteByte('\n')
+	}
+	for _, f := range p.Findings {
+		line("", f.Status.String()+" "+f.Case.Name, f.Trial)
+		for i := range min(len(f.Controls), len(f.Case.Controls)) {
+			line("  ", "control, "+f.Case.Controls[i].Name, f.Controls[i])
+		}
+	}
+	return b.Bytes()
+}

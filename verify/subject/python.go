@@ -1,0 +1,198 @@
+package subject
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/tlsfloor/tlsfloor/verify"
+)
+
+//go:embed driver.py
+var driverSource string
+
+// python is an interpreter: one process as it is, and one under the OPENSSL_CONF that allows everything.
+type python struct {
+	bench      verify.Bench
+	path, weak string
+	ctx        context.Context // of the processes, which outlive the trials
+	cancel     context.CancelFunc
+	mu         sync.Mutex
+	drivers    map[bool]*driver // by Setup.Conf
+}
+
+func newPython(b verify.Bench, path, weak string) *python {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &python{bench: b, path: path, weak: weak, ctx: ctx, cancel: cancel, drivers: map[bool]*driver{}}
+}
+
+// driver is a started interpreter and the requests that it has not yet answered.
+type driver struct {
+	process *process
+	errors  *lines
+	mu      sync.Mutex
+	last    int
+	pending map[int]chan reply
+}
+
+type request struct {
+	ID       int          `json:"id"`
+	Op       string       `json:"op"`
+	Setup    verify.Setup `json:"setup"`
+	Addr     string       `json:"addr,omitempty"`
+	Server   int          `json:"server,omitempty"`
+	CA       string       `json:"ca"`
+	Cert     string       `json:"cert"`
+	Key      string       `json:"key"`
+	Greeting string       `json:"greeting"`
+	Timeout  float64      `json:"timeout"` // seconds
+}
+
+type reply struct {
+	ID      int           `json:"id"`
+	Addr    string        `json:"addr"`
+	Report  verify.Report `json:"report"`
+	Problem string        `json:"problem"`
+}
+
+// driver returns the interpreter for a setup, started if need be.
+func (p *python) driver(conf bool) (*driver, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if d := p.drivers[conf]; d != nil {
+		return d, nil
+	}
+	d := &driver{errors: &lines{}, pending: map[int]chan reply{}}
+	argv := []string{p.path, "-I", "-W", "ignore", "-c", driverSource}
+	if p.weak != "" {
+		argv = append(argv, p.weak)
+	}
+	var err error
+	if d.process, err = start(p.ctx, p.bench, argv, conf, &lines{each: d.answer}, d.errors); err != nil {
+		return nil, err
+	}
+	p.drivers[conf] = d
+	return d, nil
+}
+
+// answer hands a reply to the one who waits for it. What is no reply is dropped: the waiting one's time-out tells.
+func (d *driver) answer(line string) {
+	var r reply
+	if json.Unmarshal([]byte(line), &r) != nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c := d.pending[r.ID]; c != nil {
+		delete(d.pending, r.ID)
+		c <- r
+	}
+}
+
+// ask sends one request and waits for its reply; id is what a server is asked for by later.
+func (p *python) ask(ctx context.Context, r request) (id int, answer reply, err error) {
+	d, err := p.driver(r.Setup.Conf)
+	if err != nil {
+		return 0, reply{}, err
+	}
+	f := p.bench.Files
+	r.CA, r.Cert, r.Key, r.Greeting, r.Timeout = f.CA, f.Cert, f.Key, verify.Greeting, p.bench.Timeout.Seconds()
+	c := make(chan reply, 1)
+	if r.ID, err = d.send(r, c); err != nil {
+		return 0, reply{}, fmt.Errorf("asking the interpreter: %w: %s", err, d.errors.tail())
+	}
+	select {
+	case answer = <-c:
+	case <-d.process.done:
+		select {
+		case answer = <-c: // it answered, and ended
+		default:
+			return 0, reply{}, fmt.Errorf("the interpreter has ended: %s", d.errors.tail())
+		}
+	case <-ctx.Done():
+		return 0, reply{}, fmt.Errorf("waiting for the interpreter: %w", ctx.Err())
+	}
+	if answer.Problem != "" {
+		return 0, reply{}, errors.New(answer.Problem)
+	}
+	return r.ID, answer, nil
+}
+
+func (d *driver) send(r request, c chan reply) (int, error) {
+	d.mu.Lock()
+	d.last++
+	r.ID = d.last
+	d.pending[r.ID] = c
+	d.mu.Unlock()
+	line, err := json.Marshal(r)
+	if err == nil {
+		_, err = d.process.stdin.Write(append(line, '\n'))
+	}
+	return r.ID, err
+}
+
+// Connect implements verify.Subject.
+func (p *python) Connect(ctx context.Context, s verify.Setup, addr string) (verify.Report, error) {
+	_, r, err := p.ask(ctx, request{Op: "connect", Setup: s, Addr: addr})
+	return r.Report, err
+}
+
+// Inspect implements verify.Subject.
+func (p *python) Inspect(ctx context.Context, look verify.Act) (verify.Report, error) {
+	_, r, err := p.ask(ctx, request{Op: "has"})
+	if err != nil || look == verify.Has {
+		return r.Report, err
+	}
+	d, err := p.driver(false)
+	if err != nil {
+		return verify.Report{}, err
+	}
+	facts, err := mapped(d.process.cmd.Process.Pid, p.path)
+	return verify.Report{Facts: facts}, err
+}
+
+// Serve implements verify.Subject.
+func (p *python) Serve(ctx context.Context, s verify.Setup) (verify.Service, error) {
+	id, r, err := p.ask(ctx, request{Op: "serve", Setup: s})
+	if err != nil {
+		return nil, err
+	}
+	if r.Addr == "" {
+		return nil, fmt.Errorf("starting a server: %s %s", r.Report.Reason, r.Report.Text)
+	}
+	return pythonServer{p, s.Conf, id, r.Addr}, nil
+}
+
+// pythonServer is a listening thread of the driver.
+type pythonServer struct {
+	*python
+	conf bool
+	id   int
+	addr string
+}
+
+// Addr implements verify.Service.
+func (s pythonServer) Addr() string { return s.addr }
+
+// Report implements verify.Service.
+func (s pythonServer) Report(ctx context.Context) (verify.Report, error) {
+	_, r, err := s.ask(ctx, request{Op: "report", Setup: verify.Setup{Conf: s.conf}, Server: s.id})
+	return r.Report, err
+}
+
+// Close implements verify.Service: the thread ends with its one connection, or by its own time-out.
+func (s pythonServer) Close() error { return nil }
+
+// Close implements verify.Subject.
+func (p *python) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, d := range p.drivers {
+		d.process.close()
+	}
+	p.cancel()
+	return nil
+}

@@ -1,0 +1,142 @@
+package subject
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tlsfloor/tlsfloor/verify"
+)
+
+// real gives the toolchain with a floor of 1.2 that the environment names, or skips.
+func real(t *testing.T) verify.Options {
+	t.Helper()
+	var missing []string
+	get := func(name string) string {
+		value := os.Getenv("TLSFLOOR_TEST_" + name)
+		if value == "" {
+			missing = append(missing, "TLSFLOOR_TEST_"+name)
+		}
+		return value
+	}
+	tools := verify.Toolchain{OpenSSL: get("OPENSSL"), Python: get("PYTHON"), WeakOpenSSL: get("WEAK_OPENSSL"), WeakSSL: get("WEAK_SSL")}
+	if missing != nil {
+		t.Skipf("no real toolchain: %s not set", strings.Join(missing, ", "))
+	}
+	return verify.Options{Toolchain: tools, Open: Open, OpenSSLVersion: versionOf(t, tools.OpenSSL, "version"), PythonVersion: versionOf(t, tools.Python, "--version")}
+}
+
+// versionOf takes the second word of what the program says.
+func versionOf(t *testing.T, argv ...string) string {
+	t.Helper()
+	out, err := exec.Command(argv[0], argv[1:]...).Output()
+	if words := strings.Fields(string(out)); err == nil && len(words) > 1 {
+		return words[1]
+	}
+	t.Fatalf("%v: %q, %v", argv, out, err)
+	return ""
+}
+
+func prove(t *testing.T, o verify.Options) *verify.Proof {
+	t.Helper()
+	p, err := verify.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func page(p *verify.Proof) string {
+	var b strings.Builder
+	p.WriteTable(&b, false)
+	return b.String()
+}
+
+func TestRealToolchainPasses(t *testing.T) {
+	o := real(t)
+	first, second := prove(t, o), prove(t, o)
+	if first.Status != verify.Pass {
+		t.Fatal(page(first))
+	}
+	if !bytes.Equal(first.Verdict(), second.Verdict()) {
+		t.Errorf("two runs, two verdicts:\n%s\n%s", first.Verdict(), second.Verdict())
+	}
+}
+
+// The weak peers as subjects must fail every case that is about the floor.
+func TestWeakPeersFail(t *testing.T) {
+	o := real(t)
+	o.Toolchain.OpenSSL, o.Toolchain.OpenSSLPrefix = o.Toolchain.WeakOpenSSL, ""
+	o.Open = func(b verify.Bench) verify.Subjects {
+		s := Open(b)
+		s[verify.Python] = newPython(b, b.WeakPython, b.WeakSSL)
+		return s
+	}
+	p := prove(t, o)
+	want := []string{"client-tls11-perm", "client-tls10-perm", "client-seclevel0", "client-conf", "client-conf-openssl", "client-max12-sec0",
+		"client-method11", "client-raw0302-perm", "client-raw0301-perm", "client-raw0300", "server-tls11-openssl", "server-tls10-openssl",
+		"server-tls11-scsv-openssl", "server-ssl3-openssl", "server-tls11-python", "server-tls10-python", "server-tls11-scsv-python", "server-ssl3-python",
+		"static-link", "static-macros", "static-has", "static-dtls1"}
+	failed := failures(p)
+	for _, name := range want {
+		if !slices.Contains(failed, name) {
+			t.Errorf("%s does not fail\n%s", name, page(p))
+		}
+	}
+}
+
+// A toolchain with a floor of 1.2 is none of 1.3.
+func TestRealToolchainIsNotOfAnotherFloor(t *testing.T) {
+	o := real(t)
+	o.Floor = verify.TLS13
+	p := prove(t, o)
+	for _, name := range []string{"client-tls12", "server-tls12-openssl", "server-tls12-python", "static-link", "static-has"} {
+		if !slices.Contains(failures(p), name) {
+			t.Errorf("%s does not fail\n%s", name, page(p))
+		}
+	}
+	if p.Status != verify.Fail {
+		t.Error(p.Summary())
+	}
+}
+
+func failures(p *verify.Proof) (names []string) {
+	for _, f := range p.Findings {
+		if f.Status == verify.Fail {
+			names = append(names, f.Case.Name)
+		}
+	}
+	return names
+}
+
+// The host's own stack has no floor. Without the weak peers, what is seen below the floor still is a breach.
+func TestHostFails(t *testing.T) {
+	tools := verify.Toolchain{Python: "/usr/bin/python3", OpenSSL: "/usr/bin/openssl"}
+	for _, path := range []string{tools.Python, tools.OpenSSL} {
+		if _, err := os.Stat(path); err != nil {
+			t.Skipf("the host has no %s", path)
+		}
+	}
+	if err := exec.Command(tools.Python, "-c", "import ssl").Run(); err != nil {
+		t.Skipf("the host's python3 has no ssl: %v", err)
+	}
+	p := prove(t, verify.Options{Toolchain: tools, Open: Open, OpenSSLVersion: "3.5.7"})
+	if p.Status != verify.Fail || !p.Breached() || p.Complete() {
+		t.Fatal(page(p))
+	}
+	for _, name := range []string{"static-needed", "static-maps"} {
+		if !slices.Contains(failures(p), name) {
+			t.Errorf("%s does not fail\n%s", name, page(p))
+		}
+	}
+}
+
+func TestNothingGiven(t *testing.T) {
+	p := prove(t, verify.Options{Open: Open})
+	if p.Status != verify.Unproven || p.Breached() || p.Complete() {
+		t.Error(p.Summary())
+	}
+}

@@ -1,0 +1,56 @@
+package verify
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// The colours of a verdict (ECMA-48 SGR).
+const (
+	green, red, yellow, reset = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
+)
+
+var colours = map[Status]string{Pass: green, Fail: red, Unproven: yellow, Skip: yellow}
+
+// WriteTable writes the proof for people: one line per case, why it is not pass below it, and the result.
+func (p *Proof) WriteTable(w io.Writer, color bool) error {
+	paint := func(s Status, text string) string {
+		if color {
+			return colours[s] + text + reset
+		}
+		return text
+	}
+	wide := len("case")
+	for _, f := range p.Findings {
+		wide = max(wide, len(f.Case.Name))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-8s  %-*s  %s\n", "verdict", wide, "case", "what happened")
+	for _, f := range p.Findings {
+		fmt.Fprintf(&b, "%s  %-*s  %s\n", paint(f.Status, fmt.Sprintf("%-8s", f.Status)), wide, f.Case.Name, f.Got)
+		if f.Reason != "" {
+			fmt.Fprintf(&b, "%-8s  %-*s  %s\n", "", wide, "", f.Reason)
+		}
+	}
+	if missing := p.missing(); len(missing) > 0 {
+		fmt.Fprintf(&b, "%s  %s\n", paint(Unproven, "missing "), strings.Join(missing, ", "))
+	}
+	fmt.Fprintf(&b, "%s\n", paint(p.Status, p.Summary()))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// missing names the expected cases that the proof does not hold.
+func (p *Proof) missing() (names []string) {
+	have := map[string]bool{}
+	for _, f := range p.Findings {
+		have[f.Case.Name] = true
+	}
+	for _, c := range ExpectedCases(p.Floor, p.OpenSSLVersion, p.PythonVersion) {
+		if !have[c.Name] {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}

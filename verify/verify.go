@@ -1,0 +1,203 @@
+// Package verify is the judge: it tries every Case on a toolchain and returns a Proof.
+//
+// It knows nothing of how its subject was made. What it promises:
+//
+//   - A refusal counts only with its reason: who refused, which alert stood on the wire (parsed from the raw
+//     records, not from an error text) and which reason the library gave.
+//   - A verdict counts only if its controls behaved in the same run: the same program succeeds at the floor,
+//     a weak peer of our own succeeds below it. Only a breach needs no control, since it was seen to happen.
+//   - Unproven is the zero value of Status. A case that did not run, has no control, or is not in the list
+//     that ExpectedCases gives for the floor and the versions never counts as Pass.
+//   - A stored proof is judged again, from its transcripts and reports, when it is read: its statuses are not believed.
+//   - Proof.Verdict gives the same bytes for the same behaviour: no randoms, times, ports or paths. Exceptions: none.
+//   - Only 127.0.0.1 is spoken to, reads are bounded, and a peer that hangs costs its case one Timeout.
+//
+// What it does not show: ciphers, trust and revocation; TLS libraries that wheels bring along; what a
+// program does that is not this Python or this openssl.
+//
+// It imports the standard library, golang.org/x/crypto and internal/event only, and never the builder. The
+// programs themselves are driven by verify/subject, which is handed in as Options.Open.
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/tlsfloor/tlsfloor/internal/event"
+)
+
+// Toolchain says where the programs are, as compiled-in paths: what Launch can run and what Options.Locate can find.
+type Toolchain struct {
+	OpenSSL       string // the openssl binary
+	OpenSSLPrefix string // holds lib/libssl.a and include/openssl; "" means two levels above OpenSSL
+	Python        string
+
+	WeakOpenSSL       string // the control's openssl: same version, old protocols left in
+	WeakOpenSSLPrefix string // as OpenSSLPrefix
+	WeakSSL           string // an `_ssl` extension module linked to the weak OpenSSL
+	WeakPython        string // the Python that can load WeakSSL; "" means Python
+}
+
+func (t Toolchain) withDefaults() Toolchain {
+	for path, binary := range map[*string]string{&t.OpenSSLPrefix: t.OpenSSL, &t.WeakOpenSSLPrefix: t.WeakOpenSSL} {
+		if *path == "" && binary != "" {
+			*path = filepath.Dir(filepath.Dir(binary))
+		}
+	}
+	if t.WeakPython == "" {
+		t.WeakPython = t.Python
+	}
+	return t
+}
+
+// Launch prepares a command with the complete environment env; it must share this process's loopback and see WorkDir.
+type Launch func(ctx context.Context, argv, env []string) *exec.Cmd
+
+// Files are what subjects read, all in the work folder.
+type Files struct {
+	CA   string // the run's own root, PEM
+	Cert string // a leaf for localhost and 127.0.0.1, PEM
+	Key  string // its key, PEM
+	Conf string // an OPENSSL_CONF that allows every version at security level 0
+}
+
+// Bench is what subjects are opened with.
+type Bench struct {
+	Toolchain
+	Launch  Launch
+	Files   Files
+	Timeout time.Duration
+}
+
+// Subject is one program, driven. Its methods are called from several goroutines at once. An error means
+// that the trial could not be made; a refusal is a Report.
+type Subject interface {
+	// Connect runs a client as s asks against addr and returns when it has ended.
+	Connect(ctx context.Context, s Setup, addr string) (Report, error)
+	// Serve starts a server for one connection and returns once it accepts.
+	Serve(ctx context.Context, s Setup) (Service, error)
+	// Inspect answers Has (what the ssl module says it has) and Maps (base names of the files mapped into the process).
+	Inspect(ctx context.Context, look Act) (Report, error)
+	// Close ends every process that the subject started.
+	Close() error
+}
+
+// Service is a subject's server that waits for its one connection.
+type Service interface {
+	Addr() string
+	Report(ctx context.Context) (Report, error) // waits until the connection has ended
+	Close() error
+}
+
+// Subjects holds one Subject for each program that could be opened.
+type Subjects map[Who]Subject
+
+// Options is what Run needs. Zero fields have the defaults that their comments name.
+type Options struct {
+	Floor          Floor // TLS12
+	Toolchain      Toolchain
+	OpenSSLVersion string // "3.5.7": decides what is expected
+	PythonVersion  string
+	Open           func(Bench) Subjects     // subject.Open
+	Launch         Launch                   // direct
+	Locate         func(path string) string // where this process finds a compiled-in path; identity
+	WorkDir        string                   // a folder that exists, for the run's certificates; a temporary one
+	Timeout        time.Duration            // for one trial: 10 s
+	Sink           event.Sink
+}
+
+func (o Options) withDefaults() Options {
+	o.Toolchain = o.Toolchain.withDefaults()
+	if o.Floor == 0 {
+		o.Floor = TLS12
+	}
+	if o.Launch == nil {
+		o.Launch = direct
+	}
+	if o.Locate == nil {
+		o.Locate = func(path string) string { return path }
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 10 * time.Second
+	}
+	return o
+}
+
+func direct(ctx context.Context, argv, env []string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = env
+	return cmd
+}
+
+// Run tries every expected case and returns the Proof. The error is for what keeps the judge itself from
+// working, and for cancellation; a missing or misbehaving subject is in the Proof.
+func Run(ctx context.Context, o Options) (*Proof, error) {
+	o = o.withDefaults()
+	if o.Open == nil {
+		return nil, errors.New("options: no subjects: Open is nil")
+	}
+	if o.WorkDir == "" {
+		dir, err := os.MkdirTemp("", "tlsfloor-verify-")
+		if err != nil {
+			return nil, fmt.Errorf("work folder of the proof: %w", err)
+		}
+		defer os.RemoveAll(dir)
+		o.WorkDir = dir
+	}
+	start := time.Now()
+	o.Sink.Emit(event.Event{Kind: event.Begin, Step: "verify"})
+	c, err := newCourt(o)
+	if err != nil {
+		return nil, err
+	}
+	proof := &Proof{
+		Floor: o.Floor, OpenSSLVersion: o.OpenSSLVersion, PythonVersion: o.PythonVersion,
+		Time: start.UTC().Truncate(time.Second), Findings: c.hearAll(ctx, ExpectedCases(o.Floor, o.OpenSSLVersion, o.PythonVersion)),
+	}
+	proof.Subjects, proof.Controls = c.identify()
+	if err := errors.Join(c.close(), ctx.Err()); err != nil {
+		return nil, fmt.Errorf("proving the floor: %w", err)
+	}
+	proof.settle()
+	o.Sink.Emit(event.Event{Kind: event.Done, Step: "verify", Text: proof.Summary(), Seconds: time.Since(start).Seconds()})
+	return proof, nil
+}
+
+// hearAll runs the cases on as many workers as there are processors, and keeps their order.
+func (c *court) hearAll(ctx context.Context, cases []Case) []Finding {
+	findings := make([]Finding, len(cases))
+	next := make(chan int)
+	var wait sync.WaitGroup
+	for range max(2, runtime.NumCPU()) {
+		wait.Go(func() {
+			for i := range next {
+				findings[i] = c.hear(ctx, cases[i])
+				status, _ := findings[i].judge(c.Floor)
+				c.Sink.Emit(event.Event{Kind: event.Log, Step: "verify", Text: cases[i].Name + ": " + status.String()})
+			}
+		})
+	}
+	for i := range cases {
+		next <- i
+	}
+	close(next)
+	wait.Wait()
+	return findings
+}
+
+// hear makes one case's trials: first the controls, then the thing itself.
+func (c *court) hear(ctx context.Context, k Case) Finding {
+	f := Finding{Case: k}
+	for _, control := range k.Controls {
+		f.Controls = append(f.Controls, c.try(ctx, control.Offer))
+	}
+	f.Trial = c.try(ctx, k.Offer)
+	return f
+}
