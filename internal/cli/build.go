@@ -149,17 +149,18 @@ func (c *command) install(ctx context.Context, w *workshop, result build.Result)
 		err = c.keepProof(w.site, g.Number, proof)
 	}
 	if err == nil {
-		if err = outcome(proof); err != nil {
-			c.table(proof)
-		}
+		err = outcome(proof)
+	}
+	if err == nil {
+		err = c.switchTo(w.site, g.Number)
 	}
 	if err != nil {
+		if proof != nil {
+			err = errors.Join(err, c.report(w.site, g, proof, "not in use"))
+		}
 		if !reused {
 			err = errors.Join(err, w.site.Discard(g.Number))
 		}
-		return err
-	}
-	if err := c.switchTo(w.site, g.Number); err != nil {
 		return err
 	}
 	return c.report(w.site, g, proof, fmt.Sprintf("generation %d is in use", g.Number))

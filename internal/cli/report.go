@@ -26,7 +26,7 @@ func (c *command) report(site artifacts.Site, g artifacts.Generation, proof *ver
 	if c.JSON {
 		return c.json(built{g.Profile, g.Number, g.Components, proof, state})
 	}
-	c.table(proof)
+	proof.WriteTable(c.out, c.colour())
 	for _, name := range []string{"openssl", "python"} {
 		if comp, ok := g.Components[name]; ok {
 			fmt.Fprintf(c.out, "%-8s %-8s %s\n", name, comp.Version, filepath.Join(site.Root, comp.Prefix))
@@ -34,14 +34,6 @@ func (c *command) report(site artifacts.Site, g artifacts.Generation, proof *ver
 	}
 	fmt.Fprintf(c.out, "%s: %s\n", g.Profile, state)
 	return nil
-}
-
-// table prints the proof.
-func (c *command) table(p *verify.Proof) {
-	if c.JSON {
-		return // the JSON result holds it
-	}
-	p.WriteTable(c.out, c.colour())
 }
 
 // colour reports whether the result goes to a terminal that shows colours.

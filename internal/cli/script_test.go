@@ -10,8 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -45,9 +47,11 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"tiny":   tiny,
-			"flip":   flip,
-			"status": status,
+			"tiny":     tiny,
+			"flip":     flip,
+			"status":   status,
+			"impostor": impostor,
+			"killed":   killed,
 		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {
@@ -145,16 +149,72 @@ func tiny(ts *testscript.TestScript, _ bool, args []string) {
 		if !ok {
 			ts.Fatalf("usage: tiny [name=text ...]")
 		}
-		found := false
-		for i := range files {
-			if files[i][0] == name {
-				files[i][1], found = text+"\n", true
-			}
+		i := slices.IndexFunc(files, func(f [2]string) bool { return f[0] == name })
+		if i < 0 {
+			i = len(files)
+			files = append(files, [2]string{name})
 		}
-		if !found {
-			files = append(files, [2]string{name, text + "\n"})
-		}
+		files[i][1] = text + "\n"
 	}
+	b := tarball(ts, files)
+	site(ts, map[string]string{
+		"mirror/tiny-1.0.0.tar.gz": string(b),
+		"site/tiny.yaml":           fmt.Sprintf(tinyRecipe, digest.Of(b), len(b)),
+		"site/profiles/tiny.yaml":  tinyProfile,
+	})
+}
+
+const impostorRecipe = `name: %[1]s
+role: install
+summary: the host's own %[1]s, which has no floor, under another name
+license: Apache-2.0
+homepage: https://impostor.example/
+needs: []
+versions:
+  - version: %[2]s
+    sources:
+      - file: %[1]s-%[2]s.tar.gz
+        sha256: %[3]s
+        size: %[4]d
+        urls: [https://impostor.example/]
+        signature: none
+        unsigned: a test has no key
+        vouched: the test that made it
+configure: []
+env: []
+files: []
+build:
+  - run: [sh, build.sh]
+install:
+  - run: [sh, install.sh, "{dest}{prefix}"]
+checks: []
+`
+
+const impostorProfile = `name: impostor
+summary: the host's own programs, which have no floor
+floor: "1.2"
+versions: {openssl: 3.0.99, python: 3.12.99}
+prefixes: {openssl: openssl-impostor, python: python-impostor}
+controls: []
+`
+
+// impostor writes an overlay whose profile installs the host's own openssl and python3 under our prefixes.
+func impostor(ts *testscript.TestScript, _ bool, _ []string) {
+	files := map[string]string{"site/profiles/impostor.yaml": impostorProfile}
+	for _, c := range [][3]string{{"openssl", "3.0.99", "openssl"}, {"python", "3.12.99", "python3"}} {
+		name := c[0] + "-" + c[1]
+		b := tarball(ts, [][2]string{
+			{name + "/build.sh", "printf '#!/bin/sh\\nexec /usr/bin/" + c[2] + " \"$@\"\\n' >wrapper; chmod 755 wrapper\n"},
+			{name + "/install.sh", "mkdir -p \"$1/bin\" && cp wrapper \"$1/bin/" + c[2] + "\"\n"},
+		})
+		files["mirror/"+name+".tar.gz"] = string(b)
+		files["site/"+c[0]+".yaml"] = fmt.Sprintf(impostorRecipe, c[0], c[1], digest.Of(b), len(b))
+	}
+	site(ts, files)
+}
+
+// tarball packs files as an upstream does.
+func tarball(ts *testscript.TestScript, files [][2]string) []byte {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	w := tar.NewWriter(z)
@@ -165,15 +225,44 @@ func tiny(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Check(w.Close())
 	ts.Check(z.Close())
-	for path, text := range map[string]string{
-		"mirror/tiny-1.0.0.tar.gz": b.String(),
-		"site/tiny.yaml":           fmt.Sprintf(tinyRecipe, digest.Of(b.Bytes()), b.Len()),
-		"site/profiles/tiny.yaml":  tinyProfile,
-	} {
+	return b.Bytes()
+}
+
+// site writes an overlay and a mirror, which later commands use.
+func site(ts *testscript.TestScript, files map[string]string) {
+	for path, text := range files {
 		path = ts.MkAbs(path)
 		ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
 		ts.Check(os.WriteFile(path, []byte(text), 0o644))
 	}
 	ts.Setenv("TLSFLOOR_RECIPES", ts.MkAbs("site"))
 	ts.Setenv("TLSFLOOR_MIRROR", ts.MkAbs("mirror"))
+}
+
+// killed starts a command, waits until the file that it names appears, and kills it and nothing else with SIGKILL:
+// killed <file> command...
+func killed(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: killed <file> command...")
+	}
+	if args[1] != "tlsfloor" {
+		ts.Fatalf("usage: killed <file> tlsfloor ...")
+	}
+	cmd := exec.Command(program, args[2:]...)
+	cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"TLSFLOOR_STORE", "TLSFLOOR_PREFIX", "TLSFLOOR_RECIPES", "TLSFLOOR_MIRROR", "TLSFLOOR_OFFLINE", "TLSFLOOR_DEPS", "HOME", "TMPDIR"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	ts.Check(cmd.Start())
+	for range 600 {
+		if found, _ := filepath.Glob(ts.MkAbs(args[0])); len(found) > 0 {
+			ts.Check(cmd.Process.Kill())
+			cmd.Wait()
+			return
+		}
+		time.Sleep(50 * time.Millisecond) // polls for what the command does; 30 s at most
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	ts.Fatalf("%s did not appear", args[0])
 }

@@ -18,6 +18,9 @@ func (c *command) test(ctx context.Context) error {
 	if !exists("go.mod") || !exists("magefile.go") {
 		return fault.New(fault.Usage, "run it in a checkout of tlsfloor", "test: this folder holds no source of tlsfloor")
 	}
+	if _, err := c.equip(ctx); err != nil { // the tests compile C programs
+		return err
+	}
 	level := "real"
 	if c.Long {
 		level = "long"

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/tlsfloor/tlsfloor/internal/digest"
@@ -204,25 +205,30 @@ func TestTwoProcesses(t *testing.T) {
 	}
 }
 
-// TestLockIsOfTheNamedFile has a holder end by taking the file away, as an import does, while another waits for it.
-func TestLockIsOfTheNamedFile(t *testing.T) {
-	r := newRig(t, Options{})
-	src := source()
-	first, err := r.lockPartial(t.Context(), src)
-	if err != nil {
-		t.Fatal(err)
+// TestTake has a holder take the file away between another's opening and locking it, as an import does.
+func TestTake(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x")
+	open := func() *os.File {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
 	}
-	f := r.another(t, Options{Sink: func(event.Event) { // waits now
-		os.Remove(first.path)
-		first.release()
-	}})
-	second, err := f.lockPartial(t.Context(), src)
-	if err != nil {
-		t.Fatal(err)
+	first, late, second := open(), open(), open()
+	if ok, err := take(first, path); !ok || err != nil {
+		t.Fatal(ok, err)
 	}
-	defer second.release()
-	if !stands(second.lock, second.path) {
-		t.Error("the lock is of a file without a name")
+	if ok, err := take(second, path); ok || !errors.Is(err, syscall.EWOULDBLOCK) {
+		t.Errorf("two have it: %v, %v", ok, err)
+	}
+	(&partial{path, first}).release() // empty, so it goes
+	if ok, err := take(late, path); ok || err != nil {
+		t.Errorf("a lock of nothing: %v, %v", ok, err)
+	}
+	if ok, err := take(open(), path); !ok || err != nil {
+		t.Errorf("free, but: %v, %v", ok, err)
 	}
 }
 

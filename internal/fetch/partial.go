@@ -25,13 +25,13 @@ func (f *Fetcher) lockPartial(ctx context.Context, s Source) (*partial, error) {
 		if err != nil {
 			return nil, fault.New(fault.Failed, "choose a store that you can write to with -store", "folder %s: %w", f.store.Partial(), err)
 		}
-		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil && stands(file, path) {
+		ok, err := take(file, path)
+		if ok {
 			return &partial{path, file}, nil
 		}
 		file.Close()
 		if err == nil {
-			continue // its holder has finished and taken it away
+			continue
 		}
 		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
 			return nil, fault.New(fault.Failed, "choose a store on a file system with locks with -store", "locking %s: %w", path, err)
@@ -44,6 +44,13 @@ func (f *Fetcher) lockPartial(ctx context.Context, s Source) (*partial, error) {
 			return nil, err
 		}
 	}
+}
+
+// take locks file. It is false without an error when the last holder has finished and taken the file away meanwhile: a
+// lock of a file without its name keeps nobody out.
+func take(file *os.File, path string) (bool, error) {
+	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	return err == nil && stands(file, path), err
 }
 
 // stands reports whether file is what has the name path.

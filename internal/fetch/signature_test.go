@@ -269,6 +269,25 @@ func TestRevokedSubkeys(t *testing.T) {
 	}
 }
 
+// TestExpiredSubkeys signs two years on, when one of the two keys has expired.
+func TestExpiredSubkeys(t *testing.T) {
+	for _, years := range [][2]uint32{{1, 0}, {0, 1}, {0, 0}} { // lifetimes of primary key and subkey, 0 without end
+		primary, second := at(birth), at(birth)
+		primary.KeyLifetimeSecs, second.KeyLifetimeSecs = years[0]*year, years[1]*year
+		e := newKey(t, primary)
+		if err := e.AddSigningSubkey(second); err != nil {
+			t.Fatal(err)
+		}
+		sig := sign(t, e.Subkeys[len(e.Subkeys)-1].PrivateKey, payload, func(s *packet.Signature) { s.CreationTime = birth.AddDate(2, 0, 0) })
+		r, src := signed(t, e, sig)
+		if years[0]+years[1] == 0 {
+			r.brings(t, src, r.o.Mirrors[0])
+		} else {
+			r.fails(t, src, fault.BadSignature, "expired")
+		}
+	}
+}
+
 // TestProlongedKey holds that a key may be signed anew after a release: its self-signature is then younger than the
 // release's, which OpenPGP libraries tend to take for an error.
 func TestProlongedKey(t *testing.T) {

@@ -15,8 +15,9 @@
 //   - the few files of /etc that a linker and a getpwuid need, and seven nodes in /dev
 //
 // Exceptions, because no process may change them: the kernel's release, the number of CPUs and the
-// clock are the host's; a user's further groups show as 65534, and so does the owner of files that
-// are not the caller's; resource limits not named above can only be as high as the caller's.
+// clock are the host's; process ids are small, but differ from run to run; a user's further groups
+// show as 65534, and so does the owner of files that are not the caller's; resource limits not named
+// above are the caller's.
 //
 // In the mode None environment, limits, umask and session are the same, but paths are the host's.
 //

@@ -139,8 +139,11 @@ func TestWorldHides(t *testing.T) {
 				}
 				return
 			}
-			if _, err := shell(t, Spec{Mode: None, Work: t.TempDir()}, script); err != nil {
-				t.Skip("the host has none")
+			// The control is the same for every user: once is enough.
+			if !testing.Short() {
+				if _, err := shell(t, Spec{Mode: None, Work: t.TempDir()}, script); err != nil {
+					t.Skip("the host has none")
+				}
 			}
 			if hidden++; err == nil {
 				t.Error("it compiled")
@@ -245,8 +248,8 @@ func TestWorldHostView(t *testing.T) {
 	before := mountTable(t)
 	out := must(t, spec, fmt.Sprintf(`cd %s; cat old/version link/version new/prefix/version /opt/tlsfloor-test-new/version other
 		test -L link && echo "still a link"; for f in /x /usr/x /tmp/x %s/x new/prefix/x; do (: >$f) 2>/dev/null && echo "wrote $f"; done
-		ls /sys >/dev/null && echo >/tlsfloor/work/x && id -u && test -d /proc/self && echo $$`, dir, dir))
-	equal(t, "the view", strings.Join(strings.Fields(out), " "), "stagedstagedstagedstagedother1000 2")
+		ls /sys >/dev/null && echo >/tlsfloor/work/x && id -u && test $(ls -d /proc/[0-9]* | wc -l) -lt 9 && echo alone`, dir, dir))
+	equal(t, "the view", strings.Join(strings.Fields(out), " "), "stagedstagedstagedstagedother1000 alone")
 	if target, err := os.Readlink(filepath.Join(dir, "link")); err != nil || target != "old" {
 		t.Errorf("the host's link: %q, %v", target, err)
 	}

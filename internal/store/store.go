@@ -238,8 +238,8 @@ func (s *Store) PutFile(path string) (digest.Digest, int64, error) {
 	return d, n, s.writeFrom(s.blob(d), src, 0o444, d)
 }
 
-// Import moves the file at path into the store. The file's bytes must have the digest want; else it stays where it
-// is and the error says what they have.
+// Import moves the file at path, which is on the store's file system, into the store. The file's bytes must have the digest
+// want; else it stays where it is and the error says what they have.
 func (s *Store) Import(path string, want digest.Digest) error {
 	got, _, err := digest.OfFile(path)
 	if err != nil {
@@ -248,8 +248,36 @@ func (s *Store) Import(path string, want digest.Digest) error {
 	if got != want {
 		return fmt.Errorf("%s: digest %s, want %s", filepath.Base(path), got, want)
 	}
-	if _, _, err := s.PutFile(path); err != nil {
+	f, err := os.Open(path)
+	if err != nil {
 		return err
 	}
-	return os.Remove(path)
+	defer f.Close()
+	err = errors.Join(os.MkdirAll(filepath.Dir(s.blob(want)), 0o755), f.Chmod(0o444), point("sync", path), f.Sync(), point("rename", path))
+	if err == nil {
+		err = os.Rename(path, s.blob(want))
+	}
+	if err != nil {
+		return s.unusable("writing", err)
+	}
+	return nil
+}
+
+// Signature returns the blob of the signature that was kept for key.
+func (s *Store) Signature(key digest.Digest) (digest.Digest, bool) {
+	b, err := os.ReadFile(s.signaturePath(key))
+	if err != nil {
+		return digest.Digest{}, false
+	}
+	d, err := digest.Parse(string(b))
+	return d, err == nil
+}
+
+// SetSignature keeps the blob of the signature for key. Whoever asks for it verifies it again.
+func (s *Store) SetSignature(key, blob digest.Digest) error {
+	return s.write(s.signaturePath(key), []byte(blob.String()), 0o444)
+}
+
+func (s *Store) signaturePath(key digest.Digest) string {
+	return filepath.Join(s.dir, "records", "signature-"+key.String())
 }

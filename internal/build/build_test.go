@@ -1,0 +1,91 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tlsfloor/tlsfloor/internal/event"
+)
+
+func TestJobServer(t *testing.T) {
+	j, err := newJobServer(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.close()
+	ctx := context.Background()
+	for range 2 {
+		if err := j.acquire(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// No job is left: the third waits until one is given back, or its context ends.
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := j.acquire(cancelled); !errors.Is(err, context.Canceled) {
+		t.Fatalf("a cancelled wait: %v", err)
+	}
+	got := make(chan error)
+	go func() { got <- j.acquire(ctx) }()
+	select {
+	case err := <-got:
+		t.Fatalf("a third job was handed out: %v", err)
+	default:
+	}
+	j.release() // taken by the cancelled reader, which gives it back, or by the waiting one
+	if err := <-got; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLogTailAndEvents(t *testing.T) {
+	var mu sync.Mutex
+	var lines []string
+	path := filepath.Join(t.TempDir(), "log")
+	l, err := newLog(path, "build/x", func(e event.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		lines = append(lines, e.Text)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 50 {
+		l.Write([]byte("line " + strings.Repeat("x", i) + "\n"))
+	}
+	l.Write([]byte("last, unfinished"))
+	tail := strings.Split(l.tail(3), "\n")
+	if len(tail) != 3 || tail[2] != "last, unfinished" {
+		t.Errorf("tail %q", tail)
+	}
+	if len(lines) == 0 || strings.Contains(lines[0], "\n") {
+		t.Errorf("events %q", lines)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil || strings.Count(string(b), "\n") != 50 {
+		t.Errorf("the file holds %d lines, %v", strings.Count(string(b), "\n"), err)
+	}
+}
+
+func TestNewest(t *testing.T) {
+	dir := t.TempDir()
+	for name, sec := range map[string]int64{"a": 100, "b": 300, "c": 200} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		when := time.Unix(sec, 0)
+		if err := os.Chtimes(path, when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := newest(dir); err != nil || got != 300 {
+		t.Errorf("newest is %d, %v; want 300", got, err)
+	}
+}
