@@ -70,7 +70,7 @@ func (c *command) plan(ctx context.Context) error {
 
 func (w *workshop) planned(st build.State) planned {
 	p := planned{Step: st.Step.Name, Version: st.Step.Recipe.Version, Needs: st.Step.Recipe.Needs, Key: st.Key, Hit: st.Record != nil, Reason: st.Miss}
-	if last, err := w.store.Last(st.Step.Name); err == nil {
+	if last, err := w.store.Last(w.profile.Name, st.Step.Name); err == nil {
 		p.Seconds = last.Seconds
 	}
 	return p
@@ -121,7 +121,7 @@ func (c *command) why(w *workshop, states []build.State) error {
 		return err
 	}
 	p := w.planned(st)
-	last, err := w.store.Last(st.Step.Name)
+	last, err := w.store.Last(w.profile.Name, st.Step.Name)
 	switch {
 	case err != nil:
 		p.Reason = "it was never built with this store"

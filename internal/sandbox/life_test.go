@@ -157,11 +157,7 @@ func TestWorldProbe(t *testing.T) {
 		t.Errorf("got %s, %s", mode, reason)
 	}
 	cmd := part(t, "prober")
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
-	}
+	cmd.SysProcAttr = ownUser(0)
 	out, err := cmd.CombinedOutput()
 	if want := "(user.max_user_namespaces is 0)\n"; err != nil || !strings.HasPrefix(string(out), "none ") || !strings.HasSuffix(string(out), want) {
 		t.Errorf("where they are forbidden: %q, %v", out, err)

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,6 +20,8 @@ func TestMain(m *testing.M) {
 		holder()
 	case "prober":
 		prober()
+	case "submount":
+		submount()
 	default:
 		os.Exit(m.Run())
 	}
@@ -44,6 +47,33 @@ func prober() {
 	mode, reason := Probe(context.Background())
 	fmt.Println(mode, reason)
 	os.Exit(0)
+}
+
+// submount mounts a tmpfs in a folder and runs a command that sees the folder, once read-only and once not.
+func submount() {
+	dir := os.Getenv("SANDBOX_TEST_DIR")
+	err := errors.Join(
+		syscall.Mount("tmpfs", dir+"/sub", "tmpfs", 0, ""),
+		os.WriteFile(dir+"/sub/file", nil, 0o644),
+		Run(context.Background(), Spec{
+			Mode: Namespaces, Env: Namespaces.Environ(""), Stdout: os.Stdout, Stderr: os.Stderr,
+			Argv:   []string{"sh", "-c", "ls /opt/ro/sub; (: >/opt/ro/sub/x) 2>/dev/null || echo read-only; : >/opt/rw/sub/x && echo writable"},
+			Mounts: []Mount{{From: dir, To: "/opt/ro"}, {From: dir, To: "/opt/rw", Writable: true}},
+		}))
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// ownUser makes a process root of a user namespace of its own.
+func ownUser(flags uintptr) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | flags,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
+	}
 }
 
 // stubborn ignores SIGTERM, leaves a daemon in a session of its own, and says "up".

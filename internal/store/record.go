@@ -18,6 +18,7 @@ import (
 // Record says what one Key led to.
 type Record struct {
 	Step     string        `json:"step"`
+	Profile  string        `json:"profile"` // for which it was built; others may use it too
 	Key      digest.Digest `json:"key"`
 	Lines    digest.Lines  `json:"lines"`  // what the Key was hashed over
 	Output   digest.Digest `json:"output"` // the Tree's digest
@@ -32,8 +33,8 @@ func (s *Store) recordPath(key digest.Digest) string {
 }
 
 // lastPath names the key of the newest record of a step, for `plan -why` and expected times.
-func (s *Store) lastPath(step string) string {
-	return filepath.Join(s.dir, "records", "last-"+slug(step))
+func (s *Store) lastPath(profile, step string) string {
+	return filepath.Join(s.dir, "records", "last-"+profile+"-"+slug(step))
 }
 
 // PutRecord stores r. The record's own digest stands in its first line, so that a cut or altered one shows.
@@ -46,7 +47,12 @@ func (s *Store) PutRecord(r Record) error {
 	if err := s.write(s.recordPath(r.Key), sealed, 0o444); err != nil {
 		return err
 	}
-	return s.write(s.lastPath(r.Step), []byte(r.Key.String()), 0o644)
+	for _, profile := range []string{r.Profile, ""} {
+		if err := s.write(s.lastPath(profile, r.Step), []byte(r.Key.String()), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Record returns the record of key when it and the blobs that it names are there. Anything else is a miss
@@ -103,17 +109,18 @@ func parseRecord(b []byte) (Record, error) {
 	return r, nil
 }
 
-// Last returns the newest record of a step, whatever its key; its blobs need not be there any more.
-func (s *Store) Last(step string) (Record, error) {
-	b, err := os.ReadFile(s.lastPath(step))
-	if err != nil {
-		return Record{}, fmt.Errorf("last record of %s: %w", step, ErrMiss)
+// Last returns the newest record of a step that was built for profile, else for any; its blobs need not be there any more.
+func (s *Store) Last(profile, step string) (Record, error) {
+	for _, p := range []string{profile, ""} {
+		b, err := os.ReadFile(s.lastPath(p, step))
+		if err != nil {
+			continue
+		}
+		if key, err := digest.Parse(string(bytes.TrimSpace(b))); err == nil {
+			return s.readRecord(key)
+		}
 	}
-	key, err := digest.Parse(string(bytes.TrimSpace(b)))
-	if err != nil {
-		return Record{}, fmt.Errorf("last record of %s: %w: %w", step, ErrMiss, err)
-	}
-	return s.readRecord(key)
+	return Record{}, fmt.Errorf("last record of %s: %w", step, ErrMiss)
 }
 
 // Lock takes the lock of name and returns its release. While another process holds it, wait is called once.

@@ -141,14 +141,16 @@ func TestRecord(t *testing.T) {
 	if _, err := s.Record(key); !errors.Is(err, ErrMiss) {
 		t.Fatalf("a record that was never put: %v", err)
 	}
-	if err := s.PutRecord(Record{Step: "build/a", Key: key, Output: output}); err != nil {
+	if err := s.PutRecord(Record{Step: "build/a", Profile: "p", Key: key, Output: output}); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := s.Record(key); err != nil || r.Output != output {
 		t.Fatalf("record: %+v, %v", r, err)
 	}
-	if r, err := s.Last("build/a"); err != nil || r.Key != key {
-		t.Errorf("last record: %+v, %v", r, err)
+	for _, profile := range []string{"p", "another"} {
+		if r, err := s.Last(profile, "build/a"); err != nil || r.Key != key {
+			t.Errorf("last record for %s: %+v, %v", profile, r, err)
+		}
 	}
 	path := s.recordPath(key)
 	whole, err := os.ReadFile(path)
