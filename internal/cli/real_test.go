@@ -141,6 +141,7 @@ func (r *real) python(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), "/opt/python-with-min-tls1_2/bin/python3 -m venv") {
 		t.Errorf("EXTERNALLY-MANAGED: %v\n%s", err, text)
 	}
+	r.inside(t, "/opt/openssl-with-min-tls1_2/bin/openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "cert.pem")
 	got = r.inside(t, "/opt/openssl-with-min-tls1_2/bin/openssl", "version", "-d", "-v")
 	if !strings.Contains(got, "OpenSSL 3.5.7") || !strings.Contains(got, `"/opt/openssl-with-min-tls1_2/ssl"`) {
 		t.Errorf("openssl says %q", got)

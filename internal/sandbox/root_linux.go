@@ -131,9 +131,13 @@ func (o op) bind() error {
 		return err
 	}
 	for _, sub := range o.Subs {
-		// What the caller cannot reach, or another mount covers, cannot be written to either.
-		err := readOnly(sub)
-		if err != nil && !errors.Is(err, os.ErrPermission) && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.EINVAL) {
+		// What cannot be reached (the caller may not enter, a server is gone) cannot be written to,
+		// and what is no mount point here is covered by another mount.
+		var st unix.Statfs_t
+		if unix.Statfs(sub, &st) != nil {
+			continue
+		}
+		if err := readOnly(sub); err != nil && err != syscall.EINVAL {
 			return fmt.Errorf("%s: %w", sub, err)
 		}
 	}

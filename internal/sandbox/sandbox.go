@@ -89,13 +89,13 @@ type Mount struct {
 type Spec struct {
 	Mode   Mode
 	Argv   []string
-	Dir    string   // inner path; empty stands for the work folder, or / without one
-	Env    []string // complete: nothing is inherited
-	Stdout io.Writer
-	Stderr io.Writer
+	Dir    string    // inner path; empty stands for the work folder, or / without one
+	Env    []string  // complete: nothing is inherited
+	Stdout io.Writer `json:"-"` // a Spec can be kept as JSON, to be entered again
+	Stderr io.Writer `json:"-"`
 
 	// ExtraFiles are the command's file descriptors from 3 on, as in os/exec.
-	ExtraFiles []*os.File
+	ExtraFiles []*os.File `json:"-"`
 
 	Work    string   // host folder, read-write at Mode.InnerPath(Work); may be empty
 	Mounts  []Mount  // mode None has only those with From equal to To

@@ -82,5 +82,5 @@ func (d *warden) kill() {
 		syscall.Kill(-pid, syscall.SIGKILL)
 		killDescendants()
 	}
-	os.Exit(d.world.say(report{Code: 128 + int(syscall.SIGKILL), Signal: syscall.SIGKILL}))
+	syscall.Exit(d.world.say(report{Code: 128 + int(syscall.SIGKILL), Signal: syscall.SIGKILL}))
 }
