@@ -8,6 +8,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/magefile/mage/mg"
+
 	"github.com/tlsfloor/tlsfloor/internal/cli"
 )
 
@@ -24,6 +26,7 @@ func Build(ctx context.Context,
 	deps *string, // missing host tools: install them (default, as root) or only check
 	check *string, // what to hold an installed tree against: index (default) or full, which reads all and proves again
 	offline *bool, // use no network
+	trace *string, // write what ran when to this file, for chrome://tracing or ui.perfetto.dev
 	adopt *bool, // move folders that stand at the prefixes aside; rollback brings them back
 	alloweol *bool, // build a profile although a component is past its end of life
 	json *bool, // events and result as JSON
@@ -31,7 +34,7 @@ func Build(ctx context.Context,
 	timeout *time.Duration, // stop after this time, such as 45m
 ) error {
 	return cli.Build(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Sandbox: sandbox,
-		Deps: deps, Check: check, Offline: offline, Adopt: adopt, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
+		Deps: deps, Check: check, Offline: offline, Trace: trace, Adopt: adopt, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
 // Plan prints the steps of a build, their keys, and which of them the store has; it builds nothing.
@@ -122,6 +125,28 @@ func Clean(ctx context.Context,
 	all *bool, // remove everything that the store holds
 ) error {
 	return cli.Clean(ctx, cli.Flags{Store: store, All: all})
+}
+
+// Store looks after the folder that keeps sources and results.
+type Store mg.Namespace
+
+// Gc removes old results and what only they need; without -yes it only says what it would remove.
+func (Store) Gc(ctx context.Context,
+	store *string, // folder of the store
+	keep *int, // results to keep of each step of each profile (default 2)
+	maxsize *string, // keep at most this much, newest first, such as 20GB
+	yes *bool, // really remove
+	json *bool, // print JSON
+) error {
+	return cli.StoreGC(ctx, cli.Flags{Store: store, Keep: keep, MaxSize: maxsize, Yes: yes, JSON: json})
+}
+
+// Check reads everything in the store and forgets what is damaged; the next build makes it again.
+func (Store) Check(ctx context.Context,
+	store *string, // folder of the store
+	json *bool, // print JSON
+) error {
+	return cli.StoreCheck(ctx, cli.Flags{Store: store, JSON: json})
 }
 
 // Enter opens a shell in the environment of a step that failed.

@@ -65,7 +65,7 @@ func (s Site) fill(ctx context.Context, st *store.Store, tmp string, g Generatio
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(tmp, name+".tree"), tree, 0o644); err != nil {
+		if err := replaceFile(filepath.Join(tmp, name+".tree"), tree); err != nil {
 			return err
 		}
 	}
@@ -101,13 +101,20 @@ func (s Site) save(dir string, g Generation) error {
 	return replaceFile(filepath.Join(dir, "generation.json"), append(b, '\n'))
 }
 
-// replaceFile swaps the file at path for one with the bytes b.
+// replaceFile swaps the file at path for one with the bytes b, which are on the disk before the name leads to them.
 func replaceFile(path string, b []byte) error {
-	tmp := path + ".tmp"
-	if err := os.WriteFile(tmp, b, 0o644); err != nil {
+	f, err := os.CreateTemp(filepath.Dir(path), unfinished+"*")
+	if err != nil {
 		return err
 	}
-	return os.Rename(tmp, path)
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
 }
 
 // Prove notes the proof of generation n and keeps its JSON beside the trees.
@@ -134,6 +141,21 @@ func (s Site) Discard(n int) error {
 		return err
 	}
 	return os.RemoveAll(dead)
+}
+
+// Use switches to generation n and notes in it which one was in use before, where `rollback` goes.
+func (s Site) Use(n int) error {
+	g, err := s.Generation(n)
+	if err != nil {
+		return err
+	}
+	if now := s.Current(); now != 0 && now != n {
+		g.Before = now
+		if err := s.save(s.Dir(n), g); err != nil {
+			return err
+		}
+	}
+	return s.Switch(n)
 }
 
 // Switch makes generation n the one in use: the links at the prefixes first, while they lead where `current` leads now,
@@ -180,26 +202,26 @@ func (s Site) ensureLinks() error {
 	return nil
 }
 
-// Rollback switches to generation n, or with n == 0 to the newest one before the current. It returns where it went.
+// Rollback switches to generation n, or with n == 0 to the one that was in use before the current. It returns where it went.
 func (s Site) Rollback(n int) (Generation, error) {
-	all, err := s.Generations()
-	if err != nil {
-		return Generation{}, err
-	}
 	now := s.Current()
 	if now == 0 {
 		return Generation{}, fault.New(fault.Failed, "`status` lists what is installed", "rollback: profile %s has no generation in use below %s", s.Profile, s.Base)
 	}
-	var to *Generation
-	for i, g := range all {
-		if g.Number == n || (n == 0 && g.Number < now) {
-			to = &all[i]
+	if n == 0 {
+		g, err := s.Generation(now)
+		if err != nil {
+			return g, err
+		}
+		if n = g.Before; n == 0 {
+			return g, fault.New(fault.Failed, "`status` lists the generations that are there", "rollback: no generation of %s was in use before %d", s.Profile, now)
 		}
 	}
-	if to == nil {
-		return Generation{}, fault.New(fault.Failed, "`status` lists the generations that are there", "rollback: profile %s has no generation before %d", s.Profile, now)
+	g, err := s.Generation(n)
+	if err != nil {
+		return g, fault.New(fault.Usage, "`status` lists the generations that are there", "rollback: %w", err)
 	}
-	return *to, s.Switch(to.Number)
+	return g, s.Switch(n)
 }
 
 // next returns the number after the highest that was ever visible.
@@ -219,7 +241,7 @@ func (s Site) sweep() error {
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), unfinished) {
-			if err := os.RemoveAll(filepath.Join(s.Home(), e.Name())); err != nil {
+			if err := os.RemoveAll(filepath.Join(s.Home(), e.Name())); err != nil { // only under the lock
 				return err
 			}
 		}

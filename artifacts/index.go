@@ -29,7 +29,7 @@ func statLine(path string) (string, error) {
 	if err := syscall.Lstat(path, &st); err != nil {
 		return "", err
 	}
-	return strconv.FormatUint(uint64(st.Mode), 8) + " " + strconv.FormatInt(st.Size, 10) + " " +
+	return strconv.FormatUint(uint64(st.Mode), 8) + " " + strconv.FormatUint(uint64(st.Uid), 10) + ":" + strconv.FormatUint(uint64(st.Gid), 10) + " " + strconv.FormatInt(st.Size, 10) + " " +
 		strconv.FormatInt(st.Mtim.Nano(), 10) + " " + strconv.FormatInt(st.Ctim.Nano(), 10) + " " + strconv.FormatUint(st.Ino, 10), nil
 }
 
@@ -70,46 +70,49 @@ func readIndex(dir string) map[string]string {
 	}
 	sc := bufio.NewScanner(bytes.NewReader(b))
 	for sc.Scan() {
-		f := strings.SplitN(sc.Text(), " ", 6)
-		if len(f) == 6 {
-			index[f[5]] = strings.Join(f[:5], " ")
+		f := strings.SplitN(sc.Text(), " ", 7)
+		if len(f) == 7 {
+			index[f[6]] = strings.Join(f[:6], " ")
 		}
 	}
 	return index
 }
 
-// Altered lists the files of generation n (component/path, sorted) that are missing or not what was installed. A file whose
-// stat line is the indexed one is taken as unchanged; full reads every byte.
-func (s Site) Altered(ctx context.Context, n int, full bool) ([]string, error) {
+// Altered lists the files and folders of generation n (component/path, sorted) that are missing or not what was installed. A file
+// whose stat line is the indexed one is taken as unchanged; full reads every byte. stale says that the index should be written
+// anew (Reindex): something was touched, or copied with an image.
+func (s Site) Altered(ctx context.Context, n int, full bool) (altered []string, stale bool, err error) {
 	g, err := s.Generation(n)
 	if err != nil || g.Adopted {
-		return nil, err
+		return nil, false, err
 	}
 	dir := s.Dir(n)
+	owner, err := os.Lstat(dir)
+	if err != nil {
+		return nil, false, err
+	}
 	index := map[string]string{}
 	if !full {
 		index = readIndex(dir)
 	}
 	var mu sync.Mutex
-	var altered []string
-	touched := false
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.SetLimit(runtime.NumCPU())
 	for name := range g.Components {
 		tree, err := readTree(dir, name)
 		if err != nil {
-			return nil, fmt.Errorf("generation %d: %w", n, err)
+			return nil, false, fmt.Errorf("generation %d: %w", n, err)
 		}
 		for part := range slices.Chunk(tree, 512) {
 			eg.Go(func() error {
 				for _, e := range part {
 					key := filepath.Join(name, e.Path)
-					if line, err := statLine(filepath.Join(dir, key)); err == nil && (e.Mode.IsDir() || index[key] == line) {
+					if line, err := statLine(filepath.Join(dir, key)); err == nil && !e.Mode.IsDir() && index[key] == line {
 						continue
 					}
-					same := sameEntry(filepath.Join(dir, key), e)
+					same := sameEntry(filepath.Join(dir, key), e, owner)
 					mu.Lock()
-					touched = true
+					stale = stale || !e.Mode.IsDir()
 					if !same {
 						altered = append(altered, key)
 					}
@@ -119,25 +122,29 @@ func (s Site) Altered(ctx context.Context, n int, full bool) ([]string, error) {
 			})
 		}
 	}
-	if err := eg.Wait(); err != nil {
-		return nil, err
-	}
+	err = eg.Wait()
 	slices.Sort(altered)
-	if touched && len(altered) == 0 {
-		// Touched but equal, or copied with an image: the next look is quick again. Without permission it is not.
-		_ = writeIndex(dir, g)
-	}
-	return altered, nil
+	return altered, stale, err
 }
 
-func sameEntry(path string, e store.Entry) bool {
+// Reindex writes the index of generation n, whose files were just found to be right.
+func (s Site) Reindex(n int) error {
+	g, err := s.Generation(n)
+	if err != nil {
+		return err
+	}
+	return writeIndex(s.Dir(n), g)
+}
+
+// sameEntry compares what stands at path with its entry; everything belongs to the owner of the generation's folder.
+func sameEntry(path string, e store.Entry, owner fs.FileInfo) bool {
 	info, err := os.Lstat(path)
-	if err != nil || info.Mode().Type() != e.Mode.Type() {
+	if err != nil || info.Mode().Type() != e.Mode.Type() || info.Sys().(*syscall.Stat_t).Uid != owner.Sys().(*syscall.Stat_t).Uid {
 		return false
 	}
 	switch {
 	case e.Mode.IsDir():
-		return true
+		return info.Mode().Perm() == e.Mode.Perm()
 	case e.Mode&fs.ModeSymlink != 0:
 		target, err := os.Readlink(path)
 		return err == nil && target == e.Target

@@ -14,6 +14,7 @@
 package artifacts
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,11 +24,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
 // Site is the place where one profile's generations live.
@@ -51,7 +54,9 @@ type Generation struct {
 	Number     int                  `json:"number"`
 	Profile    string               `json:"profile"`
 	Created    time.Time            `json:"created"`
+	Before     int                  `json:"before,omitempty"`  // the generation that was in use before this one
 	Adopted    bool                 `json:"adopted,omitempty"` // folders that were there before tlsfloor
+	Broken     string               `json:"broken,omitempty"`  // why its record cannot be read; never stored
 	Components map[string]Component `json:"components"`
 	Proof      *ProofNote           `json:"proof,omitempty"`
 }
@@ -94,7 +99,7 @@ func (s Site) Generation(n int) (Generation, error) {
 	return g, nil
 }
 
-// Generations lists all generations, oldest first.
+// Generations lists all generations, oldest first. One whose record cannot be read is listed as Broken.
 func (s Site) Generations() ([]Generation, error) {
 	entries, err := os.ReadDir(s.Home())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -111,7 +116,7 @@ func (s Site) Generations() ([]Generation, error) {
 		}
 		g, err := s.Generation(n)
 		if err != nil {
-			return nil, err
+			g = Generation{Number: n, Profile: s.Profile, Broken: err.Error()}
 		}
 		all = append(all, g)
 	}
@@ -139,16 +144,21 @@ type Blocked struct{ Component, Path string }
 func (s Site) Blocked() []Blocked {
 	var all []Blocked
 	for _, c := range s.components() {
-		path := s.link(c)
-		if _, err := os.Lstat(path); err != nil {
-			continue
+		if _, err := os.Lstat(s.link(c)); err == nil && !s.linked(c) {
+			all = append(all, Blocked{c, s.link(c)})
 		}
-		if target, err := os.Readlink(path); err == nil && target == s.target(c) {
-			continue
-		}
-		all = append(all, Blocked{c, path})
 	}
 	return all
+}
+
+// Linked reports whether every prefix is the link that it should be.
+func (s Site) Linked() bool {
+	return !slices.ContainsFunc(s.components(), func(c string) bool { return !s.linked(c) })
+}
+
+func (s Site) linked(component string) bool {
+	target, err := os.Readlink(s.link(component))
+	return err == nil && target == s.target(component)
 }
 
 // target is what the link at a component's prefix says: relative, so that it holds inside an image's root too.
@@ -160,26 +170,24 @@ func (s Site) target(component string) string {
 	return rel
 }
 
-// Ready says before anything is compiled whether an installation could work: the base can be written to, and no prefix
-// holds something else (unless it may be adopted).
+// Ready says before anything is compiled whether an installation could work: the base lies in the image, can be written to by us
+// and as root by nobody else, and no prefix holds something else (unless it may be adopted).
 func (s Site) Ready(adopt bool) error {
-	dir := filepath.Join(s.Root, s.Base)
-	for {
-		info, err := os.Stat(dir)
-		if err == nil && !info.IsDir() {
-			return fault.New(fault.Usage, "choose another folder with -prefix=<folder>", "installing to %s: %s is not a folder", s.Base, dir)
-		}
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("installing to %s: %w", s.Base, err)
-		}
-		dir = filepath.Dir(dir)
+	if err := s.withinRoot(); err != nil {
+		return err
+	}
+	dir, err := s.nearest()
+	if err != nil {
+		return err
 	}
 	const writable = 2 // W_OK of access(2)
 	if err := syscall.Access(dir, writable); err != nil {
 		return fault.New(fault.Failed, "run it as root, or choose a folder of your own with -prefix=<folder>", "installing to %s: no write permission for %s: %w", s.Base, dir, err)
+	}
+	for _, dir := range []string{filepath.Join(s.Root, s.Base), filepath.Dir(s.Home()), s.Home()} {
+		if err := store.Owned(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("installing to %s: %w", s.Base, err)
+		}
 	}
 	if adopt {
 		return nil
@@ -191,24 +199,55 @@ func (s Site) Ready(adopt bool) error {
 	return nil
 }
 
-// Lock makes the caller the only one that changes this site.
-func (s Site) Lock(wait func()) (func(), error) {
-	if err := os.MkdirAll(s.Home(), 0o755); err != nil {
-		return nil, fmt.Errorf("installing to %s: %w", s.Base, err)
+// nearest returns the base, or the nearest folder above it that is there.
+func (s Site) nearest() (string, error) {
+	for dir := filepath.Join(s.Root, s.Base); ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if errors.Is(err, fs.ErrNotExist) && dir != "/" {
+			continue
+		}
+		if err != nil {
+			return "", fault.New(fault.Failed, "choose another folder with -prefix=<folder>", "installing to %s: %w", s.Base, err)
+		}
+		if !info.IsDir() {
+			return "", fault.New(fault.Usage, "choose another folder with -prefix=<folder>", "installing to %s: %s is not a folder", s.Base, dir)
+		}
+		return dir, nil
 	}
-	f, err := os.OpenFile(filepath.Join(s.Home(), "lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("installing to %s: %w", s.Base, err)
+}
+
+// withinRoot refuses an image whose links lead out of it: /opt -> /data/opt means the image's /data there, and the host's here.
+func (s Site) withinRoot() error {
+	if s.Root == "" || s.Root == "/" {
+		return nil
 	}
-	if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
-		wait()
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+	root, err := os.OpenRoot(s.Root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it is made
 	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("locking %s: %w", s.Home(), err)
+	if err == nil {
+		defer root.Close()
+		_, err = root.Stat(strings.TrimPrefix(filepath.Join("/", s.Base), "/"))
 	}
-	return func() { f.Close() }, nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fault.New(fault.Failed, "make the link relative, or name the folder that it leads to with -prefix=<folder>", "staging into %s: %w", s.Root, err)
+	}
+	return nil
+}
+
+// Lock makes the caller the only one that changes this site. While another does, wait is called once.
+func (s Site) Lock(ctx context.Context, wait func()) (func(), error) {
+	err := os.MkdirAll(s.Home(), 0o755)
+	if err == nil {
+		var unlock func()
+		if unlock, err = store.Flock(ctx, filepath.Join(s.Home(), "lock"), wait); err == nil {
+			return unlock, nil
+		}
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fault.New(fault.Failed, "run it as the owner of that folder", "locking %s: %w", s.Home(), err)
+	}
+	return nil, fmt.Errorf("locking %s: %w", s.Home(), err)
 }
 
 // Profiles lists the profiles that have generations below base, sorted.

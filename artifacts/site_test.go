@@ -58,7 +58,7 @@ func (w world) generation(text string) Generation {
 
 func (w world) install(text string) Generation {
 	w.t.Helper()
-	release, err := w.Lock(func() {})
+	release, err := w.Lock(context.Background(), func() {})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func (w world) install(text string) Generation {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := w.Switch(g.Number); err != nil {
+	if err := w.Use(g.Number); err != nil {
 		w.t.Fatal(err)
 	}
 	return g
@@ -100,7 +100,7 @@ func TestSwitchAndRollback(t *testing.T) {
 	for _, step := range []struct {
 		to   int
 		want string
-	}{{0, "two"}, {0, "one"}, {3, "three"}} {
+	}{{0, "two"}, {0, "one"}, {3, "three"}, {0, "two"}} {
 		if _, err := w.Rollback(step.to); err != nil || w.serves() != step.want {
 			t.Fatalf("rollback to %d serves %q, %v; want %q", step.to, w.serves(), err, step.want)
 		}
@@ -144,7 +144,7 @@ func TestStoppedAnywhere(t *testing.T) {
 			}
 			staged, err := w.Stage(context.Background(), w.st, g)
 			if err == nil {
-				err = w.Switch(staged.Number)
+				err = w.Use(staged.Number)
 			}
 			inject = nil
 			if got := w.serves(); got != old && got != "new" {
@@ -190,10 +190,17 @@ func TestRealFoldersAreRefusedOrAdopted(t *testing.T) {
 	if err := w.Ready(true); err != nil {
 		t.Fatal(err)
 	}
+	// As `build -adopt` does: the new generation is staged and proved before the old folders are touched.
+	g, err := w.Stage(context.Background(), w.st, w.generation("new"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := w.Adopt(time.Now()); err != nil || w.serves() != "by hand" {
 		t.Fatalf("after adopting, the prefixes serve %q, %v", w.serves(), err)
 	}
-	w.install("new")
+	if err := w.Use(g.Number); err != nil || w.serves() != "new" {
+		t.Fatalf("after the switch, the prefixes serve %q, %v", w.serves(), err)
+	}
 	if g, err := w.Rollback(0); err != nil || !g.Adopted || w.serves() != "by hand" {
 		t.Fatalf("rollback gave %+v, %v and serves %q", g, err, w.serves())
 	}
@@ -278,7 +285,7 @@ func TestAlteredIsFoundAndRepaired(t *testing.T) {
 	g := w.install("one")
 	file := filepath.Join(w.Dir(g.Number), "python", "bin", "python")
 	ctx := context.Background()
-	if altered, err := w.Altered(ctx, g.Number, false); err != nil || len(altered) > 0 {
+	if altered, _, err := w.Altered(ctx, g.Number, false); err != nil || len(altered) > 0 {
 		t.Fatalf("fresh generation: %v, %v", altered, err)
 	}
 	info, err := os.Stat(file)
@@ -292,7 +299,11 @@ func TestAlteredIsFoundAndRepaired(t *testing.T) {
 		"missing":  func() error { return os.Remove(file) },
 		"a folder": func() error { return errors.Join(os.Remove(file), os.Mkdir(file, 0o755)) },
 		"a link":   func() error { return errors.Join(os.Remove(file), os.Symlink("/bin/sh", file)) },
+		"owner":    func() error { return os.Chown(file, 65534, 65534) },
 	} {
+		if name == "owner" && os.Geteuid() != 0 {
+			continue
+		}
 		if err := do(); err != nil {
 			t.Fatal(err)
 		}
@@ -301,7 +312,7 @@ func TestAlteredIsFoundAndRepaired(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		altered, err := w.Altered(ctx, g.Number, false)
+		altered, _, err := w.Altered(ctx, g.Number, false)
 		if err != nil || !slices.Equal(altered, []string{"python/bin/python"}) {
 			t.Fatalf("%s: altered %v, %v", name, altered, err)
 		}
@@ -309,11 +320,25 @@ func TestAlteredIsFoundAndRepaired(t *testing.T) {
 			t.Fatalf("%s: repaired serves %q, %v", name, w.serves(), err)
 		}
 	}
+	folder := filepath.Dir(file)
+	if err := os.Chmod(folder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	altered, _, err := w.Altered(ctx, g.Number, false)
+	if err != nil || !slices.Equal(altered, []string{"python/bin"}) {
+		t.Fatalf("an open folder: altered %v, %v", altered, err)
+	}
+	if err := w.Repair(ctx, w.st, g.Number, altered); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(folder); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("an open folder is repaired to %v, %v", info.Mode(), err)
+	}
 	now := time.Now()
 	if err := os.Chtimes(file, now, now); err != nil {
 		t.Fatal(err)
 	}
-	if altered, err := w.Altered(ctx, g.Number, false); err != nil || len(altered) > 0 {
+	if altered, _, err := w.Altered(ctx, g.Number, false); err != nil || len(altered) > 0 {
 		t.Errorf("touched but equal: %v, %v", altered, err)
 	}
 }
@@ -341,5 +366,70 @@ func TestImageRoot(t *testing.T) {
 	w.install("one")
 	if _, err := os.ReadFile(filepath.Join(root, "opt", "python-with-p", "bin", "python")); err != nil {
 		t.Errorf("the link in the image does not lead into the image: %v", err)
+	}
+}
+
+func TestBrokenGenerationIsListed(t *testing.T) {
+	w := newWorld(t)
+	w.install("one")
+	w.install("two")
+	if err := os.Truncate(filepath.Join(w.Dir(1), "generation.json"), 5); err != nil {
+		t.Fatal(err)
+	}
+	all, err := w.Generations()
+	if err != nil || len(all) != 2 || all[0].Broken == "" || all[1].Broken != "" {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if _, err := w.Rollback(0); err == nil || w.serves() != "two" {
+		t.Errorf("rollback to a broken generation: %v, serves %q", err, w.serves())
+	}
+	w.install("three")
+}
+
+func TestReadyRefusesWhatOthersCanChange(t *testing.T) {
+	w := newWorld(t)
+	if err := os.Chmod(w.Base, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Ready(false); err == nil || !strings.Contains(err.Error(), "others may write") {
+		t.Errorf("an open base: %v", err)
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	if err := errors.Join(os.Chmod(w.Base, 0o755), os.MkdirAll(w.Home(), 0o755), os.Chown(w.Home(), 65534, 65534)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Ready(false); err == nil || !strings.Contains(err.Error(), "not by root") {
+		t.Errorf("another user's folder: %v", err)
+	}
+}
+
+func TestImageWhoseLinksLeadOut(t *testing.T) {
+	w := newWorld(t)
+	image, outside := t.TempDir(), t.TempDir()
+	if err := os.Symlink(outside, filepath.Join(image, "opt")); err != nil {
+		t.Fatal(err)
+	}
+	w.Site.Root, w.Site.Base = image, "/opt"
+	if err := w.Ready(false); err == nil || fault.HintOf(err) == "" {
+		t.Errorf("a link out of the image: %v", err)
+	}
+}
+
+func TestMissingLinkIsSeen(t *testing.T) {
+	w := newWorld(t)
+	g := w.install("one")
+	if !w.Linked() {
+		t.Fatal("fresh, and not linked")
+	}
+	if err := os.Remove(w.Prefix("python")); err != nil {
+		t.Fatal(err)
+	}
+	if w.Linked() {
+		t.Error("a missing link is not seen")
+	}
+	if err := w.Use(g.Number); err != nil || !w.Linked() || w.serves() != "one" {
+		t.Errorf("switching again: %v, serves %q", err, w.serves())
 	}
 }

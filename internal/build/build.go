@@ -170,7 +170,7 @@ func (r *run) step(ctx context.Context, st State) error {
 		return nil
 	}
 	begun := time.Now()
-	rec := store.Record{Step: s.Name, Profile: r.plan.Profile.Name, Key: key, Lines: lines, Sandbox: string(r.Mode)}
+	rec := store.Record{Step: s.Name, Profile: r.plan.Profile.Name, Key: key, Lines: lines, Sandbox: string(r.Mode), Sources: j.blobs()}
 	r.Sink.Emit(event.Event{Kind: event.Begin, Step: s.Name, Text: "building"})
 	if rec.Output, rec.Log, err = j.build(ctx); err != nil {
 		return r.failed(j, begun, err)

@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
+	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
 	"github.com/tlsfloor/tlsfloor/recipes"
@@ -18,12 +20,10 @@ import (
 
 // StepError is a command of a step that failed: what ran, the end of its log, and where everything was kept.
 type StepError struct {
-	Step  string
-	Argv  []string
-	Tail  string // the log's last lines
-	Log   string // path of the whole log
-	Enter string // path of a script that re-enters the step's environment
-	Err   error
+	Step string
+	Argv []string
+	Tail string // the log's last lines
+	Err  error
 }
 
 func (e *StepError) Error() string {
@@ -39,7 +39,7 @@ const tailLines = 20
 
 // env is the whole environment of a step's commands.
 func (j *job) env(r *recipes.Steps) []string {
-	env := append(j.Mode.Environ(j.work),
+	env := append(j.environ(),
 		"SOURCE_DATE_EPOCH="+strconv.FormatInt(j.epoch, 10),
 		"PYTHONHASHSEED=0",
 		"MAKEFLAGS="+makeFlags,
@@ -65,6 +65,7 @@ func (j *job) spec(argv, env []string) sandbox.Spec {
 // command runs one command of the step. When it fails, the work folder is kept with what a person needs to look into it.
 func (j *job) command(ctx context.Context, argv, env []string) error {
 	fmt.Fprintf(j.log, "\n$ %s\n", strings.Join(argv, " "))
+	j.Sink.Emit(event.Event{Kind: event.Phase, Step: j.step.Name, Text: strings.Join(argv, " ")})
 	err := sandbox.Run(ctx, j.spec(argv, env))
 	if err == nil || ctx.Err() != nil {
 		return errors.Join(err, ctx.Err())
@@ -72,20 +73,17 @@ func (j *job) command(ctx context.Context, argv, env []string) error {
 	return j.fail(argv, env, err)
 }
 
-// fail keeps the work folder of a step and returns the error that shows where.
+// fail keeps the work folder of a step and returns the error that shows where. A full disk is not kept full.
 func (j *job) fail(argv, env []string, err error) error {
-	tail := j.log.tail(tailLines)
-	full := strings.Contains(tail, "No space left on device")
+	e := &StepError{Step: j.step.Name, Argv: argv, Tail: j.log.tail(tailLines), Err: err}
+	if errors.Is(err, syscall.ENOSPC) || strings.Contains(e.Tail, "No space left on device") {
+		return fault.New(fault.Failed, "make room below "+j.Store.Dir()+", or choose another folder with -store=<folder>", "disk full: %w", e)
+	}
 	dir, keepErr := j.keep(j.spec(argv, env))
 	if keepErr != nil {
-		return errors.Join(err, keepErr)
+		return errors.Join(e, keepErr)
 	}
-	e := &StepError{Step: j.step.Name, Argv: argv, Tail: tail, Log: filepath.Join(dir, "log"), Enter: filepath.Join(dir, "enter.sh"), Err: err}
-	hint := "the whole log is " + e.Log + "; to look around where it failed: sh " + e.Enter
-	if full {
-		hint = "the disk is full: make room below " + j.Store.Dir() + " or choose another folder with -store=<folder>; " + hint
-	}
-	return fault.New(fault.Failed, hint, "%w", e)
+	return fault.New(fault.Failed, "the whole log is "+filepath.Join(dir, "log")+"; to look around where it failed: sh "+filepath.Join(dir, "enter.sh"), "%w", e)
 }
 
 // Kept is what a failed step leaves to re-enter it: enter.json in its folder.
@@ -121,9 +119,12 @@ func (j *job) keep(s sandbox.Spec) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	enter := fmt.Sprintf("#!/bin/sh\n# A shell with the environment, the file systems and the folder of the command that failed:\n#   %s\nexec '%s' enter -step='%s' -store='%s'\n",
-		strings.Join(s.Argv, " "), program, j.step.Name, j.Store.Dir())
+	enter := fmt.Sprintf("#!/bin/sh\n# A shell with the environment, the file systems and the folder of the command that failed.\nexec %s enter -step=%s -store=%s\n",
+		quote(program), quote(j.step.Name), quote(j.Store.Dir()))
 	return dir, errors.Join(
 		os.WriteFile(filepath.Join(dir, "enter.json"), b, 0o644),
 		os.WriteFile(filepath.Join(dir, "enter.sh"), []byte(enter), 0o755))
 }
+
+// quote makes text one word of a shell.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

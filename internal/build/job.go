@@ -71,6 +71,9 @@ func (fetch Fetch) Step(ctx context.Context, sink event.Sink, src *recipes.Sourc
 	begun, name := time.Now(), FetchName(src.File)
 	sink.Emit(event.Event{Kind: event.Begin, Step: name, Text: "fetching"})
 	d, err := fetch(ctx, src)
+	if ctx.Err() != nil {
+		return d, ctx.Err()
+	}
 	if err != nil {
 		sink.Emit(event.Event{Kind: event.Fail, Step: name, Text: firstLine(err), Seconds: time.Since(begun).Seconds()})
 		return d, err
@@ -82,7 +85,7 @@ func (fetch Fetch) Step(ctx context.Context, sink event.Sink, src *recipes.Sourc
 // prepare fetches, unpacks and patches.
 func (j *job) prepare(ctx context.Context) (err error) {
 	r := j.step.Recipe
-	if j.work, j.release, err = j.Store.Work(r.Name); err != nil {
+	if j.work, j.release, err = j.Store.Work(ctx, r.Name, j.Mode == sandbox.None); err != nil {
 		return err
 	}
 	for _, dir := range []string{"dest", "home", "needs"} {
@@ -107,7 +110,7 @@ func (j *job) prepare(ctx context.Context) (err error) {
 	if j.epoch, err = newest(j.src()); err != nil {
 		return err
 	}
-	return j.patch()
+	return errors.Join(j.patch(), j.wrap())
 }
 
 func (j *job) src() string { return filepath.Join(j.work, "src") }
@@ -137,6 +140,15 @@ func (j *job) patch() error {
 		}
 	}
 	return nil
+}
+
+// blobs lists the sources that were used, in the recipe's order.
+func (j *job) blobs() []digest.Digest {
+	var all []digest.Digest
+	for _, src := range j.step.Recipe.Sources {
+		all = append(all, j.sources[src.File])
+	}
+	return all
 }
 
 // newest returns the time of the newest file below dir.

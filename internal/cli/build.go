@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/build"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 	"github.com/tlsfloor/tlsfloor/recipes"
+	"github.com/tlsfloor/tlsfloor/verify"
 )
 
 // Build fetches, checks, builds, installs and proves a profile.
@@ -78,7 +80,7 @@ func (w *workshop) trees(records map[string]store.Record) map[string]artifacts.C
 	return trees
 }
 
-// upToDate handles the build that has nothing to do: the plan's outputs are installed, untouched and proved.
+// upToDate handles the build that has nothing to do: the plan's outputs are installed, linked, untouched and proved.
 func (c *command) upToDate(ctx context.Context, w *workshop) (bool, error) {
 	records := map[string]store.Record{}
 	for _, st := range w.builder.Survey(w.plan) {
@@ -87,26 +89,35 @@ func (c *command) upToDate(ctx context.Context, w *workshop) (bool, error) {
 		}
 		records[st.Step.Recipe.Name] = *st.Record
 	}
-	want := w.trees(records)
 	n := w.site.Current()
-	if n == 0 || len(w.site.Blocked()) > 0 {
+	if n == 0 || !w.site.Linked() {
 		return false, nil
 	}
+	unlock, err := c.lock(ctx, w.site)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
 	g, err := w.site.Generation(n)
-	if err != nil || !sameOutputs(g.Components, want) {
+	if err != nil || !sameOutputs(g.Components, w.trees(records)) {
 		return false, nil
 	}
 	if err := c.mend(ctx, w, n); err != nil {
 		return false, err
 	}
-	if c.Check == "full" || g.Proof == nil || g.Proof.Judge != judge(w.profile.Floor, g) || g.Proof.Status != "pass" {
+	if c.Check == "full" || g.Proof == nil || g.Proof.Judge != judge(w.profile.Floor, g) || g.Proof.Status != verify.Pass.String() {
 		return true, c.proveAgain(ctx, w, n, records)
 	}
 	proof, err := c.stored(w.site, g)
 	if err != nil {
 		return true, c.proveAgain(ctx, w, n, records)
 	}
-	return true, c.report(w.site, g, proof, "proof of "+g.Proof.Time.Local().Format("2006-01-02 15:04:05")+" reused")
+	return true, c.report(w.site, g, proof, "proof of "+g.Proof.Time.Local().Format(time.DateTime)+" reused")
+}
+
+// lock makes this the only tlsfloor that changes the site.
+func (c *command) lock(ctx context.Context, site artifacts.Site) (func(), error) {
+	return site.Lock(ctx, func() { c.sink.Note("another tlsfloor is at work below " + site.Base + "; waiting for it") })
 }
 
 func sameOutputs(a, b map[string]artifacts.Component) bool {
@@ -121,11 +132,17 @@ func sameOutputs(a, b map[string]artifacts.Component) bool {
 	return true
 }
 
-// mend puts altered files of the generation in use back.
+// mend puts altered files of a generation back. It is called under the site's lock.
 func (c *command) mend(ctx context.Context, w *workshop, n int) error {
-	altered, err := w.site.Altered(ctx, n, c.Check == "full")
-	if err != nil || len(altered) == 0 {
+	altered, stale, err := w.site.Altered(ctx, n, c.Check == "full")
+	if err != nil {
 		return err
+	}
+	if len(altered) == 0 {
+		if stale { // touched but equal, or copied with an image: the next look is quick again
+			return w.site.Reindex(n)
+		}
+		return nil
 	}
 	for _, name := range altered {
 		c.sink.Warn("repairing " + name + ": it was missing or altered")
@@ -135,7 +152,7 @@ func (c *command) mend(ctx context.Context, w *workshop, n int) error {
 
 // install makes the built trees a generation, proves it, and only then switches to it.
 func (c *command) install(ctx context.Context, w *workshop, result build.Result) error {
-	unlock, err := w.site.Lock(func() { c.sink.Note("another tlsfloor is installing below " + w.site.Base + "; waiting for it") })
+	unlock, err := c.lock(ctx, w.site)
 	if err != nil {
 		return err
 	}
@@ -202,7 +219,7 @@ func (c *command) switchTo(site artifacts.Site, n int) error {
 			c.sink.Warn(fmt.Sprintf("generation %d holds packages that you installed: they stay there, and the new one does not have them: %s", now, strings.Join(packages, ", ")))
 		}
 	}
-	return site.Switch(n)
+	return site.Use(n)
 }
 
 // again runs do once more when the store lost something on the way.
@@ -217,11 +234,11 @@ func (c *command) again(ctx context.Context, do func(context.Context) error) err
 
 // room looks at disk and memory before anything is fetched.
 func (c *command) room(w *workshop) error {
-	missing := 0
+	var need int64
 	for _, st := range w.builder.Survey(w.plan) {
 		if st.Record == nil {
-			missing++
+			need += workSpace(st.Step.Recipe)
 		}
 	}
-	return roomFor(w.store.Dir(), w.site, missing, c.sink)
+	return roomFor(w.store.Dir(), filepath.Join(w.site.Root, w.site.Base), need, c.sink)
 }

@@ -16,7 +16,7 @@ func (c *command) clean(context.Context) error {
 		fmt.Fprintf(c.out, "nothing to clean: there is no store at %s\n", c.Store)
 		return nil
 	}
-	st, err := store.Open(c.Store) // refuses a folder that is not a store of ours
+	st, err := store.Open(c.Store) // refuses a folder that holds other things
 	if err != nil {
 		return err
 	}

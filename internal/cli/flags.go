@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -37,17 +38,21 @@ type Flags struct {
 	Explain  *string        // plan: the step whose key lines to print
 	Why      *string        // plan: the step whose changed lines to print
 	Check    *string        // build: index or full
+	Keep     *int           // store:gc: records to keep of each step and profile
+	MaxSize  *string        // store:gc: bytes to keep, such as 20GB
+	Yes      *bool          // store:gc: really remove
+	Trace    *string        // build: file for a trace of what ran when
 	Step     *string        // enter: the failed step
 }
 
 // options are the flags resolved.
 type options struct {
-	Profile, Prefix, Root, Store, Sandbox, Deps, Explain, Why, Check, Step string
-	Mirror, Recipes                                                        []string
-	Jobs, To                                                               int
-	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long                       bool
-	Timeout                                                                time.Duration
-	ProfileGiven                                                           bool
+	Profile, Prefix, Root, Store, Sandbox, Deps, Explain, Why, Check, Step, MaxSize, Trace string
+	Mirror, Recipes                                                                        []string
+	Jobs, To, Keep                                                                         int
+	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes                                  bool
+	Timeout                                                                                time.Duration
+	ProfileGiven                                                                           bool
 }
 
 // resolve fills flags that were not given from the environment and from the defaults.
@@ -58,7 +63,7 @@ func (f Flags) resolve() (options, error) {
 	o := options{
 		Profile: or(f.Profile, defaultProfile), ProfileGiven: f.Profile != nil, Prefix: or(f.Prefix, "/opt"), Root: or(f.Root, ""), Store: or(f.Store, defaultStore()),
 		Sandbox: or(f.Sandbox, "auto"), Deps: or(f.Deps, "install"), Explain: or(f.Explain, ""), Why: or(f.Why, ""), Check: or(f.Check, "index"),
-		Step:   or(f.Step, ""),
+		Step: or(f.Step, ""), MaxSize: or(f.MaxSize, ""), Trace: or(f.Trace, ""), Keep: or(f.Keep, 0), Yes: or(f.Yes, false),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),
@@ -88,7 +93,7 @@ func list(s string) []string {
 func (f *Flags) fromEnvironment() error {
 	v := reflect.ValueOf(f).Elem()
 	for i := range v.NumField() {
-		name := "TLSFLOOR_" + strings.ToUpper(v.Type().Field(i).Name)
+		name := "TLSFLOOR_" + upper(v.Type().Field(i).Name)
 		text, set := os.LookupEnv(name)
 		if !set || text == "" || !v.Field(i).IsNil() {
 			continue
@@ -101,6 +106,8 @@ func (f *Flags) fromEnvironment() error {
 	}
 	return nil
 }
+
+func upper(name string) string { return strings.ToUpper(name) }
 
 func parse(t reflect.Type, text string) (reflect.Value, error) {
 	p := reflect.New(t)
@@ -118,21 +125,25 @@ func parse(t reflect.Type, text string) (reflect.Value, error) {
 	return p, err
 }
 
+// pathForm is what compilers, make and scripts take unquoted.
+var pathForm = regexp.MustCompile(`^/[A-Za-z0-9/._+-]*$`)
+
 func (o *options) validate() error {
-	for _, p := range []struct {
-		flag string
-		path *string
-	}{{"-prefix", &o.Prefix}, {"-root", &o.Root}} {
-		if *p.path != "" && !filepath.IsAbs(*p.path) {
-			return fault.New(fault.Usage, "give an absolute path", "%s=%s: not an absolute path", p.flag, *p.path)
-		}
+	if !pathForm.MatchString(o.Prefix) {
+		return fault.New(fault.Usage, "give an absolute path of letters, digits and /._+-", "-prefix=%q: not a path that can be compiled in", o.Prefix)
 	}
-	if strings.ContainsAny(o.Prefix, " \t\n:'\"\\$") {
-		return fault.New(fault.Usage, "choose a path of letters, digits and /._-+", "-prefix=%q: compilers and scripts cannot take such a path", o.Prefix)
+	if o.Root != "" && !filepath.IsAbs(o.Root) {
+		return fault.New(fault.Usage, "give an absolute path", "-root=%s: not an absolute path", o.Root)
+	}
+	if o.Store == "" {
+		return fault.New(fault.Usage, "leave -store out for the default folder", "-store is empty")
 	}
 	o.Prefix = filepath.Clean(o.Prefix)
 	if o.Jobs < 1 {
 		return fault.New(fault.Usage, "leave -jobs out to use every core", "-jobs=%d: at least 1", o.Jobs)
+	}
+	if o.Timeout < 0 {
+		return fault.New(fault.Usage, "such as -timeout=45m", "-timeout=%s: less than nothing", o.Timeout)
 	}
 	for _, c := range []struct {
 		flag, value string

@@ -42,7 +42,7 @@ type bench struct {
 // prove tries a generation that may not be in use yet: the programs run in a namespace where its trees stand at their
 // compiled-in prefixes.
 func (c *command) prove(ctx context.Context, w *workshop, g artifacts.Generation, records map[string]store.Record) (*verify.Proof, error) {
-	work, release, err := w.store.Work("verify")
+	work, release, err := w.store.Work(ctx, "verify", false)
 	if err != nil {
 		return nil, err
 	}

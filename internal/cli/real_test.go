@@ -36,6 +36,32 @@ func TestReal(t *testing.T) {
 	t.Run("corrupt store", r.corruptStore)
 	t.Run("switch under a running python", r.runningPython)
 	t.Run("ordinary user", r.ordinaryUser)
+	t.Run("missing link", r.missingLink)
+	if os.Getenv("TLSFLOOR_TEST") == "long" {
+		for _, profile := range []string{"lts-3.0", "legacy", "min-tls1_3"} {
+			t.Run(profile, func(t *testing.T) { r.profile(t, profile) })
+		}
+	}
+}
+
+// profile builds and proves another profile.
+func (r *real) profile(t *testing.T, name string) {
+	stdout, _ := r.tlsfloor(t, "build", "-profile="+name, "-alloweol")
+	if !strings.Contains(stdout, name+": generation 1 is in use") {
+		t.Errorf("it ends with\n%s", stdout)
+	}
+}
+
+// missingLink takes a prefix's link away: that is not "nothing to do".
+func (r *real) missingLink(t *testing.T) {
+	link := filepath.Join(r.root, "opt", "python-with-min-tls1_2")
+	if err := os.Remove(link); err != nil {
+		t.Fatal(err)
+	}
+	r.tlsfloor(t, "build")
+	if _, err := os.Stat(link + "/bin/python3"); err != nil {
+		t.Errorf("the link was not put back: %v", err)
+	}
 }
 
 type real struct {
@@ -46,7 +72,8 @@ type real struct {
 // tlsfloor runs the program against the image and returns its standard output and error.
 func (r *real) tlsfloor(t *testing.T, args ...string) (stdout, stderr string) {
 	t.Helper()
-	cmd := exec.Command(program, append(args, "-root="+r.root)...)
+	// A careful root's umask must not decide who can use a toolchain.
+	cmd := exec.Command("/bin/sh", append([]string{"-c", `umask 077 && exec "$0" "$@"`, program}, append(args, "-root="+r.root)...)...)
 	cmd.Env = append(os.Environ(), "TLSFLOOR_STORE="+r.store, "TLSFLOOR_MIRROR="+os.Getenv("TLSFLOOR_TEST_MIRROR"))
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, io.MultiWriter(&errs, os.Stderr)
@@ -257,7 +284,7 @@ func (r *real) emptyGeneration(t *testing.T) {
 	if g, err = site.Stage(context.Background(), st, g); err != nil {
 		t.Fatal(err)
 	}
-	if err := site.Switch(g.Number); err != nil {
+	if err := site.Use(g.Number); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -267,12 +294,12 @@ func (r *real) ordinaryUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("becoming another user needs root")
 	}
-	for dir := r.root; dir != "/" && dir != os.TempDir(); dir = filepath.Dir(dir) {
+	for dir := filepath.Dir(r.root); dir != "/" && dir != os.TempDir(); dir = filepath.Dir(dir) {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", filepath.Join(r.root, python3), "-c", "import ssl; print(ssl.OPENSSL_VERSION)")
+	cmd := exec.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/bin/sh", "-c", filepath.Join(r.root, python3)+` -c "import ssl; print(ssl.OPENSSL_VERSION)"`)
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=/nonexistent"}
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "OpenSSL 3.5.7") {
 		t.Errorf("%v\n%s", err, out)

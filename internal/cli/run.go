@@ -40,6 +40,7 @@ func run(ctx context.Context, f Flags, do func(*command, context.Context) error)
 		ui.Error(os.Stderr, err)
 		return exit{fault.CodeOf(err)}
 	}
+	syscall.Umask(0o022) // who may use a toolchain is not a matter of the installer's shell
 	// Mage itself catches SIGINT only.
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
@@ -56,27 +57,39 @@ func run(ctx context.Context, f Flags, do func(*command, context.Context) error)
 		mode = ui.Quiet
 	}
 	drawing := ui.New(os.Stderr, mode)
-	err = do(&command{options: o, out: os.Stdout, sink: drawing.Emit}, ctx)
+	sink, trace := event.Sink(drawing.Emit), ui.NewTrace()
+	if o.Trace != "" {
+		sink = trace.Sink(sink)
+	}
+	err = do(&command{options: o, out: os.Stdout, sink: sink}, ctx)
 	drawing.Close()
+	if o.Trace != "" {
+		err = errors.Join(err, trace.Write(o.Trace))
+	}
 	if err == nil {
 		return nil
 	}
-	err = interrupted(ctx, err, o)
-	ui.Error(os.Stderr, err)
+	err = explain(ctx, err, o)
+	if o.JSON {
+		sink.Emit(event.Event{Kind: event.Error, Text: err.Error(), Hint: fault.HintOf(err), Code: int(fault.CodeOf(err))})
+	} else {
+		ui.Error(os.Stderr, err)
+	}
 	return exit{fault.CodeOf(err)}
 }
 
 var errTimeout = errors.New("the time of -timeout is over")
 
-// interrupted says why the context ended, where that is why the command did.
-func interrupted(ctx context.Context, err error, o options) error {
+// explain adds what only the frame knows: why the context ended, where that is why the command did, and what a full disk wants.
+func explain(ctx context.Context, err error, o options) error {
+	const again = "run it again: what was finished is kept"
 	switch {
-	case ctx.Err() == nil:
-		return err
 	case errors.Is(context.Cause(ctx), errTimeout):
-		return fault.New(fault.Failed, "run it again: what was finished is kept; or give it more time", "stopped after -timeout=%s", o.Timeout)
-	case errors.Is(err, context.Canceled):
-		return fault.New(fault.Cancelled, "run it again: what was finished is kept", "cancelled")
+		return fault.New(fault.Failed, again+"; or give it more time", "stopped after -timeout=%s: %w", o.Timeout, err)
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return fault.New(fault.Cancelled, again, "cancelled: %w", err)
+	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
+		return fault.New(fault.CodeOf(err), "make room there, or choose another folder with -store=<folder> or -prefix=<folder>; then run it again", "disk full: %w", err)
 	}
 	return err
 }

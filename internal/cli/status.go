@@ -59,7 +59,7 @@ func siteStatus(ctx context.Context, site artifacts.Site) (sited, error) {
 	if s.Generations, err = site.Generations(); err != nil || s.Current == 0 {
 		return s, err
 	}
-	if s.Altered, err = site.Altered(ctx, s.Current, false); err != nil {
+	if s.Altered, _, err = site.Altered(ctx, s.Current, false); err != nil {
 		return s, err
 	}
 	s.Packages, err = site.UserPackages(s.Current)
@@ -72,6 +72,10 @@ func (c *command) printStatus(s sited) {
 		mark := " "
 		if g.Number == s.Current {
 			mark = "*"
+		}
+		if g.Broken != "" {
+			fmt.Fprintf(c.out, "%s %3d  broken: %s\n", mark, g.Number, g.Broken)
+			continue
 		}
 		var what []string
 		for _, name := range []string{"openssl", "python"} {
@@ -104,7 +108,7 @@ func (c *command) rollback(ctx context.Context) error {
 	if !exists(ch.site.Home()) {
 		return fault.New(fault.Failed, "`status` lists what is installed", "rollback: profile %s is not installed below %s", c.Profile, filepath.Join(c.Root, c.Prefix))
 	}
-	unlock, err := ch.site.Lock(func() { c.sink.Note("another tlsfloor is installing below " + c.Prefix + "; waiting for it") })
+	unlock, err := c.lock(ctx, ch.site)
 	if err != nil {
 		return err
 	}

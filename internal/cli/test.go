@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
@@ -28,13 +29,16 @@ func (c *command) test(ctx context.Context) error {
 	args := []string{"test", "-timeout=3h", "./..."}
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 30 * time.Second // for the tests to take away what they made
 	cmd.Env = append(os.Environ(), "TLSFLOOR_TEST="+level, "TLSFLOOR_TEST_MIRROR="+strings.Join(c.Mirror, ","))
 	cmd.Stdout, cmd.Stderr = c.out, os.Stderr
 	err := cmd.Run()
-	if errors.Is(err, exec.ErrNotFound) {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, exec.ErrNotFound):
 		return fault.New(fault.MissingTool, "the tests need Go; see README.md for the version", "test: %w", err)
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
 	}
 	return nil

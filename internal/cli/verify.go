@@ -45,6 +45,11 @@ func (c *command) verify(ctx context.Context) error {
 	if !sameOutputs(g.Components, w.trees(result.Records)) {
 		c.sink.Warn(fmt.Sprintf("generation %d is not what the recipes build now: `build` installs that", n))
 	}
+	unlock, err := c.lock(ctx, ch.site)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	proof, err := c.prove(ctx, w, g, result.Records)
 	if err != nil {
 		return err

@@ -98,6 +98,9 @@ func (c *command) open(ctx context.Context, ch *chosen) (*workshop, error) {
 		return nil, err
 	}
 	host := plan.Host{Sandbox: string(mode), Tools: tools}
+	if mode == sandbox.None {
+		host.Sandbox += " " + st.Dir() // without namespaces the path reaches the bytes
+	}
 	if host.Triple, host.Target, err = platform(); err != nil {
 		return nil, err
 	}

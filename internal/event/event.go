@@ -8,12 +8,14 @@ type Kind string
 // The kinds, in the order in which a build emits them.
 const (
 	Begin    Kind = "begin"    // a step starts; Step names it
+	Phase    Kind = "phase"    // a command of a step starts; Text is the command
 	Progress Kind = "progress" // Bytes of Total are done; Total is 0 when unknown
 	Log      Kind = "log"      // one line of a step's log, in Text
 	Done     Kind = "done"     // a step ended well after Seconds; Text says how ("built", "reused", "fetched")
 	Fail     Kind = "fail"     // a step ended badly; Text holds the reason in one line
 	Note     Kind = "note"     // something worth one line, in Text
 	Warn     Kind = "warn"     // something the user should act on one day, in Text
+	Error    Kind = "error"    // the command failed: Text says why, Hint what to do, Code is the exit code
 )
 
 // Event is one report from a room. Unused fields stay zero.
@@ -25,6 +27,8 @@ type Event struct {
 	Bytes   int64   `json:"bytes,omitempty"`   // progress in bytes
 	Total   int64   `json:"total,omitempty"`   // expected bytes
 	Seconds float64 `json:"seconds,omitempty"` // elapsed wall time
+	Hint    string  `json:"hint,omitempty"`
+	Code    int     `json:"code,omitempty"`
 }
 
 // Sink receives events, from several goroutines at once. A nil Sink drops them.

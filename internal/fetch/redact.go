@@ -1,6 +1,8 @@
 package fetch
 
 import (
+	"errors"
+	"net"
 	"regexp"
 	"strings"
 )
@@ -19,7 +21,10 @@ func redact(s string) string {
 	return queryPart.ReplaceAllString(s, "${1}?***")
 }
 
-// reason is err in one line, without credentials.
+// reason is err in one line, without credentials. A name that cannot be resolved is said without the resolver's address.
 func reason(err error) string {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return "host not found"
+	}
 	return redact(strings.ReplaceAll(err.Error(), "\n", "; "))
 }

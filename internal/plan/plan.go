@@ -3,8 +3,9 @@
 //
 // A Key names everything that can change a step's Output; `plan -explain` prints its lines. Left out on purpose:
 //
-//   - the number of jobs, the store's and the work folder's path: a build's bytes must not depend on them (the
-//     sandbox shows a constant path; without one the compiler's prefix map hides it)
+//   - the number of jobs, and in a sandbox the store's and the work folder's path: it shows a constant one. Without a
+//     sandbox the store's path is a line of the key, as it can reach the bytes, and the host's headers and programs that
+//     the fingerprint does not cover are visible: such an Output is only as good as the host was clean
 //   - URLs and mirrors: a source is its digest, wherever it came from
 //   - the reasons ("why") and licences in a recipe: text for people
 //   - time: SOURCE_DATE_EPOCH follows from the source's bytes

@@ -41,7 +41,8 @@ func (h Host) Fingerprint(ctx context.Context, cacheDir string) (digest.Lines, e
 			return nil, err
 		}
 	}
-	return lines, c.close()
+	_ = c.close() // what cannot be kept, in somebody else's store, is read again next time
+	return lines, nil
 }
 
 // speaking are the tools whose version line is worth showing; all have their digest.

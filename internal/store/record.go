@@ -2,14 +2,12 @@ package store
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/internal/digest"
@@ -17,15 +15,16 @@ import (
 
 // Record says what one Key led to.
 type Record struct {
-	Step     string        `json:"step"`
-	Profile  string        `json:"profile"` // for which it was built; others may use it too
-	Key      digest.Digest `json:"key"`
-	Lines    digest.Lines  `json:"lines"`  // what the Key was hashed over
-	Output   digest.Digest `json:"output"` // the Tree's digest
-	Log      digest.Digest `json:"log"`
-	Sandbox  string        `json:"sandbox"` // the sandbox mode that it ran in
-	Finished time.Time     `json:"finished"`
-	Seconds  float64       `json:"seconds"` // wall time
+	Step     string          `json:"step"`
+	Profile  string          `json:"profile"` // for which it was built; others may use it too
+	Key      digest.Digest   `json:"key"`
+	Lines    digest.Lines    `json:"lines"`  // what the Key was hashed over
+	Output   digest.Digest   `json:"output"` // the Tree's digest
+	Log      digest.Digest   `json:"log"`
+	Sources  []digest.Digest `json:"sources,omitempty"` // the blobs that it was built from
+	Sandbox  string          `json:"sandbox"`           // the sandbox mode that it ran in
+	Finished time.Time       `json:"finished"`
+	Seconds  float64         `json:"seconds"` // wall time
 }
 
 func (s *Store) recordPath(key digest.Digest) string {
@@ -121,44 +120,4 @@ func (s *Store) Last(profile, step string) (Record, error) {
 		}
 	}
 	return Record{}, fmt.Errorf("last record of %s: %w", step, ErrMiss)
-}
-
-// Lock takes the lock of name and returns its release. While another process holds it, wait is called once.
-// The kernel drops the lock of a process that dies, however it dies.
-func (s *Store) Lock(ctx context.Context, name string, wait func()) (func(), error) {
-	f, err := os.OpenFile(filepath.Join(s.dir, "locks", slug(name)), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, s.unusable("locking", err)
-	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		if wait != nil {
-			wait()
-		}
-		err = block(ctx, f)
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("locking %s: %w", name, err)
-	}
-	return func() { f.Close() }, nil
-}
-
-// block waits for the lock in a thread of its own, so that a cancelled wait returns at once.
-func block(ctx context.Context, f *os.File) error {
-	got := make(chan error, 1)
-	dup, err := syscall.Dup(int(f.Fd()))
-	if err != nil {
-		return err
-	}
-	go func() {
-		got <- syscall.Flock(dup, syscall.LOCK_EX)
-		syscall.Close(dup)
-	}()
-	select {
-	case err := <-got:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -84,7 +84,7 @@ func (s *Store) RestoreEntry(e Entry, path string) error {
 				return err
 			}
 		}
-		return os.MkdirAll(path, 0o755)
+		return errors.Join(os.MkdirAll(path, 0o755), os.Chmod(path, 0o755), os.Lchown(path, os.Geteuid(), os.Getegid()))
 	}
 	tmp := path + ".tlsfloor-new"
 	os.Remove(tmp)

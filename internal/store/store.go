@@ -19,6 +19,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -40,19 +41,23 @@ const layout = 1
 var ErrMiss = errors.New("not in the store")
 
 // Store is one store folder. Its methods may be called from several goroutines.
-type Store struct{ dir string }
+type Store struct {
+	dir string
+	use *os.File // locked, shared, as long as this process uses the store
+}
 
-// Open opens the store at dir and creates it when it is not there.
+// Open opens the store at dir. A folder that is not there yet, or empty, becomes one; any other folder is refused, as a store
+// removes what it does not know.
 func Open(dir string) (*Store, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{abs}
+	s := &Store{dir: abs}
 	if err := os.MkdirAll(abs, 0o755); err != nil {
 		return nil, s.unusable("creating", err)
 	}
-	if err := owned(abs); err != nil {
+	if err := Owned(abs); err != nil {
 		return nil, err
 	}
 	if err := s.checkLayout(); err != nil {
@@ -63,25 +68,42 @@ func Open(dir string) (*Store, error) {
 			return nil, s.unusable("creating", err)
 		}
 	}
+	path := filepath.Join(abs, "locks", "store")
+	if s.use, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644); err != nil {
+		s.use, err = os.Open(path) // somebody else's store, to look at
+	}
+	if err != nil {
+		return nil, s.unusable("locking", err)
+	}
+	if err := syscall.Flock(int(s.use.Fd()), syscall.LOCK_SH); err != nil { // waits for a gc to end
+		return nil, s.unusable("locking", err)
+	}
+	s.sweep()
 	return s, nil
 }
 
 func (s *Store) unusable(doing string, err error) error {
-	return fault.New(fault.Failed, "choose a folder that you can write to with -store=<folder> or TLSFLOOR_STORE", "store %s: %s: %w", s.dir, doing, err)
+	return fault.New(fault.Failed, "use a folder that you can write to with -store=<folder> or TLSFLOOR_STORE", "store %s: %s: %w", s.dir, doing, err)
 }
 
-// owned refuses a folder that somebody else could plant entries in.
-func owned(dir string) error {
+// Owned refuses a folder in which somebody else could plant entries: for root one that is not root's or that others may write
+// to, for everybody one that the world may write to. A sticky folder such as /tmp is safe: its entries are their owners'.
+func Owned(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return err
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
-	if ok && int(st.Uid) != os.Geteuid() && os.Geteuid() == 0 {
-		return fault.New(fault.Failed, "as root use a folder that root owns: chown root "+dir, "store %s: owned by user %d, not by root", dir, st.Uid)
+	root := os.Geteuid() == 0
+	if ok && st.Uid != 0 && root {
+		return fault.New(fault.Failed, "as root use a folder that root owns: chown root "+dir, "folder %s: owned by user %d, not by root", dir, st.Uid)
 	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return fault.New(fault.Failed, "run: chmod go-w "+dir, "store %s: others may write to it (mode %04o)", dir, info.Mode().Perm())
+	others := fs.FileMode(0o002)
+	if root {
+		others = 0o022
+	}
+	if info.Mode().Perm()&others != 0 && info.Mode()&fs.ModeSticky == 0 {
+		return fault.New(fault.Failed, "run: chmod go-w "+dir, "folder %s: others may write to it (mode %04o)", dir, info.Mode().Perm())
 	}
 	return nil
 }
@@ -90,6 +112,9 @@ func (s *Store) checkLayout() error {
 	path := filepath.Join(s.dir, "layout")
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if entries, err := os.ReadDir(s.dir); err != nil || len(entries) > 0 {
+			return fault.New(fault.Usage, "name a new or empty folder with -store=<folder>", "store %s: the folder holds other things and is no store", s.dir)
+		}
 		if err := s.write(path, []byte(strconv.Itoa(layout)+"\n"), 0o444); err != nil {
 			return s.unusable("writing layout", err)
 		}
@@ -117,37 +142,60 @@ func (s *Store) Partial() string { return filepath.Join(s.dir, "partial") }
 // Failed returns the folder in which the step's failed work folder is kept.
 func (s *Store) Failed(step string) string { return filepath.Join(s.dir, "failed", slug(step)) }
 
-// Work creates a new work folder for the step and returns it with its release, which removes it. Folders whose process died
-// are removed on the way.
-func (s *Store) Work(step string) (dir string, release func(), err error) {
-	s.sweep()
-	dir, err = os.MkdirTemp(filepath.Join(s.dir, "work"), slug(step)+"-")
+// Work creates a new work folder for the step and returns it with its release, which removes it. With a fixed name there is one
+// folder for the step and whoever comes second waits: for builds whose path shows in what they make.
+func (s *Store) Work(ctx context.Context, step string, fixed bool) (dir string, release func(), err error) {
+	alone := func() {}
+	if fixed {
+		if alone, err = s.Lock(ctx, "fixed-"+step, nil); err != nil {
+			return "", nil, err
+		}
+	}
+	defer func() {
+		if err != nil {
+			alone()
+		}
+	}()
+	unlock, err := Flock(ctx, filepath.Join(s.dir, "locks", "work"), nil) // a folder is not there without its lock
+	if err != nil {
+		return "", nil, s.unusable("locking", err)
+	}
+	defer unlock()
+	if fixed {
+		dir = filepath.Join(s.dir, "work", slug(step))
+		err = os.Mkdir(dir, 0o755)
+	} else {
+		dir, err = os.MkdirTemp(filepath.Join(s.dir, "work"), slug(step)+"-")
+	}
 	if err != nil {
 		return "", nil, s.unusable("creating a work folder", err)
 	}
-	lock, err := os.Open(dir)
-	if err == nil {
-		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)
-	}
+	free, err := Flock(ctx, dir, nil)
 	if err != nil {
 		os.RemoveAll(dir)
 		return "", nil, s.unusable("locking a work folder", err)
 	}
 	return dir, func() {
 		os.RemoveAll(dir)
-		lock.Close()
+		free()
+		alone()
 	}, nil
 }
 
 // sweep removes the work folders of processes that died.
 func (s *Store) sweep() {
+	unlock, err := Flock(context.Background(), filepath.Join(s.dir, "locks", "work"), nil)
+	if err != nil {
+		return
+	}
+	defer unlock()
 	entries, err := os.ReadDir(filepath.Join(s.dir, "work"))
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
 		path := filepath.Join(s.dir, "work", e.Name())
-		if !s.busy(path) {
+		if !busy(path) {
 			os.RemoveAll(path)
 		}
 	}

@@ -237,11 +237,15 @@ func TestOpenRefuses(t *testing.T) {
 	if err := errors.Join(os.Mkdir(garbage, 0o755), os.WriteFile(filepath.Join(garbage, "layout"), []byte("?"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
+	mine := filepath.Join(dir, "mine")
+	if err := errors.Join(os.MkdirAll(filepath.Join(mine, "work"), 0o755), os.WriteFile(filepath.Join(mine, "work", "thesis"), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{newer: "newer than layout", shared: "others may write", garbage: "not a number", file: "not a directory"} {
+	for path, want := range map[string]string{newer: "newer than layout", shared: "others may write", garbage: "not a number", file: "not a directory", mine: "holds other things"} {
 		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), want) || fault.HintOf(err) == "" {
 			t.Errorf("%s: %v (hint %q), want %q", filepath.Base(path), err, fault.HintOf(err), want)
 		}
@@ -289,7 +293,11 @@ func TestWorkOfTheDeadIsSwept(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dead, "src"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	mine, release, err := s.Work("build/openssl")
+	s, err := Open(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine, release, err := s.Work(context.Background(), "build/openssl", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,7 +305,10 @@ func TestWorkOfTheDeadIsSwept(t *testing.T) {
 	if _, err := os.Stat(dead); err == nil {
 		t.Error("the folder of a dead process is still there")
 	}
-	_, second, err := s.Work("build/zlib")
+	if s, err = Open(s.dir); err != nil {
+		t.Fatal(err)
+	}
+	_, second, err := s.Work(context.Background(), "build/zlib", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,4 +347,35 @@ func FuzzParseRecord(f *testing.F) {
 			t.Error("a record without a seal was taken")
 		}
 	})
+}
+
+// TestWorkFoldersOfManySteps makes many at once: none may sweep another's away.
+func TestWorkFoldersOfManySteps(t *testing.T) {
+	s := open(t)
+	errs := make(chan error)
+	for range 4 {
+		go func() {
+			for range 100 {
+				other, err := Open(s.dir)
+				if err == nil {
+					dir, release, workErr := other.Work(context.Background(), "build/a", false)
+					if err = workErr; err == nil {
+						_, err = os.Stat(dir)
+						release()
+					}
+					other.use.Close()
+				}
+				if err != nil {
+					errs <- err
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	for range 4 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -161,7 +161,7 @@ func (s *Store) AddTree(ctx context.Context, dir string) (digest.Digest, error) 
 	if err != nil {
 		return digest.Digest{}, err
 	}
-	staging, release, err := s.Work("add")
+	staging, release, err := s.Work(ctx, "add", false)
 	if err != nil {
 		return digest.Digest{}, err
 	}

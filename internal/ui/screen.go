@@ -71,7 +71,7 @@ func (s *screen) Emit(e event.Event) {
 			l.bytes, l.total = e.Bytes, e.Total
 		}
 		return // the next frame shows it
-	case event.Log:
+	case event.Log, event.Phase:
 		if l := s.find(e.Step); l != nil {
 			l.tail = strings.TrimSpace(e.Text)
 		}

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/internal/ui"
+)
+
+// StoreGC removes old results from the store.
+func StoreGC(ctx context.Context, f Flags) error { return run(ctx, f, (*command).storeGC) }
+
+func (c *command) storeGC(context.Context) error {
+	limits := store.Limits{Generations: c.Keep}
+	var err error
+	if limits.Bytes, err = parseSize(c.MaxSize); err != nil {
+		return err
+	}
+	if limits == (store.Limits{}) {
+		limits.Generations = 2
+	}
+	st, err := c.existingStore()
+	if err != nil {
+		return err
+	}
+	swept, err := st.GC(limits, !c.Yes)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return c.json(swept)
+	}
+	would := "removed"
+	if !c.Yes {
+		would = "would remove"
+	}
+	fmt.Fprintf(c.out, "%s %d records and %d files, %s; %s stay\n", would, swept.Records, swept.Blobs, ui.Bytes(swept.Freed), ui.Bytes(swept.Kept))
+	if !c.Yes {
+		fmt.Fprintln(c.out, "nothing was removed: -yes does it")
+	}
+	return nil
+}
+
+// StoreCheck reads everything in the store and forgets what is damaged.
+func StoreCheck(ctx context.Context, f Flags) error { return run(ctx, f, (*command).storeCheck) }
+
+func (c *command) storeCheck(context.Context) error {
+	st, err := c.existingStore()
+	if err != nil {
+		return err
+	}
+	checked, err := st.Check()
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return c.json(checked)
+	}
+	for _, line := range checked.Forgotten {
+		fmt.Fprintln(c.out, "forgotten:", line)
+	}
+	fmt.Fprintf(c.out, "read %d files of %s and %d records; %d were damaged and forgotten\n", checked.Blobs, ui.Bytes(checked.Bytes), checked.Records, len(checked.Forgotten))
+	return nil
+}
+
+func (c *command) existingStore() (*store.Store, error) {
+	if !exists(c.Store) {
+		return nil, fault.New(fault.Usage, "name the store's folder with -store=<folder>", "store %s: there is none", c.Store)
+	}
+	return store.Open(c.Store)
+}
+
+// parseSize reads a number of bytes: 500MB, 20GB; "" is no limit.
+func parseSize(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	number, unit := strings.TrimRight(text, "BKMGTbkmgt"), int64(1)
+	switch strings.ToUpper(strings.TrimPrefix(text, number)) {
+	case "", "B":
+	case "K", "KB":
+		unit = 1e3
+	case "M", "MB":
+		unit = 1e6
+	case "G", "GB":
+		unit = 1e9
+	case "T", "TB":
+		unit = 1e12
+	default:
+		unit = 0
+	}
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil || n <= 0 || unit == 0 {
+		return 0, fault.New(fault.Usage, "such as 500MB or 20GB", "-maxsize=%s: not a size", text)
+	}
+	return int64(n * float64(unit)), nil
+}

@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Lock takes the lock of name and returns its release. While another process holds it, wait is called once.
+func (s *Store) Lock(ctx context.Context, name string, wait func()) (func(), error) {
+	unlock, err := Flock(ctx, filepath.Join(s.dir, "locks", slug(name)), wait)
+	if err != nil {
+		return nil, fmt.Errorf("locking %s: %w", name, err)
+	}
+	return unlock, nil
+}
+
+// Flock locks the file or folder at path, which is created as a file when it is not there, and returns the release. While another
+// holds it, wait is called once, if there is one. The kernel drops the lock of a process that dies, however it dies.
+func Flock(ctx context.Context, path string, wait func()) (func(), error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if errors.Is(err, syscall.EISDIR) {
+		f, err = os.Open(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		if wait != nil {
+			wait()
+		}
+		err = block(ctx, f)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
+
+// block waits for the lock in a goroutine of its own, so that a cancelled wait returns at once.
+func block(ctx context.Context, f *os.File) error {
+	dup, err := syscall.Dup(int(f.Fd()))
+	if err != nil {
+		return err
+	}
+	syscall.CloseOnExec(dup)
+	got := make(chan error, 1)
+	go func() {
+		for {
+			err := syscall.Flock(dup, syscall.LOCK_EX)
+			if err != syscall.EINTR {
+				syscall.Close(dup)
+				got <- err
+				return
+			}
+		}
+	}()
+	select {
+	case err := <-got:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// busy reports whether somebody holds the lock of a folder.
+func busy(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), syscall.EWOULDBLOCK)
+}
