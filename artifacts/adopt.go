@@ -68,7 +68,7 @@ func (s Site) beginAdopt(g *Generation, blocked []Blocked) error {
 
 // exchange puts the link at the prefix and what stood there at kept.
 func (s Site) exchange(b Blocked, kept string) error {
-	if err := point("adopt " + b.Component); err != nil {
+	if err := fault.At("install: adopt " + b.Component); err != nil {
 		return err
 	}
 	if target, err := os.Readlink(kept); err == nil && target == s.target(b.Component) {
@@ -77,7 +77,7 @@ func (s Site) exchange(b Blocked, kept string) error {
 	if err := os.Symlink(s.target(b.Component), kept); err != nil {
 		return err
 	}
-	if err := point("exchange " + b.Component); err != nil {
+	if err := fault.At("install: exchange " + b.Component); err != nil {
 		return err
 	}
 	err := unix.Renameat2(unix.AT_FDCWD, b.Path, unix.AT_FDCWD, kept, unix.RENAME_EXCHANGE)

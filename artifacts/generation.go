@@ -17,16 +17,6 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
-// inject lets a test stop an installation at a chosen point; nil in the program.
-var inject func(point string) error
-
-func point(name string) error {
-	if inject == nil {
-		return nil
-	}
-	return inject(name)
-}
-
 const unfinished = ".new-"
 
 // Stage writes the trees of g as a new generation that nothing points to yet, and returns it with its number.
@@ -55,7 +45,7 @@ func (s Site) fill(ctx context.Context, st *store.Store, tmp string, g Generatio
 		return err
 	}
 	for name, c := range g.Components {
-		if err := point("restore " + name); err != nil {
+		if err := fault.At("install: restore " + name); err != nil {
 			return err
 		}
 		if err := st.Restore(ctx, c.Output, filepath.Join(tmp, name)); err != nil {
@@ -75,10 +65,10 @@ func (s Site) fill(ctx context.Context, st *store.Store, tmp string, g Generatio
 	if err := s.save(tmp, g); err != nil {
 		return err
 	}
-	if err := errors.Join(point("sync"), syncfs(tmp)); err != nil {
+	if err := errors.Join(fault.At("install: sync"), syncfs(tmp)); err != nil {
 		return err
 	}
-	if err := point("rename generation"); err != nil {
+	if err := fault.At("install: rename generation"); err != nil {
 		return err
 	}
 	return os.Rename(tmp, s.Dir(g.Number))
@@ -107,7 +97,9 @@ func replaceFile(path string, b []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(b)
+	if err = fault.At("install: write " + filepath.Base(path)); err == nil {
+		_, err = f.Write(b)
+	}
 	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
@@ -172,7 +164,7 @@ func (s Site) Switch(n int) error {
 
 // point moves `current` by one rename.
 func (s Site) point(n int) error {
-	if err := point("switch"); err != nil {
+	if err := fault.At("install: switch"); err != nil {
 		return err
 	}
 	tmp := filepath.Join(s.Home(), unfinished+"current")
@@ -192,7 +184,7 @@ func (s Site) ensureLinks() error {
 		if target, err := os.Readlink(path); err == nil && target == s.target(c) {
 			continue
 		}
-		if err := point("link " + c); err != nil {
+		if err := fault.At("install: link " + c); err != nil {
 			return err
 		}
 		if err := os.Symlink(s.target(c), path); err != nil {

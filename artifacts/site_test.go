@@ -124,7 +124,7 @@ func TestSwitchAndRollback(t *testing.T) {
 
 // TestStoppedAnywhere stops an installation at each of its points, as a kill would, and looks at the prefixes.
 func TestStoppedAnywhere(t *testing.T) {
-	defer func() { inject = nil }()
+	defer func() { fault.Inject = nil }()
 	dead := errors.New("killed")
 	for _, first := range []bool{true, false} {
 		for n := 1; ; n++ {
@@ -136,7 +136,7 @@ func TestStoppedAnywhere(t *testing.T) {
 			}
 			g := w.generation("new")
 			count := 0
-			inject = func(string) error {
+			fault.Inject = func(string) error {
 				if count++; count == n {
 					return dead
 				}
@@ -146,7 +146,7 @@ func TestStoppedAnywhere(t *testing.T) {
 			if err == nil {
 				err = w.Use(staged.Number)
 			}
-			inject = nil
+			fault.Inject = nil
 			if got := w.serves(); got != old && got != "new" {
 				t.Fatalf("stopped at point %d: the prefixes serve %q, not %q or new", n, got, old)
 			}
@@ -210,12 +210,12 @@ func TestRealFoldersAreRefusedOrAdopted(t *testing.T) {
 }
 
 func TestAdoptStoppedAnywhere(t *testing.T) {
-	defer func() { inject = nil }()
+	defer func() { fault.Inject = nil }()
 	for n := 1; ; n++ {
 		w := newWorld(t)
 		w.plant()
 		count := 0
-		inject = func(string) error {
+		fault.Inject = func(string) error {
 			if count++; count == n {
 				panic("killed") // unlike an error, a kill undoes nothing
 			}
@@ -228,7 +228,7 @@ func TestAdoptStoppedAnywhere(t *testing.T) {
 			}
 			return false
 		}()
-		inject = nil
+		fault.Inject = nil
 		if got := w.serves(); got != "by hand" {
 			t.Fatalf("killed at point %d: the prefixes serve %q", n, got)
 		}
@@ -249,11 +249,11 @@ func TestAdoptStoppedAnywhere(t *testing.T) {
 }
 
 func TestAdoptErrorPutsBack(t *testing.T) {
-	defer func() { inject = nil }()
+	defer func() { fault.Inject = nil }()
 	w := newWorld(t)
 	w.plant()
-	inject = func(at string) error {
-		if at == "exchange python" {
+	fault.Inject = func(at string) error {
+		if at == "install: exchange python" {
 			return errors.New("no")
 		}
 		return nil
@@ -261,7 +261,7 @@ func TestAdoptErrorPutsBack(t *testing.T) {
 	if _, err := w.Adopt(time.Now()); err == nil {
 		t.Fatal("no error")
 	}
-	inject = nil
+	fault.Inject = nil
 	if len(w.Blocked()) != 2 || w.serves() != "by hand" || w.Current() != 0 {
 		t.Errorf("blocked %v, serves %q, current %d", w.Blocked(), w.serves(), w.Current())
 	}

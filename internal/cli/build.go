@@ -166,7 +166,7 @@ func (c *command) install(ctx context.Context, w *workshop, result build.Result)
 		err = c.keepProof(w.site, g.Number, proof)
 	}
 	if err == nil {
-		err = outcome(proof)
+		err = c.outcome(proof)
 	}
 	if err == nil {
 		err = c.switchTo(w.site, g.Number)

@@ -121,8 +121,8 @@ func (b bench) launch(ctx context.Context, argv, env []string) *exec.Cmd {
 	return cmd
 }
 
-// outcome maps a proof to an error: the floor breached, or not everything proved.
-func outcome(p *verify.Proof) error {
+// judged maps a proof to an error: the floor breached, or not everything proved.
+func judged(p *verify.Proof) error {
 	switch {
 	case p.Breached():
 		return fault.New(fault.Breached, "the table names the cases; do not use this toolchain where the floor matters", "floor %s breached: %s", p.Floor, p.Summary())
@@ -159,7 +159,7 @@ func (c *command) stored(site artifacts.Site, g artifacts.Generation) (*verify.P
 	if err := json.Unmarshal(b, &p); err != nil {
 		return nil, fmt.Errorf("proof of generation %d: %w", g.Number, err)
 	}
-	return &p, outcome(&p)
+	return &p, c.outcome(&p)
 }
 
 // proveAgain proves the generation in use anew.
@@ -175,7 +175,7 @@ func (c *command) proveAgain(ctx context.Context, w *workshop, n int, records ma
 	if err := c.keepProof(w.site, n, proof); err != nil {
 		return err
 	}
-	if err := outcome(proof); err != nil {
+	if err := c.outcome(proof); err != nil {
 		return errors.Join(err, c.report(w.site, g, proof, "not proved"))
 	}
 	return c.report(w.site, g, proof, fmt.Sprintf("generation %d is in use, proved again", n))

@@ -15,6 +15,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/ui"
 	"github.com/tlsfloor/tlsfloor/recipes"
+	"github.com/tlsfloor/tlsfloor/verify"
 )
 
 const defaultProfile = recipes.DefaultProfile
@@ -22,9 +23,13 @@ const defaultProfile = recipes.DefaultProfile
 // command is one running target.
 type command struct {
 	options
-	out  io.Writer
-	sink event.Sink
+	out     io.Writer
+	sink    event.Sink
+	outcome func(*verify.Proof) error
 }
+
+// outcome is judged; a test of what happens around a proof takes another.
+var outcome = judged
 
 // exit is the outermost error of a target: mage asks it for the exit status. Its text is only what mage prints after
 // tlsfloor has printed the error and its hint itself.
@@ -61,7 +66,7 @@ func run(ctx context.Context, f Flags, do func(*command, context.Context) error)
 	if o.Trace != "" {
 		sink = trace.Sink(sink)
 	}
-	err = do(&command{options: o, out: os.Stdout, sink: sink}, ctx)
+	err = do(&command{options: o, out: os.Stdout, sink: sink, outcome: outcome}, ctx)
 	drawing.Close()
 	if o.Trace != "" {
 		err = errors.Join(err, trace.Write(o.Trace))

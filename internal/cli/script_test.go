@@ -24,6 +24,9 @@ var program string // the compiled tlsfloor
 
 // TestMain compiles the program once, as a user without Go gets it.
 func TestMain(m *testing.M) {
+	if spec := os.Getenv("TLSFLOOR_CRASH"); spec != "" {
+		os.Exit(crash(spec))
+	}
 	flag.Parse()
 	dir, err := os.MkdirTemp("", "tlsfloor-script-")
 	if err != nil {
@@ -213,19 +216,26 @@ func impostor(ts *testscript.TestScript, _ bool, _ []string) {
 	site(ts, files)
 }
 
-// tarball packs files as an upstream does.
+// tarball is pack for a script.
 func tarball(ts *testscript.TestScript, files [][2]string) []byte {
+	b, err := pack(files)
+	ts.Check(err)
+	return b
+}
+
+// pack makes a .tar.gz of files, as an upstream does.
+func pack(files [][2]string) ([]byte, error) {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	w := tar.NewWriter(z)
+	var errs []error
 	for _, f := range files {
-		ts.Check(w.WriteHeader(&tar.Header{Name: f[0], Mode: 0o644, Size: int64(len(f[1])), Typeflag: tar.TypeReg}))
+		errs = append(errs, w.WriteHeader(&tar.Header{Name: f[0], Mode: 0o644, Size: int64(len(f[1])), Typeflag: tar.TypeReg}))
 		_, err := w.Write([]byte(f[1]))
-		ts.Check(err)
+		errs = append(errs, err)
 	}
-	ts.Check(w.Close())
-	ts.Check(z.Close())
-	return b.Bytes()
+	err := errors.Join(append(errs, w.Close(), z.Close())...)
+	return b.Bytes(), err
 }
 
 // site writes an overlay and a mirror, which later commands use.

@@ -57,7 +57,7 @@ func (c *command) verify(ctx context.Context) error {
 	if err := c.keepProof(ch.site, n, proof); err != nil {
 		c.sink.Warn("the proof was not kept: " + err.Error())
 	}
-	if err := outcome(proof); err != nil {
+	if err := c.outcome(proof); err != nil {
 		return errors.Join(err, c.report(ch.site, g, proof, "not proved"))
 	}
 	return c.report(ch.site, g, proof, fmt.Sprintf("generation %d is in use, proved again", n))

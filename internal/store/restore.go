@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
 // Restore writes the tree with the digest output into the new folder dir. Files are copied (or share their blocks
@@ -104,7 +105,7 @@ func (s *Store) restoreEntry(e Entry, path string) error {
 	if e.Mode&fs.ModeSymlink != 0 {
 		return os.Symlink(e.Target, path)
 	}
-	if err := point("restore", path); err != nil {
+	if err := fault.At("store: restore " + filepath.Base(path)); err != nil {
 		return err
 	}
 	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)

@@ -26,6 +26,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -112,7 +113,12 @@ func (s *Store) checkLayout() error {
 	path := filepath.Join(s.dir, "layout")
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if entries, err := os.ReadDir(s.dir); err != nil || len(entries) > 0 {
+		entries, err := os.ReadDir(s.dir)
+		if err != nil {
+			return s.unusable("reading", err)
+		}
+		// A process killed while it wrote the layout has left a temporary file.
+		if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !strings.HasPrefix(e.Name(), temporary) }) {
 			return fault.New(fault.Usage, "name a new or empty folder with -store=<folder>", "store %s: the folder holds other things and is no store", s.dir)
 		}
 		if err := s.write(path, []byte(strconv.Itoa(layout)+"\n"), 0o444); err != nil {
@@ -182,7 +188,7 @@ func (s *Store) Work(ctx context.Context, step string, fixed bool) (dir string, 
 	}, nil
 }
 
-// sweep removes the work folders of processes that died.
+// sweep removes the work folders and the unfinished files of processes that died.
 func (s *Store) sweep() {
 	unlock, err := Flock(context.Background(), filepath.Join(s.dir, "locks", "work"), nil)
 	if err != nil {
@@ -197,6 +203,25 @@ func (s *Store) sweep() {
 		path := filepath.Join(s.dir, "work", e.Name())
 		if !busy(path) {
 			os.RemoveAll(path)
+		}
+	}
+	s.sweepUnfinished()
+}
+
+// sweepUnfinished removes temporary files. A living process may be writing one, so only who is alone does.
+func (s *Store) sweepUnfinished() {
+	release, err := s.alone()
+	if err != nil {
+		return
+	}
+	defer release()
+	for _, pattern := range []string{"", "records", "blobs/*"} {
+		files, err := filepath.Glob(filepath.Join(s.dir, pattern, temporary+"*"))
+		if err != nil {
+			return
+		}
+		for _, file := range files {
+			os.Remove(file)
 		}
 	}
 }
@@ -301,7 +326,7 @@ func (s *Store) Import(path string, want digest.Digest) error {
 		return err
 	}
 	defer f.Close()
-	err = errors.Join(os.MkdirAll(filepath.Dir(s.blob(want)), 0o755), f.Chmod(0o444), point("sync", path), f.Sync(), point("rename", path))
+	err = errors.Join(os.MkdirAll(filepath.Dir(s.blob(want)), 0o755), f.Chmod(0o444), fault.At("store: sync "+filepath.Base(path)), f.Sync(), fault.At("store: rename "+filepath.Base(path)))
 	if err == nil {
 		err = os.Rename(path, s.blob(want))
 	}

@@ -183,19 +183,19 @@ func TestRecord(t *testing.T) {
 }
 
 func TestFailingWritesLeaveNothing(t *testing.T) {
-	defer func() { inject = nil }()
+	defer func() { fault.Inject = nil }()
 	for _, op := range []string{"write", "sync", "close", "rename", "stage"} {
 		for _, errno := range []error{syscall.ENOSPC, syscall.EIO} {
 			s := open(t)
 			src := tree(t)
-			inject = func(at, _ string) error {
-				if at == op {
+			fault.Inject = func(at string) error {
+				if strings.HasPrefix(at, "store: "+op+" ") {
 					return errno
 				}
 				return nil
 			}
 			_, err := s.AddTree(context.Background(), src)
-			inject = nil
+			fault.Inject = nil
 			if !errors.Is(err, errno) || fault.HintOf(err) == "" {
 				t.Errorf("%s %v: got %v, hint %q", op, errno, err, fault.HintOf(err))
 			}

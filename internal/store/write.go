@@ -13,17 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
-// inject lets a test make a write fail at a chosen point; nil in the program.
-var inject func(op, path string) error
-
-func point(op, path string) error {
-	if inject == nil {
-		return nil
-	}
-	return inject(op, path)
-}
+// temporary begins the names of files that are not finished.
+const temporary = ".tmp-"
 
 func (s *Store) write(path string, b []byte, mode fs.FileMode) error {
 	return s.writeFrom(path, bytes.NewReader(b), mode, digest.Digest{})
@@ -35,7 +29,7 @@ func (s *Store) writeFrom(path string, r io.Reader, mode fs.FileMode, want diges
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return s.unusable("writing", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-")
+	f, err := os.CreateTemp(filepath.Dir(path), temporary)
 	if err != nil {
 		return s.unusable("writing", err)
 	}
@@ -62,7 +56,7 @@ func (s *Store) writeFrom(path string, r io.Reader, mode fs.FileMode, want diges
 		{"close", f.Close},
 		{"rename", func() error { return os.Rename(f.Name(), path) }},
 	} {
-		if err = point(step.name, path); err == nil {
+		if err = fault.At("store: " + step.name + " " + filepath.Base(path)); err == nil {
 			err = step.do()
 		}
 		if err != nil {
@@ -78,7 +72,7 @@ func (s *Store) stage(path, staging string) (digest.Digest, int64, error) {
 	if err != nil || s.Exists(d) {
 		return d, n, err
 	}
-	if err := point("stage", path); err != nil {
+	if err := fault.At("store: stage " + filepath.Base(path)); err != nil {
 		return d, n, s.unusable("writing", err)
 	}
 	src, err := os.Open(path)
@@ -110,7 +104,7 @@ func (s *Store) settle(staging string) error {
 	if err != nil || len(names) == 0 {
 		return err
 	}
-	if err := errors.Join(point("sync", staging), unix.Syncfs(int(folder.Fd()))); err != nil {
+	if err := errors.Join(fault.At("store: sync "+filepath.Base(staging)), unix.Syncfs(int(folder.Fd()))); err != nil {
 		return err
 	}
 	for _, name := range names {
@@ -118,7 +112,7 @@ func (s *Store) settle(staging string) error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(point("rename", name), os.MkdirAll(filepath.Dir(s.blob(d)), 0o755)); err != nil {
+		if err := errors.Join(fault.At("store: rename "+name), os.MkdirAll(filepath.Dir(s.blob(d)), 0o755)); err != nil {
 			return err
 		}
 		if err := os.Rename(filepath.Join(staging, name), s.blob(d)); err != nil {
