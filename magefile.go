@@ -149,6 +149,17 @@ func (Store) Check(ctx context.Context,
 	return cli.StoreCheck(ctx, cli.Flags{Store: store, JSON: json})
 }
 
+// Bench times a cold build against the guide's flow by hand, for hours rather than minutes, and writes docs/benchmarks.md.
+func Bench(ctx context.Context,
+	suite *string, // build
+	rounds *int, // how often each flow runs (default 3)
+	jobs *int, // compilers at the same time (default: every core)
+	mirror *string, // comma-separated folders and URLs to look for sources first
+	store *string, // folder of the store that sources come from
+) error {
+	return cli.Bench(ctx, cli.Flags{Suite: suite, Rounds: rounds, Jobs: jobs, Mirror: mirror, Store: store})
+}
+
 // Enter opens a shell in the environment of a step that failed.
 func Enter(ctx context.Context,
 	step *string, // the step, such as build/openssl

@@ -79,17 +79,17 @@ func readIndex(dir string) map[string]string {
 }
 
 // Altered lists the files and folders of generation n (component/path, sorted) that are missing or not what was installed. A file
-// whose stat line is the indexed one is taken as unchanged; full reads every byte. stale says that the index should be written
-// anew (Reindex): something was touched, or copied with an image.
-func (s Site) Altered(ctx context.Context, n int, full bool) (altered []string, stale bool, err error) {
+// whose stat line is the indexed one is taken as unchanged; full reads every byte. touched lists the files whose line differs and
+// whose bytes are right, as after a copy with an image: after them the index should be written anew (Reindex).
+func (s Site) Altered(ctx context.Context, n int, full bool) (altered, touched []string, err error) {
 	g, err := s.Generation(n)
 	if err != nil || g.Adopted {
-		return nil, false, err
+		return nil, nil, err
 	}
 	dir := s.Dir(n)
 	owner, err := os.Lstat(dir)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	index := map[string]string{}
 	if !full {
@@ -101,7 +101,7 @@ func (s Site) Altered(ctx context.Context, n int, full bool) (altered []string, 
 	for name := range g.Components {
 		tree, err := readTree(dir, name)
 		if err != nil {
-			return nil, false, fmt.Errorf("generation %d: %w", n, err)
+			return nil, nil, fmt.Errorf("generation %d: %w", n, err)
 		}
 		for part := range slices.Chunk(tree, 512) {
 			eg.Go(func() error {
@@ -112,9 +112,11 @@ func (s Site) Altered(ctx context.Context, n int, full bool) (altered []string, 
 					}
 					same := sameEntry(filepath.Join(dir, key), e, owner)
 					mu.Lock()
-					stale = stale || !e.Mode.IsDir()
-					if !same {
+					switch {
+					case !same:
 						altered = append(altered, key)
+					case !e.Mode.IsDir() && !full:
+						touched = append(touched, key)
 					}
 					mu.Unlock()
 				}
@@ -124,7 +126,8 @@ func (s Site) Altered(ctx context.Context, n int, full bool) (altered []string, 
 	}
 	err = eg.Wait()
 	slices.Sort(altered)
-	return altered, stale, err
+	slices.Sort(touched)
+	return altered, touched, err
 }
 
 // Reindex writes the index of generation n, whose files were just found to be right.

@@ -189,6 +189,11 @@ func (s Site) Ready(adopt bool) error {
 			return fmt.Errorf("installing to %s: %w", s.Base, err)
 		}
 	}
+	for _, b := range s.Blocked() {
+		if target, err := os.Readlink(b.Path); err == nil && strings.Contains(target, ".tlsfloor/") {
+			return fault.New(fault.Usage, "give one of the two profiles other prefixes", "installing to %s: another profile is installed there (%s)", b.Path, target)
+		}
+	}
 	if adopt {
 		return nil
 	}

@@ -338,8 +338,15 @@ func TestAlteredIsFoundAndRepaired(t *testing.T) {
 	if err := os.Chtimes(file, now, now); err != nil {
 		t.Fatal(err)
 	}
-	if altered, _, err := w.Altered(ctx, g.Number, false); err != nil || len(altered) > 0 {
-		t.Errorf("touched but equal: %v, %v", altered, err)
+	altered, touched, err := w.Altered(ctx, g.Number, false)
+	if err != nil || len(altered) > 0 || !slices.Equal(touched, []string{"python/bin/python"}) {
+		t.Errorf("touched but equal: altered %v, touched %v, %v", altered, touched, err)
+	}
+	if err := w.Reindex(g.Number); err != nil {
+		t.Fatal(err)
+	}
+	if _, touched, err := w.Altered(ctx, g.Number, false); err != nil || len(touched) > 0 {
+		t.Errorf("after a new index: touched %v, %v", touched, err)
 	}
 }
 
@@ -431,5 +438,17 @@ func TestMissingLinkIsSeen(t *testing.T) {
 	}
 	if err := w.Use(g.Number); err != nil || !w.Linked() || w.serves() != "one" {
 		t.Errorf("switching again: %v, serves %q", err, w.serves())
+	}
+}
+
+func TestPrefixOfAnotherProfile(t *testing.T) {
+	w := newWorld(t)
+	w.install("one")
+	other := w.Site
+	other.Profile = "q"
+	for _, adopt := range []bool{false, true} {
+		if err := other.Ready(adopt); err == nil || !strings.Contains(err.Error(), "another profile") {
+			t.Errorf("adopt %v: %v", adopt, err)
+		}
 	}
 }

@@ -67,8 +67,11 @@ func (j *job) command(ctx context.Context, argv, env []string) error {
 	fmt.Fprintf(j.log, "\n$ %s\n", strings.Join(argv, " "))
 	j.Sink.Emit(event.Event{Kind: event.Phase, Step: j.step.Name, Text: strings.Join(argv, " ")})
 	err := sandbox.Run(ctx, j.spec(argv, env))
-	if err == nil || ctx.Err() != nil {
-		return errors.Join(err, ctx.Err())
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil {
+		return nil
 	}
 	return j.fail(argv, env, err)
 }

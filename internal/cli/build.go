@@ -10,6 +10,7 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/artifacts"
 	"github.com/tlsfloor/tlsfloor/internal/build"
+	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 	"github.com/tlsfloor/tlsfloor/recipes"
 	"github.com/tlsfloor/tlsfloor/verify"
@@ -134,12 +135,19 @@ func sameOutputs(a, b map[string]artifacts.Component) bool {
 
 // mend puts altered files of a generation back. It is called under the site's lock.
 func (c *command) mend(ctx context.Context, w *workshop, n int) error {
-	altered, stale, err := w.site.Altered(ctx, n, c.Check == "full")
+	altered, touched, err := w.site.Altered(ctx, n, c.Check == "full")
 	if err != nil {
 		return err
 	}
+	switch len(touched) {
+	case 0:
+	case 1:
+		c.sink.Note(touched[0] + " was touched; its bytes are right")
+	default:
+		c.sink.Note(fmt.Sprintf("%s and %d more files were touched; their bytes are right", touched[0], len(touched)-1))
+	}
 	if len(altered) == 0 {
-		if stale { // touched but equal, or copied with an image: the next look is quick again
+		if len(touched) > 0 { // the next look is quick again
 			return w.site.Reindex(n)
 		}
 		return nil
@@ -195,8 +203,15 @@ func (c *command) stage(ctx context.Context, w *workshop, result build.Result) (
 			return all[i], true, c.mend(ctx, w, all[i].Number)
 		}
 	}
+	begun := time.Now()
+	c.sink.Emit(event.Event{Kind: event.Begin, Step: "install", Text: "copying from the store"})
 	g, err = w.site.Stage(ctx, w.store, artifacts.Generation{Profile: w.profile.Name, Created: time.Now().UTC(), Components: want})
-	return g, false, err
+	if err != nil {
+		c.sink.Emit(event.Event{Kind: event.Fail, Step: "install", Text: "stopped", Seconds: time.Since(begun).Seconds()})
+		return g, false, err
+	}
+	c.sink.Emit(event.Event{Kind: event.Done, Step: "install", Text: fmt.Sprintf("generation %d", g.Number), Seconds: time.Since(begun).Seconds()})
+	return g, false, nil
 }
 
 // switchTo adopts what is in the way, says which packages of the user stay behind, and switches.

@@ -86,9 +86,9 @@ func lastLine(text string) string {
 }
 
 // What a cold build takes, in bytes. A step's source tree and objects are at most this many times its packed sources (measured:
-// 11 times for OpenSSL's .tar.gz, 21 times for Python's .tar.xz); beside them the store keeps the result.
+// 4 times for OpenSSL's .tar.gz, 14 times for Python's .tar.xz with what it needs); beside them the store keeps the result.
 const (
-	unpackedRatio = 25
+	unpackedRatio = 15
 	keptSpace     = 300 << 20
 	buildMemory   = 700 << 20 // that compilers and a linker use at once
 )

@@ -42,17 +42,19 @@ type Flags struct {
 	MaxSize  *string        // store:gc: bytes to keep, such as 20GB
 	Yes      *bool          // store:gc: really remove
 	Trace    *string        // build: file for a trace of what ran when
+	Suite    *string        // bench: build
+	Rounds   *int           // bench: how often each flow runs
 	Step     *string        // enter: the failed step
 }
 
 // options are the flags resolved.
 type options struct {
-	Profile, Prefix, Root, Store, Sandbox, Deps, Explain, Why, Check, Step, MaxSize, Trace string
-	Mirror, Recipes                                                                        []string
-	Jobs, To, Keep                                                                         int
-	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes                                  bool
-	Timeout                                                                                time.Duration
-	ProfileGiven                                                                           bool
+	Profile, Prefix, Root, Store, Sandbox, Deps, Explain, Why, Check, Step, MaxSize, Trace, Suite string
+	Mirror, Recipes                                                                               []string
+	Jobs, To, Keep, Rounds                                                                        int
+	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes                                         bool
+	Timeout                                                                                       time.Duration
+	ProfileGiven                                                                                  bool
 }
 
 // resolve fills flags that were not given from the environment and from the defaults.
@@ -63,7 +65,7 @@ func (f Flags) resolve() (options, error) {
 	o := options{
 		Profile: or(f.Profile, defaultProfile), ProfileGiven: f.Profile != nil, Prefix: or(f.Prefix, "/opt"), Root: or(f.Root, ""), Store: or(f.Store, defaultStore()),
 		Sandbox: or(f.Sandbox, "auto"), Deps: or(f.Deps, "install"), Explain: or(f.Explain, ""), Why: or(f.Why, ""), Check: or(f.Check, "index"),
-		Step: or(f.Step, ""), MaxSize: or(f.MaxSize, ""), Trace: or(f.Trace, ""), Keep: or(f.Keep, 0), Yes: or(f.Yes, false),
+		Step: or(f.Step, ""), MaxSize: or(f.MaxSize, ""), Trace: or(f.Trace, ""), Keep: or(f.Keep, 0), Suite: or(f.Suite, "build"), Rounds: or(f.Rounds, 3), Yes: or(f.Yes, false),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),

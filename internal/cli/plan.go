@@ -49,10 +49,18 @@ func (c *command) plan(ctx context.Context) error {
 		}
 		return c.json(all)
 	}
+	c.drawPlan(ch, w, states)
+	return nil
+}
+
+// drawPlan prints the steps as a table, in an order in which they can run, and the longest way through what has to run.
+func (c *command) drawPlan(ch *chosen, w *workshop, states []build.State) {
 	fmt.Fprintf(c.out, "%s: TLS %s and later, into %s\n\n", ch.profile.Name, ch.profile.Floor, c.Prefix)
 	fmt.Fprintf(c.out, "%-14s %-10s %-13s %-5s %7s  %s\n", "STEP", "VERSION", "KEY", "STORE", "TIME", "NEEDS")
+	var all []planned
 	for _, st := range states {
 		p := w.planned(st)
+		all = append(all, p)
 		key, hit, time := "-", "miss", "-"
 		if !p.Key.IsZero() {
 			key = p.Key.Short()
@@ -65,7 +73,44 @@ func (c *command) plan(ctx context.Context) error {
 		}
 		fmt.Fprintf(c.out, "%-14s %-10s %-13s %-5s %7s  %s\n", strings.TrimPrefix(p.Step, "build/"), p.Version, key, hit, time, strings.Join(p.Needs, ", "))
 	}
-	return nil
+	if path, seconds := criticalPath(all); len(path) > 0 {
+		fmt.Fprintf(c.out, "\ncritical path: %s", strings.Join(path, " > "))
+		if seconds > 0 {
+			fmt.Fprintf(c.out, ", about %.0f s", seconds)
+		}
+		fmt.Fprintln(c.out)
+	}
+}
+
+// criticalPath returns the components of the longest chain of steps that have to run, and its seconds by their last records. Where
+// no times are known the chain with the most steps counts.
+func criticalPath(all []planned) (path []string, seconds float64) {
+	type way struct {
+		path    []string
+		seconds float64
+	}
+	ways := map[string]way{}
+	longer := func(a, b way) bool {
+		return a.seconds > b.seconds || a.seconds == b.seconds && len(a.path) > len(b.path)
+	}
+	var longest way
+	for _, p := range all {
+		name := strings.TrimPrefix(p.Step, "build/")
+		var before way
+		for _, need := range p.Needs {
+			if longer(ways[need], before) {
+				before = ways[need]
+			}
+		}
+		if !p.Hit {
+			before = way{append(slices.Clone(before.path), name), before.seconds + p.Seconds}
+		}
+		ways[name] = before
+		if longer(before, longest) {
+			longest = before
+		}
+	}
+	return longest.path, longest.seconds
 }
 
 func (w *workshop) planned(st build.State) planned {

@@ -31,8 +31,8 @@ func judge(floor recipes.Floor, g artifacts.Generation) string {
 	return digest.Of(fmt.Append(nil, verify.Edition, cases)).Short()
 }
 
-// bench is where a generation and the weak controls stand while they are tried.
-type bench struct {
+// rig is where a generation and the weak controls stand while they are tried.
+type rig struct {
 	mode   sandbox.Mode
 	host   sandbox.Host
 	work   string
@@ -47,7 +47,7 @@ func (c *command) prove(ctx context.Context, w *workshop, g artifacts.Generation
 		return nil, err
 	}
 	defer release()
-	b := bench{mode: w.builder.Mode, host: w.builder.Host, work: work}
+	b := rig{mode: w.builder.Mode, host: w.builder.Host, work: work}
 	for name := range g.Components {
 		b.mounts = append(b.mounts, sandbox.Mount{From: w.genDir(g.Number, name), To: g.Components[name].Prefix})
 	}
@@ -89,7 +89,7 @@ func (c *command) prove(ctx context.Context, w *workshop, g artifacts.Generation
 }
 
 // at returns the path by which a launched program knows a file below a prefix.
-func (b bench) at(prefix, file string) string {
+func (b rig) at(prefix, file string) string {
 	path := filepath.Join(prefix, file)
 	if b.mode == sandbox.Namespaces {
 		return path
@@ -98,7 +98,7 @@ func (b bench) at(prefix, file string) string {
 }
 
 // locate returns where this process finds what stands at path for a launched program.
-func (b bench) locate(path string) string {
+func (b rig) locate(path string) string {
 	for _, m := range b.mounts {
 		if path == m.To || strings.HasPrefix(path, m.To+"/") {
 			return m.From + strings.TrimPrefix(path, m.To)
@@ -108,7 +108,7 @@ func (b bench) locate(path string) string {
 }
 
 // launch prepares a program of the proof.
-func (b bench) launch(ctx context.Context, argv, env []string) *exec.Cmd {
+func (b rig) launch(ctx context.Context, argv, env []string) *exec.Cmd {
 	spec := sandbox.Spec{Mode: b.mode, Argv: argv, Dir: "/", Env: env, HostView: true, Network: true, Host: b.host}
 	if b.mode == sandbox.Namespaces {
 		spec.Mounts = slices.Concat(b.mounts, []sandbox.Mount{{From: b.work, To: b.work, Writable: true}})

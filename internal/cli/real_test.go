@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -37,10 +39,46 @@ func TestReal(t *testing.T) {
 	t.Run("switch under a running python", r.runningPython)
 	t.Run("ordinary user", r.ordinaryUser)
 	t.Run("missing link", r.missingLink)
+	t.Run("by hand", r.byHand)
 	if os.Getenv("TLSFLOOR_TEST") == "long" {
-		for _, profile := range []string{"lts-3.0", "legacy", "min-tls1_3"} {
+		t.Run("killed", r.killed)
+		for _, profile := range []string{"lts-3.0", "legacy"} {
 			t.Run(profile, func(t *testing.T) { r.profile(t, profile) })
 		}
+	}
+}
+
+// killed kills a real build at five moments with SIGKILL, each time going on with what the one before has left, and lets it finish then.
+func (r *real) killed(t *testing.T) {
+	args := []string{"build", "-profile=min-tls1_3", "-root=" + r.root, "-store=" + filepath.Join(t.TempDir(), "store")}
+	for _, moment := range []string{"fetched in", "build/openssl +building", "built openssl", "build/python +building", "built python "} {
+		cmd := exec.Command(program, args...)
+		cmd.Env = append(os.Environ(), "TLSFLOOR_MIRROR="+os.Getenv("TLSFLOOR_TEST_MIRROR"))
+		errs, err := cmd.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		want, seen := regexp.MustCompile(moment), false
+		for sc := bufio.NewScanner(errs); !seen && sc.Scan(); {
+			seen = want.MatchString(sc.Text())
+		}
+		cmd.Process.Kill()
+		cmd.Wait()
+		if !seen {
+			t.Fatalf("the build never said %q", moment)
+		}
+		if _, err := os.Lstat(filepath.Join(r.root, "opt", "python-with-min-tls1_3")); err == nil {
+			t.Fatalf("killed at %q, and something is installed", moment)
+		}
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), "TLSFLOOR_MIRROR="+os.Getenv("TLSFLOOR_TEST_MIRROR"))
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "min-tls1_3: generation 1 is in use") {
+		t.Errorf("the build after five kills: %v\n%s", err, out)
 	}
 }
 
@@ -49,6 +87,44 @@ func (r *real) profile(t *testing.T, name string) {
 	stdout, _ := r.tlsfloor(t, "build", "-profile="+name, "-alloweol")
 	if !strings.Contains(stdout, name+": generation 1 is in use") {
 		t.Errorf("it ends with\n%s", stdout)
+	}
+}
+
+// byHand runs the README's own check, and compares what it prints with what the README shows.
+func (r *real) byHand(t *testing.T) {
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("the check needs the host's openssl as its weak server")
+	}
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(readme), "<!-- hand -->\n")
+	block, _, ok2 := strings.Cut(rest, "<!-- /hand -->")
+	if !ok || !ok2 {
+		t.Fatal("README.md has no check by hand")
+	}
+	var script, want strings.Builder
+	here := false // within a here-document
+	for line := range strings.Lines(block) {
+		line = strings.TrimPrefix(line, "    ")
+		command, isCommand := strings.CutPrefix(line, "$ ")
+		switch {
+		case here:
+			script.WriteString(line)
+			here = line != "END\n"
+		case isCommand:
+			script.WriteString(command)
+			here = strings.Contains(command, "<<")
+			if strings.HasSuffix(command, "&\n") { // a person waits for the server by being slow
+				script.WriteString("for i in $(seq 100); do " + python3 + ` -c 'import socket; socket.create_connection(("localhost", 4433))' 2>/dev/null && break; sleep 0.1; done` + "\n")
+			}
+		default:
+			want.WriteString(line)
+		}
+	}
+	if got := r.inside(t, "/bin/sh", "-c", script.String()); got != want.String() || want.Len() == 0 {
+		t.Errorf("it prints\n%s\nand the README shows\n%s", got, want.String())
 	}
 }
 
@@ -145,7 +221,7 @@ func (r *real) command(t *testing.T, argv ...string) (*exec.Cmd, error) {
 		t.Skip("no namespaces here: " + reason)
 	}
 	work := t.TempDir()
-	return sandbox.Command(context.Background(), sandbox.Spec{Mode: mode, Argv: argv, Dir: work, HostView: true, Network: true,
+	return sandbox.Command(context.Background(), sandbox.Spec{Mode: mode, Argv: argv, Dir: work, HostView: true,
 		Env:    []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "HOME=" + work},
 		Mounts: []sandbox.Mount{{From: filepath.Join(r.root, "opt"), To: "/opt"}, {From: work, To: work, Writable: true}}})
 }

@@ -92,6 +92,9 @@ func explain(ctx context.Context, err error, o options) error {
 	case errors.Is(context.Cause(ctx), errTimeout):
 		return fault.New(fault.Failed, again+"; or give it more time", "stopped after -timeout=%s: %w", o.Timeout, err)
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		if err == ctx.Err() || err.Error() == ctx.Err().Error() {
+			return fault.New(fault.Cancelled, again, "cancelled")
+		}
 		return fault.New(fault.Cancelled, again, "cancelled: %w", err)
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
 		return fault.New(fault.CodeOf(err), "make room there, or choose another folder with -store=<folder> or -prefix=<folder>; then run it again", "disk full: %w", err)

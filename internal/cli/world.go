@@ -154,6 +154,32 @@ func (c *command) fetcher(ch *chosen, st *store.Store) (build.Fetch, error) {
 	}, nil
 }
 
+// gather fetches a source and writes it and its signature into the folder dir, by their names; it returns the source's.
+func (c *command) gather(ctx context.Context, ch *chosen, st *store.Store, src *recipes.Source, dir string) (string, error) {
+	f, err := fetch.New(st, fetch.Options{Mirrors: c.Mirror, Offline: c.Offline, Apt: fetch.HostApt{}, Keys: ch.set.Key, Sink: c.fetchSink})
+	if err != nil {
+		return "", err
+	}
+	got, err := f.Fetch(ctx, fetchSource(src))
+	if err != nil {
+		return "", err
+	}
+	files := map[string]digest.Digest{got.Source.File: got.Source.SHA256}
+	if got.Source.Signature != nil {
+		files[got.Source.Signature.File] = got.Signature.Blob
+	}
+	for name, d := range files {
+		text, err := st.Read(d)
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			return "", err
+		}
+	}
+	return got.Source.File, nil
+}
+
 // fetchSink puts progress, which fetch knows by its file, under the step's name.
 func (c *command) fetchSink(e event.Event) {
 	if e.Kind == event.Progress {

@@ -50,7 +50,7 @@ func (s *Store) GC(limits Limits, dry bool) (Swept, error) {
 	if err != nil {
 		return Swept{}, err
 	}
-	keep, drop := limits.choose(records, sizes)
+	keep, drop := limits.choose(records, sizes, s.lasts())
 	needed := map[digest.Digest]bool{}
 	for _, h := range keep {
 		for _, d := range h.blobs {
@@ -85,9 +85,32 @@ func (s *Store) GC(limits Limits, dry bool) (Swept, error) {
 	return swept, errors.Join(errs...)
 }
 
-// choose splits the records by the limits.
-func (l Limits) choose(records []held, sizes map[digest.Digest]int64) (keep, drop []held) {
+// lasts returns the keys of the records that were written last.
+func (s *Store) lasts() map[digest.Digest]bool {
+	keys := map[digest.Digest]bool{}
+	paths, err := filepath.Glob(filepath.Join(s.dir, "records", "last-*"))
+	if err != nil {
+		return keys
+	}
+	for _, path := range paths {
+		if b, err := os.ReadFile(path); err == nil {
+			if key, err := digest.Parse(strings.TrimSpace(string(b))); err == nil {
+				keys[key] = true
+			}
+		}
+	}
+	return keys
+}
+
+// choose splits the records by the limits. What was written last counts as the newest, whatever the clock said then: clocks jump.
+func (l Limits) choose(records []held, sizes map[digest.Digest]int64, lasts map[digest.Digest]bool) (keep, drop []held) {
 	slices.SortFunc(records, func(a, b held) int {
+		if lasts[a.Key] != lasts[b.Key] {
+			if lasts[a.Key] {
+				return -1
+			}
+			return 1
+		}
 		return cmp.Or(b.Finished.Compare(a.Finished), strings.Compare(a.Key.String(), b.Key.String()))
 	})
 	count := map[string]int{}

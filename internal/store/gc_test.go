@@ -126,3 +126,34 @@ func TestCheckForgets(t *testing.T) {
 		}
 	}
 }
+
+// TestGCAfterTheClockJumpedBack: the record that was written last says that it is the oldest.
+func TestGCAfterTheClockJumpedBack(t *testing.T) {
+	s := open(t)
+	record(t, s, 1000, "before the jump")
+	newest := record(t, s, 1, "after the jump")
+	if _, err := s.GC(Limits{Generations: 1}, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Record(newest); err != nil {
+		t.Errorf("the newest went: %v", err)
+	}
+}
+
+// TestRecordOfANewerTlsfloor: another version may write more into a record; what this one knows of it is still right.
+func TestRecordOfANewerTlsfloor(t *testing.T) {
+	s := open(t)
+	key := record(t, s, 1, "one")
+	sealed, err := os.ReadFile(s.recordPath(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, _ := strings.Cut(string(sealed), "\n")
+	body = strings.Replace(body, "{", `{"invented_later": {"x": [1]},`, 1)
+	if err := errors.Join(os.Remove(s.recordPath(key)), os.WriteFile(s.recordPath(key), []byte(digest.Of([]byte(body)).String()+"\n"+body), 0o444)); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := s.Record(key); err != nil || r.Step != "build/a" {
+		t.Errorf("%+v, %v", r, err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/internal/event"
@@ -88,11 +89,20 @@ func (t *Trace) add(name, category string, lane int, since time.Time) {
 	t.done = append(t.done, traceEvent{name, category, "X", since.Sub(t.begun).Microseconds(), t.now().Sub(since).Microseconds(), 1, lane + 1})
 }
 
+// peakMemory is the most memory that this process had, its children not counted, in bytes (getrusage(2)).
+func peakMemory() int64 {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return usage.Maxrss << 10
+}
+
 // Write puts the trace at path.
 func (t *Trace) Write(path string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	b, err := json.MarshalIndent(map[string]any{"traceEvents": t.done, "displayTimeUnit": "ms"}, "", " ")
+	b, err := json.MarshalIndent(map[string]any{"traceEvents": t.done, "displayTimeUnit": "ms", "otherData": map[string]any{"peak_bytes": peakMemory()}}, "", " ")
 	if err != nil {
 		return err
 	}
