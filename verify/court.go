@@ -50,7 +50,7 @@ func (c *court) try(ctx context.Context, o Offer) Trial {
 	} else if s := c.subjects[o.Who]; s == nil {
 		err = fmt.Errorf("%s: not given", o.Who)
 	} else {
-		t.Report, t.Transcript, err = c.meet(ctx, s, o)
+		t, err = c.meet(ctx, s, o)
 	}
 	if err != nil {
 		t.Problem = err.Error()
@@ -58,20 +58,31 @@ func (c *court) try(ctx context.Context, o Offer) Trial {
 	return t.observe(o)
 }
 
-func (c *court) meet(ctx context.Context, s Subject, o Offer) (Report, Transcript, error) {
-	call := func(addr string) (Report, error) { return s.Connect(ctx, o.Setup, addr) }
+func (c *court) meet(ctx context.Context, s Subject, o Offer) (Trial, error) {
+	connect := func(ctx context.Context, addr string) (Report, error) { return s.Connect(ctx, o.Setup, addr) }
 	switch o.Act {
-	case Serve:
-		return host(ctx, call, func(conn *recorder) bool { return c.serve(ctx, conn, o.Version) })
-	case Answer:
-		return host(ctx, call, func(conn *recorder) bool { return answer(conn, o) })
+	case Serve, Answer:
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			return Trial{}, err
+		}
+		return host(ctx, l, connect, func(conn *recorder) bool {
+			if o.Act == Serve {
+				return c.serve(ctx, conn, o.Version)
+			}
+			answer(conn, o)
+			return false
+		})
 	case Greet:
 		return c.greet(ctx, s, o)
 	case Listen:
-		return listen(ctx, call)
+		return listen(ctx, connect)
 	}
-	return Report{}, nil, fmt.Errorf("act %q: unknown", o.Act)
+	return Trial{}, fmt.Errorf("act %q: unknown", o.Act)
 }
+
+// call brings a client to addr and returns when it has ended, or soon after ctx has.
+type call func(ctx context.Context, addr string) (Report, error)
 
 // recorder keeps what passes through a connection.
 type recorder struct {
@@ -107,40 +118,37 @@ func (r *recorder) hangUp() {
 	r.Close()
 }
 
-// host listens on loopback, has call bring a client there, and talks to the one connection that comes. talk
-// reports whether a handshake was completed; a client that says so alone is not believed.
-func host(ctx context.Context, call func(addr string) (Report, error), talk func(*recorder) bool) (Report, Transcript, error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return Report{}, nil, err
-	}
+// host has connect bring a client to l, and talks to the one connection that comes. talk reports whether a
+// handshake was completed; a client that says so alone is not believed.
+func host(ctx context.Context, l net.Listener, connect call, talk func(*recorder) bool) (Trial, error) {
 	defer l.Close()
-	type heard struct {
-		Transcript
-		done bool
-	}
-	end := make(chan heard, 1)
+	end := make(chan Trial, 1)
 	go func() {
 		conn, err := l.Accept()
 		if err != nil {
-			end <- heard{}
+			end <- Trial{}
 			return
 		}
 		r := bounded(ctx, conn)
-		done := talk(r)
+		completed := talk(r)
 		r.hangUp()
-		end <- heard{r.transcript, done}
+		end <- Trial{Transcript: r.transcript, Completed: completed}
 	}()
-	report, err := call(l.Addr().String())
+	report, err := connect(ctx, l.Addr().String())
 	// A client may have ended without a connection. Ours queues behind the one it made, if any, and says nothing.
-	if own, dialErr := net.Dial("tcp4", l.Addr().String()); dialErr == nil {
+	own, dialErr := net.Dial("tcp4", l.Addr().String())
+	if dialErr == nil {
 		own.Close()
+	} else { // nobody may come any more: what was in the queue is lost, so the trial shows nothing
+		l.Close()
+		err = errors.Join(err, dialErr)
 	}
-	h := <-end
-	if report.OK && !h.done {
+	t := <-end
+	if report.OK && !t.Completed {
 		report.OK, report.Text = false, "the client says that it connected, the server does not"
 	}
-	return report, h.Transcript, err
+	t.Report = report
+	return t, err
 }
 
 // bounded wraps conn so that it can block no longer than ctx.
@@ -152,7 +160,7 @@ func bounded(ctx context.Context, conn net.Conn) *recorder {
 	return &recorder{Conn: conn}
 }
 
-// serve is a crypto/tls server of exactly one version.
+// serve is a crypto/tls server of exactly one version. It reports whether the handshake was completed; what comes after is the subject's own.
 func (c *court) serve(ctx context.Context, conn *recorder, v wire.Version) bool {
 	s := tls.Server(conn, &tls.Config{
 		Certificates: []tls.Certificate{c.leaf},
@@ -167,9 +175,7 @@ func (c *court) serve(ctx context.Context, conn *recorder, v wire.Version) bool 
 	if s.HandshakeContext(ctx) != nil || s.ConnectionState().Version != uint16(v) {
 		return false
 	}
-	if _, err := io.WriteString(s, Greeting); err != nil {
-		return false
-	}
+	io.WriteString(s, Greeting)
 	s.CloseWrite()
 	io.Copy(io.Discard, io.LimitReader(s, maxTranscript))
 	return true
@@ -179,15 +185,14 @@ func (c *court) serve(ctx context.Context, conn *recorder, v wire.Version) bool 
 const Greeting = "ok\n"
 
 // answer reads a ClientHello and sends a crafted ServerHello.
-func answer(conn *recorder, o Offer) bool {
+func answer(conn *recorder, o Offer) {
 	hello := readHello(conn, FromSubject)
 	if hello == nil {
-		return false
+		return
 	}
 	if message, err := serverHello(o, hello.SessionID).Bytes(); err == nil {
 		conn.Write(wire.Record{Type: wire.Handshake, Version: min(o.Version, wire.TLS12), Payload: message}.Bytes())
 	}
-	return false
 }
 
 // readHello reads records from conn until a handshake message is whole, an alert comes, or it ends. It returns a ClientHello, if it was one.
@@ -205,34 +210,35 @@ func readHello(conn *recorder, from Side) *wire.ClientHello {
 }
 
 // greet sends a crafted ClientHello to the subject's server and reads its first answer.
-func (c *court) greet(ctx context.Context, s Subject, o Offer) (Report, Transcript, error) {
+func (c *court) greet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 	service, err := s.Serve(ctx, o.Setup)
 	if err != nil {
-		return Report{}, nil, err
+		return Trial{}, err
 	}
 	defer service.Close()
 	plain, err := (&net.Dialer{}).DialContext(ctx, "tcp4", service.Addr())
 	if err != nil {
-		return Report{}, nil, err
+		return Trial{}, err
 	}
 	conn := bounded(ctx, plain)
 	defer conn.Close()
 	message, err := clientHello(o).Bytes()
 	if err != nil {
-		return Report{}, nil, err
+		return Trial{}, err
 	}
 	conn.Write(wire.Record{Type: wire.Handshake, Version: min(o.Version, wire.TLS10), Payload: message}.Bytes())
 	readHello(conn, FromSubject)
 	conn.hangUp()
 	report, err := service.Report(ctx)
-	return report, conn.transcript, err
+	return Trial{Report: report, Transcript: conn.transcript}, err
 }
 
-// listen takes the first datagram of a DTLS client that call starts. The client would wait for an answer, so it is cancelled then.
-func listen(ctx context.Context, call func(addr string) (Report, error)) (Report, Transcript, error) {
+// listen takes the first datagram of a DTLS client that connect starts. The client would wait for an answer, so it is
+// cancelled then, and waited for.
+func listen(ctx context.Context, connect call) (Trial, error) {
 	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
-		return Report{}, nil, err
+		return Trial{}, err
 	}
 	defer conn.Close()
 	first := make(chan []byte, 1)
@@ -246,16 +252,22 @@ func listen(ctx context.Context, call func(addr string) (Report, error)) (Report
 		error
 	}
 	end := make(chan ended, 1)
+	clientCtx, cancel := context.WithCancel(ctx)
 	go func() {
-		r, err := call(conn.LocalAddr().String())
+		r, err := connect(clientCtx, conn.LocalAddr().String())
 		end <- ended{r, err}
 	}()
 	select {
 	case data := <-first:
-		return Report{}, Transcript(nil).add(FromSubject, data), nil
+		cancel()
+		<-end
+		return Trial{Transcript: Transcript(nil).add(FromSubject, data)}, nil
 	case e := <-end:
-		return e.Report, nil, e.error
+		cancel()
+		return Trial{Report: e.Report}, e.error
 	case <-ctx.Done():
-		return Report{}, nil, fmt.Errorf("waiting for a datagram: %w", os.ErrDeadlineExceeded)
+		cancel()
+		<-end
+		return Trial{}, fmt.Errorf("waiting for a datagram: %w", os.ErrDeadlineExceeded)
 	}
 }

@@ -36,10 +36,10 @@ var (
 	perm      = Setup{Min: wire.TLS10, Level0: true}
 	seclevel0 = Setup{Context: "default", Min: wire.TLS10, Level0: true}
 	byConf    = Setup{Conf: true, Min: wire.TLS10, Level0: true}
-	onlyConf  = Setup{Conf: true, Max: wire.TLS12}
+	onlyConf  = Setup{Conf: true}
+	conf12    = Setup{Conf: true, Max: wire.TLS12}
 	max12     = Setup{Min: wire.TLS10, Max: wire.TLS12, Level0: true}
-	max11     = Setup{Max: wire.TLS11, Level0: true}
-	weak11    = Setup{Min: wire.TLS10, Max: wire.TLS11, Level0: true}
+	max11     = Setup{Min: wire.TLS10, Max: wire.TLS11, Level0: true}
 	method11  = Setup{Context: "TLSv1_1", Level0: true}
 	dtls1     = Setup{Context: "dtls1", Level0: true}
 	ssl3      = Setup{Min: wire.SSL30, Level0: true}
@@ -68,6 +68,7 @@ func ExpectedCases(floor Floor, openssl, python string) []Case {
 	for _, who := range []Who{OpenSSL, Python} {
 		t.servers(who)
 	}
+	t.serverConf()
 	t.static()
 	return t.cases
 }
@@ -147,7 +148,7 @@ func (t *table) clients() {
 	t.add(Client, "client-seclevel0", o, t.hello(), "a distribution's Python connects at TLS 1.1 as soon as the security level is 0: it has no floor",
 		works(o, t.v), weakly(o, Connected))
 	o.Setup = byConf
-	t.add(Client, "client-conf", o, t.hello(), "an OPENSSL_CONF that allows everything must not bring back what is not there",
+	t.add(Client, "client-conf", o, t.hello(), "an OPENSSL_CONF that allows everything, and the same asked for in code, since Python's contexts override the file: a process started under it is no weaker. That the library itself reads the file is shown by client-conf-openssl and server-conf-openssl",
 		works(o, t.v), weakly(o, Connected))
 	t.bounded()
 }
@@ -162,16 +163,14 @@ func (t *table) bounded() {
 	}
 	at := func(who Who, s Setup) Offer { return Offer{Who: who, Act: Serve, Version: wire.TLS11, Setup: s} }
 	weaker := func(who Who, s Setup) Control { return weakly(at(who, s), Connected) }
-	o := at(OpenSSL, onlyConf)
-	free := o
-	free.Setup.Max = 0
-	t.add(Client, "client-conf-openssl", o, refuse(wire.TLS12), "the same for openssl s_client, with TLS 1.3 off so that the refusal is its own and not the server's",
-		works(free, t.v), weaker(OpenSSL, onlyConf))
-	o = at(Python, max12)
+	t.add(Client, "client-conf-openssl", at(OpenSSL, conf12), refuse(wire.TLS12),
+		"openssl s_client lowered by an OPENSSL_CONF alone, with TLS 1.3 off so that the refusal is its own and not the server's",
+		works(at(OpenSSL, onlyConf), t.v), weaker(OpenSSL, conf12))
+	o := at(Python, max12)
 	t.add(Client, "client-max12-sec0", o, refuse(wire.TLS12), "without supported_versions the server may pick 1.1, and the client itself must refuse",
 		works(at(Python, perm), t.v), weaker(Python, max12))
 	t.add(Client, "client-max11", at(Python, max11), refuse(wire.TLS11), "a client that may only speak 1.1 has nothing to offer and sends no hello",
-		works(at(Python, perm), t.v), weaker(Python, weak11))
+		works(at(Python, perm), t.v), weaker(Python, max11))
 	t.add(Client, "client-method11", at(Python, method11), Want{Outcome: Refused, Reason: "ValueError", Offered: []wire.Version{}},
 		"the fixed-version method needs no negotiation: it must not exist", works(at(Python, perm), t.v), weaker(Python, method11))
 }
@@ -238,6 +237,16 @@ func (t *table) servers(who Who) {
 	old.Setup = ssl3
 	t.add(Server, "server-ssl3"+suffix, old, Want{Outcome: Refused, Reason: notThere, Alert: wire.HandshakeFailure, From: FromSubject, Record: wire.SSL30},
 		"SSLv3 has no alert 70: handshake_failure in a record of its own version", answers(t.v), weakly(old, Answered))
+}
+
+// serverConf is the server that nothing but the file lowers.
+func (t *table) serverConf() {
+	o := Offer{Who: OpenSSL, Act: Greet, Version: wire.TLS11, Setup: onlyConf}
+	answers := o
+	answers.Version = t.v
+	t.add(Server, "server-conf-openssl", o, refusedBy(FromSubject, notThere),
+		"openssl s_server lowered by an OPENSSL_CONF alone: the file must not bring back what is not there",
+		Control{"same openssl answers " + t.v.String(), answers, Want{Outcome: Answered, Version: t.v}}, weakly(o, Answered))
 }
 
 func (t *table) static() {

@@ -36,6 +36,7 @@ type Trial struct {
 	Got        Got        `json:"got"`
 	Report     Report     `json:"report"`
 	Transcript Transcript `json:"transcript,omitempty"`
+	Completed  bool       `json:"completed,omitempty"` // Serve: our server saw a handshake at Offer.Version to its end, whatever the subject says
 	Problem    string     `json:"problem,omitempty"`
 }
 
@@ -158,8 +159,16 @@ func (g Got) String() string {
 	return s
 }
 
-// breach says what g shows below the floor, or "": that needs no control, since it happened.
-func (g Got) breach(c Case, f Floor) string {
+// breach says what t shows below the floor, or "": that needs no control, since it happened. A handshake that was
+// completed is one even if the subject had trouble afterwards.
+func (t Trial) breach(c Case, f Floor) string {
+	if t.Completed && c.Offer.Act == Serve && c.Offer.Version < wire.Version(f) {
+		return "a handshake was completed at " + c.Offer.Version.String()
+	}
+	if t.Problem != "" {
+		return ""
+	}
+	g := t.Got
 	switch g.Outcome {
 	case Connected, Proceeds, Answered:
 		if c.Want.Outcome == Refused {
@@ -183,7 +192,7 @@ func (fi Finding) judge(f Floor) (Status, string) {
 	if fi.Skipped != "" {
 		return Skip, fi.Skipped
 	}
-	if bad := fi.Trial.Got.breach(fi.Case, f); bad != "" && fi.Trial.Problem == "" {
+	if bad := fi.Trial.breach(fi.Case, f); bad != "" {
 		return Fail, bad
 	}
 	if fi.Trial.Problem != "" {

@@ -52,11 +52,29 @@ func (c *court) identify() (subjects, controls []Tested) {
 		tested("openssl", t.OpenSSL), tested("libssl.a", filepath.Join(t.OpenSSLPrefix, "lib", "libssl.a")),
 		tested("libcrypto.a", filepath.Join(t.OpenSSLPrefix, "lib", "libcrypto.a")), tested("python", t.Python),
 	}
+	subjects = append(subjects, c.extensions()...)
 	controls = []Tested{tested("weak openssl", t.WeakOpenSSL), tested("weak _ssl", t.WeakSSL)}
 	if t.WeakPython != t.Python {
 		controls = append(controls, tested("weak python", t.WeakPython))
 	}
 	return subjects, controls
+}
+
+// extensions are the Python's extension modules, which may hold OpenSSL as well as the interpreter does. Their paths are compiled-in ones, as Python's is.
+func (c *court) extensions() (modules []Tested) {
+	located := c.Locate(c.Toolchain.Python)
+	files, err := pythonFiles(located)
+	if err != nil {
+		return nil // then the Python itself has no digest
+	}
+	for _, file := range files[1:] {
+		path := file
+		if rel, err := filepath.Rel(filepath.Dir(located), file); err == nil {
+			path = filepath.Join(filepath.Dir(c.Toolchain.Python), rel)
+		}
+		modules = append(modules, Tested{filepath.Base(file), path, fileDigest(file)})
+	}
+	return modules
 }
 
 func fileDigest(path string) string {

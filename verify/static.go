@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -201,34 +202,51 @@ func (c *court) symbols(module string) ([]string, error) {
 			return nil, err
 		}
 	}
-	named := map[string]bool{}
+	named, holder := map[string]bool{}, map[string]bool(nil)
 	for _, path := range files {
-		if err := addSymbols(path, named); err != nil {
+		own, err := symbolsOf(path)
+		if err != nil {
 			return nil, fmt.Errorf("reading the symbols of %s: %w", filepath.Base(path), err)
 		}
+		if own["PyInit__ssl"] {
+			holder = own
+		}
+		maps.Copy(named, own)
 	}
-	if !named["PyInit__ssl"] {
-		return nil, fmt.Errorf("%s: no file of it has the symbol PyInit__ssl", filepath.Base(files[0]))
+	found := among(methodsBelow(c.Floor), named)
+	// What was found needs no guard. That nothing was found means nothing where the names of OpenSSL are stripped off:
+	// PyInit__ssl is exported and stays, TLS_client_method, which _ssl always calls, goes.
+	if len(found) == 0 && holder == nil {
+		return nil, noSSL(files)
 	}
-	return among(methodsBelow(c.Floor), named), nil
+	if len(found) == 0 && !holder["TLS_client_method"] {
+		return nil, fmt.Errorf("%s: the file with PyInit__ssl has no symbol TLS_client_method: stripped", filepath.Base(files[0]))
+	}
+	return found, nil
 }
 
-func addSymbols(path string, named map[string]bool) error {
+func noSSL(files []string) error {
+	return fmt.Errorf("%s: no file of it has the symbol PyInit__ssl", filepath.Base(files[0]))
+}
+
+// symbolsOf gives the names in both symbol tables of a file, defined or imported.
+func symbolsOf(path string) (map[string]bool, error) {
 	f, err := elf.Open(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer f.Close()
+	named := map[string]bool{}
 	for _, table := range []func() ([]elf.Symbol, error){f.Symbols, f.DynamicSymbols} {
 		symbols, err := table()
 		if ignoreNoSymbols(err) != nil {
-			return err
+			return nil, err
 		}
 		for _, s := range symbols {
 			named[s.Name] = true
 		}
 	}
-	return nil
+	return named, nil
 }
 
 // pythonFiles lists the interpreter behind path and its extension modules.
@@ -261,7 +279,17 @@ func neededBy(python, match string) ([]string, error) {
 		}
 		all = append(all, libraries...)
 	}
-	return matching(all, match), nil
+	found := matching(all, match)
+	if len(found) == 0 && len(files) == 1 { // no extension module: either all is in the interpreter, or the modules are elsewhere
+		own, err := symbolsOf(files[0])
+		if err != nil {
+			return nil, fmt.Errorf("reading the symbols of %s: %w", filepath.Base(files[0]), err)
+		}
+		if !own["PyInit__ssl"] {
+			return nil, fmt.Errorf("%w, and it has no extension modules", noSSL(files))
+		}
+	}
+	return found, nil
 }
 
 // matching returns the names, once each and sorted, that begin with one of the comma-separated prefixes.

@@ -15,6 +15,17 @@ import (
 // object writes a minimal ELF64 file with the given defined symbols, imported symbols and needed libraries.
 func object(t *testing.T, defined, imported, needed []string) []byte {
 	t.Helper()
+	return objectOf(t, elf.SHT_SYMTAB, defined, imported, needed)
+}
+
+// stripped is an object that has the symbols for the dynamic linker only.
+func stripped(t *testing.T, defined ...string) []byte {
+	t.Helper()
+	return objectOf(t, elf.SHT_DYNSYM, defined, nil, nil)
+}
+
+func objectOf(t *testing.T, kind elf.SectionType, defined, imported, needed []string) []byte {
+	t.Helper()
 	const headers, sections = 64, 4
 	names := []byte{0}
 	name := func(s string) uint32 {
@@ -41,7 +52,7 @@ func object(t *testing.T, defined, imported, needed []string) []byte {
 		at += s.Size
 		return s
 	}
-	table := []elf.Section64{{}, place(names, elf.SHT_STRTAB, 0), place(symbols.Bytes(), elf.SHT_SYMTAB, 24), place(dynamic.Bytes(), elf.SHT_DYNAMIC, 16)}
+	table := []elf.Section64{{}, place(names, elf.SHT_STRTAB, 0), place(symbols.Bytes(), kind, 24), place(dynamic.Bytes(), elf.SHT_DYNAMIC, 16)}
 	out := new(bytes.Buffer)
 	header := elf.Header64{Type: uint16(elf.ET_REL), Machine: uint16(elf.EM_X86_64), Version: 1, Shoff: at, Ehsize: headers, Shentsize: 64, Shnum: sections, Shstrndx: 1}
 	copy(header.Ident[:], "\x7fELF\x02\x01\x01")
@@ -121,7 +132,7 @@ func tree(t *testing.T, interpreter, module []byte) *court {
 }
 
 func TestSymbolsAndNeeded(t *testing.T) {
-	builtin := object(t, []string{"PyInit__ssl"}, nil, []string{"libc.so.6"})
+	builtin := object(t, []string{"PyInit__ssl", "TLS_client_method"}, nil, []string{"libc.so.6"})
 	for _, test := range []struct {
 		name        string
 		interpreter []byte
@@ -146,11 +157,49 @@ func TestSymbolsAndNeeded(t *testing.T) {
 	if _, err := c.look(t.Context(), Offer{Who: Python, Act: Symbols}); err == nil {
 		t.Error("a Python without _ssl: no error")
 	}
+	c = tree(t, stripped(t, "PyInit__ssl"), object(t, []string{"TLS_client_method"}, nil, nil))
+	if got, err := c.look(t.Context(), Offer{Who: Python, Act: Symbols}); err == nil || !strings.Contains(err.Error(), "stripped") {
+		t.Errorf("a stripped Python: %v, %v", got, err)
+	}
+	c = tree(t, object(t, nil, nil, nil), stripped(t, "PyInit__ssl", "TLSv1_1_method"))
+	if got, err := c.look(t.Context(), Offer{Who: Python, Act: Symbols}); err != nil || !slices.Equal(got, []string{"TLSv1_1_method"}) {
+		t.Errorf("a stripped module that exports a method: %v, %v", got, err)
+	}
 	c = tree(t, []byte("#!/bin/sh\n"), nil)
 	for _, act := range []Act{Symbols, Needed} {
 		if got := c.try(t.Context(), Offer{Who: Python, Act: act}); got.Problem == "" {
 			t.Errorf("%s of a script: %s", act, got.Got)
 		}
+	}
+}
+
+func TestNeededWithoutModules(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		symbols []string
+		bad     bool
+	}{{"all built in", []string{"PyInit__ssl"}, false}, {"modules elsewhere", nil, true}} {
+		c := tree(t, object(t, test.symbols, nil, []string{"libc.so.6"}), nil)
+		if err := os.RemoveAll(filepath.Join(filepath.Dir(c.Toolchain.Python), "..", "lib")); err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.look(t.Context(), Offer{Who: Python, Act: Needed, Match: "libssl,libcrypto"})
+		if (err != nil) != test.bad || len(got) > 0 {
+			t.Errorf("%s: %v, %v", test.name, got, err)
+		}
+	}
+}
+
+// Every file of the Python is a subject, under the path that it has in the place it is made for.
+func TestIdentifyNamesTheModules(t *testing.T) {
+	c := tree(t, object(t, nil, nil, nil), object(t, nil, nil, nil))
+	root := filepath.Dir(filepath.Dir(c.Toolchain.Python))
+	c.Toolchain.Python = "/made/for/bin/python3"
+	c.Locate = func(path string) string { return strings.Replace(path, "/made/for", root, 1) }
+	subjects, _ := c.identify()
+	i := slices.IndexFunc(subjects, func(s Tested) bool { return s.Name == "_x.so" })
+	if i < 0 || subjects[i].Path != "/made/for/lib/python3.13/lib-dynload/_x.so" || len(subjects[i].SHA256) != 64 {
+		t.Errorf("%+v", subjects)
 	}
 }
 

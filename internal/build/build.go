@@ -108,7 +108,7 @@ type run struct {
 	done map[string]chan struct{} // closed when a component's Output is known
 
 	mu      sync.Mutex
-	fetched map[string]*fetching
+	fetched map[digest.Digest]*fetching // by the pin, as two components may name their files alike
 	outputs map[string]digest.Digest
 	result  Result
 }
@@ -120,7 +120,7 @@ func (b *Builder) Run(ctx context.Context, p *plan.Plan) (Result, error) {
 		return Result{}, err
 	}
 	defer jobs.close()
-	r := &run{Builder: b, plan: p, jobs: jobs, done: map[string]chan struct{}{}, fetched: map[string]*fetching{},
+	r := &run{Builder: b, plan: p, jobs: jobs, done: map[string]chan struct{}{}, fetched: map[digest.Digest]*fetching{},
 		outputs: map[string]digest.Digest{}, result: Result{Records: map[string]store.Record{}}}
 	survey := b.Survey(p)
 	for _, st := range survey {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/plan"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
@@ -41,9 +42,9 @@ const tailLines = 20
 func (j *job) env(r *recipes.Steps) []string {
 	env := append(j.environ(),
 		"SOURCE_DATE_EPOCH="+strconv.FormatInt(j.epoch, 10),
-		"PYTHONHASHSEED=0",
 		"MAKEFLAGS="+makeFlags,
 	)
+	env = append(env, plan.Env...)
 	for _, v := range r.Env {
 		env = append(env, v.Name+"="+v.Value)
 	}

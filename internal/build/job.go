@@ -24,7 +24,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
-// job is one step being built. Its work folder holds src, dest, needs, home, log.
+// job is one step being built. Its work folder holds src, dest, needs, log.
 type job struct {
 	*run
 	step    *plan.Step
@@ -45,10 +45,10 @@ type fetching struct {
 // source fetches src once per walk.
 func (r *run) source(ctx context.Context, src *recipes.Source) (digest.Digest, error) {
 	r.mu.Lock()
-	f, under := r.fetched[src.File]
+	f, under := r.fetched[src.SHA256]
 	if !under {
 		f = &fetching{done: make(chan struct{})}
-		r.fetched[src.File] = f
+		r.fetched[src.SHA256] = f
 	}
 	r.mu.Unlock()
 	if under {
@@ -88,7 +88,7 @@ func (j *job) prepare(ctx context.Context) (err error) {
 	if j.work, j.release, err = j.Store.Work(ctx, r.Name, j.Mode == sandbox.None); err != nil {
 		return err
 	}
-	for _, dir := range []string{"dest", "home", "needs"} {
+	for _, dir := range []string{"dest", ".home", "needs"} {
 		if err := os.Mkdir(filepath.Join(j.work, dir), 0o755); err != nil {
 			return err
 		}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -20,8 +19,8 @@ func (j *job) wrap() error {
 	bin := filepath.Join(j.work, "bin")
 	errs := []error{os.Mkdir(bin, 0o755)}
 	for _, name := range []string{"cc", "gcc"} {
-		path, err := exec.LookPath(name)
-		if err != nil {
+		path := j.Host.Find(name) // as the fingerprint does, whatever the caller's PATH says
+		if path == "" {
 			continue // the tools were looked for before; not every host has both names
 		}
 		text := fmt.Sprintf("#!/bin/sh\nexec %s -ffile-prefix-map=%s=%s \"$@\"\n", quote(path), quote(j.work), sandbox.WorkPath)

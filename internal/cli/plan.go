@@ -152,6 +152,9 @@ func (c *command) explain(w *workshop, states []build.State) error {
 	} else {
 		fmt.Fprintf(c.out, "%s %s\n%s", st.Step.Name, st.Key, st.Lines)
 	}
+	for _, src := range st.Step.Recipe.Sources {
+		fmt.Fprintf(c.out, "\nwho vouches for %s:\n  %s\n", src.File, src.Vouched)
+	}
 	fmt.Fprintln(c.out, "\nwhy these flags:")
 	for _, f := range st.Step.Recipe.Configure {
 		fmt.Fprintf(c.out, "  %s\n      %s\n", f.Arg, f.Why)

@@ -65,6 +65,9 @@ func (c *command) prove(ctx context.Context, w *workshop, g artifacts.Generation
 	if err != nil {
 		return nil, err
 	}
+	if c.Root != "" && b.mode != sandbox.Namespaces {
+		c.sink.Warn("without namespaces the programs are tried where they are staged, not at their compiled-in prefixes")
+	}
 	opts := verify.Options{
 		Floor: floor, OpenSSLVersion: g.Components["openssl"].Version, PythonVersion: g.Components["python"].Version,
 		Open: subject.Open, Launch: b.launch, Locate: b.locate, WorkDir: work, Sink: c.sink,

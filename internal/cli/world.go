@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -31,6 +33,11 @@ type chosen struct {
 
 // choose loads the recipes and resolves the profile.
 func (c *command) choose() (*chosen, error) {
+	for _, dir := range c.Recipes {
+		if err := store.Owned(dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // root runs what stands there
+			return nil, fmt.Errorf("recipes: %w", err)
+		}
+	}
 	set, err := recipes.Load(c.Recipes...)
 	if err != nil {
 		return nil, err
@@ -97,7 +104,7 @@ func (c *command) open(ctx context.Context, ch *chosen) (*workshop, error) {
 	if err != nil {
 		return nil, err
 	}
-	host := plan.Host{Sandbox: string(mode), Tools: tools}
+	host := plan.Host{Sandbox: string(mode), Env: mode.Environ(sandbox.WorkPath), Tools: tools}
 	if mode == sandbox.None {
 		host.Sandbox += " " + st.Dir() // without namespaces the path reaches the bytes
 	}
@@ -144,7 +151,7 @@ func platform() (triple, target string, err error) {
 
 // fetcher brings sources into st.
 func (c *command) fetcher(ch *chosen, st *store.Store) (build.Fetch, error) {
-	f, err := fetch.New(st, fetch.Options{Mirrors: c.Mirror, Offline: c.Offline, Apt: fetch.HostApt{}, Keys: ch.set.Key, Sink: c.fetchSink})
+	f, err := c.newFetcher(ch, st)
 	if err != nil {
 		return nil, err
 	}
@@ -154,9 +161,13 @@ func (c *command) fetcher(ch *chosen, st *store.Store) (build.Fetch, error) {
 	}, nil
 }
 
+func (c *command) newFetcher(ch *chosen, st *store.Store) (*fetch.Fetcher, error) {
+	return fetch.New(st, fetch.Options{Mirrors: c.Mirror, Offline: c.Offline, Apt: fetch.HostApt{}, Keys: ch.set.Key, Sink: c.fetchSink})
+}
+
 // gather fetches a source and writes it and its signature into the folder dir, by their names; it returns the source's.
 func (c *command) gather(ctx context.Context, ch *chosen, st *store.Store, src *recipes.Source, dir string) (string, error) {
-	f, err := fetch.New(st, fetch.Options{Mirrors: c.Mirror, Offline: c.Offline, Apt: fetch.HostApt{}, Keys: ch.set.Key, Sink: c.fetchSink})
+	f, err := c.newFetcher(ch, st)
 	if err != nil {
 		return "", err
 	}
@@ -195,7 +206,7 @@ func fetchSource(src *recipes.Source) fetch.Source {
 		s.AptPackage, s.AptFile = src.Apt.Package, src.Apt.File
 	}
 	if sig := src.Signature; sig != nil {
-		s.Signature = &fetch.Signature{File: sig.File, URLs: sig.URLs, Fingerprint: sig.Key}
+		s.Signature = &fetch.Signature{File: sig.File, SHA256: sig.SHA256, URLs: sig.URLs, Fingerprint: sig.Key}
 		if sig.Apt != nil {
 			s.Signature.AptFile = sig.Apt.File
 		}

@@ -48,10 +48,11 @@ type Source struct {
 
 // Signature is a detached OpenPGP signature (RFC 9580, section 10.4) over a Source's bytes.
 type Signature struct {
-	File        string   // "openssl-3.5.7.tar.gz.asc"
-	URLs        []string // canonical
-	AptFile     string   // beside the Source's in the apt pool
-	Fingerprint string   // of the primary key, 40 (or, version 6, 64) hexadecimal digits
+	File        string        // "openssl-3.5.7.tar.gz.asc"
+	SHA256      digest.Digest // zero: any good signature by the key will do
+	URLs        []string      // canonical
+	AptFile     string        // beside the Source's in the apt pool
+	Fingerprint string        // of the primary key, 40 (or, version 6, 64) hexadecimal digits
 }
 
 // Store is where sources go. Has and Open verify what they give; Import verifies while it moves the file in.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
@@ -115,7 +116,7 @@ func (d folder) get(ctx context.Context, _ *Fetcher, w *wanted) error {
 		return fmt.Errorf("no such folder: %w", errAbsent)
 	}
 	for _, name := range names {
-		src, err := os.Open(filepath.Join(d.dir, name))
+		src, err := os.OpenFile(filepath.Join(d.dir, name), os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would wait for a writer
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -97,7 +97,13 @@ func (f *Fetcher) checkSignature(ctx context.Context, s Source) (Verdict, error)
 	w := &wanted{
 		name: s.Name, names: plain(s.SHA256.String()+".asc", s.Signature.File, s.Signature.AptFile), urls: s.Signature.URLs,
 		pkg: s.AptPackage, aptFile: s.Signature.AptFile, path: temp.Name(), limit: maxSignature,
-		accept: func(path string) (err error) { v, err = f.verifyFile(path, s, entity); return err },
+		accept: func(path string) (err error) {
+			if d, _, err := digest.OfFile(path); err != nil || (!s.Signature.SHA256.IsZero() && d != s.Signature.SHA256) {
+				return errors.Join(err, fmt.Errorf("another signature than the pinned one: digest %s, want %s", d, s.Signature.SHA256))
+			}
+			v, err = f.verifyFile(path, s, entity)
+			return err
+		},
 	}
 	from, err := f.seek(ctx, w, &m)
 	if err != nil {
@@ -125,7 +131,7 @@ func (f *Fetcher) knownSignature(s Source, entity *openpgp.Entity) (Verdict, boo
 		return Verdict{}, false
 	}
 	blob, ok := index.Signature(signatureKey(s))
-	if !ok {
+	if !ok || (!s.Signature.SHA256.IsZero() && blob != s.Signature.SHA256) {
 		return Verdict{}, false
 	}
 	file, err := f.store.Open(blob)

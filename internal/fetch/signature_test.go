@@ -368,3 +368,16 @@ func TestSignaturePlaces(t *testing.T) {
 		t.Errorf("from %s, want %s", got.Signature.From, want)
 	}
 }
+
+// TestPinnedSignature: where a recipe pins the signature's digest, another good signature by the same key does not count.
+func TestPinnedSignature(t *testing.T) {
+	e := newKey(t, at(birth))
+	sig := armored(t, openpgp.SignatureType, sign(t, e.PrivateKey, payload, nil))
+	r, src := signed(t, e, sig)
+	src.Signature.SHA256 = digest.Of([]byte("another"))
+	r.fails(t, src, fault.BadSignature, "another signature than the pinned one")
+	src.Signature.SHA256 = digest.Of(sig)
+	r.brings(t, src, "store")
+	src.Signature.SHA256 = digest.Of([]byte("another")) // the one in the store is not it either
+	r.fails(t, src, fault.BadSignature, "another signature than the pinned one")
+}

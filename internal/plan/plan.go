@@ -25,6 +25,10 @@ import (
 // Format is raised whenever tlsfloor's own building changes what comes out for equal recipes.
 const Format = 1
 
+// Env is what is set for every step, beside the sandbox's own environment and SOURCE_DATE_EPOCH, which follows from the sources.
+// Python's hashes must not be random where they reach a build.
+var Env = []string{"PYTHONHASHSEED=0"}
+
 // Kind says what a Step does.
 type Kind string
 
@@ -52,6 +56,7 @@ type Host struct {
 	Triple  string       // "x86_64-linux-gnu"
 	Target  string       // OpenSSL's name of the platform, "linux-x86_64"
 	Sandbox string       // the sandbox mode that steps will run in
+	Env     []string     // the environment that every step begins with
 	Tools   digest.Lines // the fingerprint of compiler, libc headers, make, perl, ...
 }
 
@@ -81,6 +86,9 @@ func New(in Input) (*Plan, error) {
 		var fetched []string
 		for i := range r.Sources {
 			s := &Step{Name: "fetch/" + r.Sources[i].File, Kind: Fetch, Recipe: r, Source: &r.Sources[i]}
+			if other := p.Step(s.Name); other != nil && other.Source.SHA256 != s.Source.SHA256 {
+				s.Name += "@" + s.Source.SHA256.Short() // another component's file of the same name
+			}
 			fetched = append(fetched, s.Name)
 			if p.Step(s.Name) == nil { // two components may share a source
 				p.Steps = append(p.Steps, s)
@@ -137,6 +145,9 @@ func (p *Plan) lines(s *Step) digest.Lines {
 	l.Add("triple", p.Host.Triple)
 	l.Add("target", p.Host.Target)
 	l.Add("sandbox", p.Host.Sandbox)
+	for _, v := range slices.Concat(p.Host.Env, Env) {
+		l.Add("environment", v)
+	}
 	for _, patch := range s.Patches {
 		l.Add("patch", patch.Name+" "+patch.Digest.String())
 	}
@@ -156,7 +167,7 @@ func (p *Plan) lines(s *Step) digest.Lines {
 		l.Addf("install", "%q", c)
 	}
 	for _, c := range r.Checks {
-		l.Add("check", string(c))
+		l.Add("check", string(c)+" "+string(p.Profile.Floor)) // some look at the floor
 	}
 	for _, t := range p.Host.Tools {
 		l.Add("host", strings.TrimSpace(t.Label+" "+t.Value))

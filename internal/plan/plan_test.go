@@ -68,6 +68,8 @@ func TestKeyHonesty(t *testing.T) {
 		"base":         func(in *Input) { in.Base = "/srv" },
 		"triple":       func(in *Input) { in.Host.Triple = "u" },
 		"target":       func(in *Input) { in.Host.Target = "v" },
+		"floor":        func(in *Input) { in.Profile.Floor = "1.3" },
+		"base env":     func(in *Input) { in.Host.Env = []string{"LC_ALL=C"} },
 		"sandbox mode": func(in *Input) { in.Host.Sandbox = "none" },
 		"compiler":     func(in *Input) { in.Host.Tools[0].Value = "13.1" },
 		"patch": func(in *Input) {
@@ -147,4 +149,24 @@ func FuzzPlanNames(f *testing.F) {
 			t.Error("a plan without its component")
 		}
 	})
+}
+
+// TestSourcesOfOneName: two components whose archives are named alike are two sources.
+func TestSourcesOfOneName(t *testing.T) {
+	in := input()
+	in.Recipes[0].Sources = []recipes.Source{{File: "v1.0.tar.gz", SHA256: digest.Of([]byte("a"))}}
+	in.Recipes[1].Sources = []recipes.Source{{File: "v1.0.tar.gz", SHA256: digest.Of([]byte("b"))}}
+	p, err := New(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fetches := map[string]bool{}
+	for _, s := range p.Steps {
+		if s.Kind == Fetch {
+			fetches[s.Name+s.Source.SHA256.Short()] = true
+		}
+	}
+	if len(fetches) != 2 || p.Step("build/app").Deps[0] == p.Step("build/dep").Deps[0] {
+		t.Errorf("fetch steps %v", fetches)
+	}
 }

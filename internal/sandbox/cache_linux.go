@@ -24,7 +24,7 @@ type cached struct {
 }
 
 // cacheName carries the layout's version: another layout is another file.
-const cacheName = "host-tools-1.json"
+const cacheName = "host-tools-2.json"
 
 // openCache reads the cache in dir. One that cannot be read is an empty one.
 func openCache(dir string) *cache {
@@ -107,6 +107,24 @@ func stampsOf(files []string) (digest.Digest, error) {
 		}
 	}
 	return digest.Of(all), nil
+}
+
+// learnt is value for a result that itself tells which files it depends on; files returns those that
+// there are, so that a new one changes the stamps too.
+func (c *cache) learnt(label string, files func(value string) []string, compute func() string) (string, error) {
+	v, ok := c.old[label]
+	stamps, err := stampsOf(files(v.Value))
+	if err != nil {
+		return "", err
+	}
+	if !ok || v.Stamps != stamps {
+		v.Value = compute()
+		if stamps, err = stampsOf(files(v.Value)); err != nil {
+			return "", err
+		}
+	}
+	c.new[label] = cached{stamps, v.Value}
+	return v.Value, nil
 }
 
 // fileLine adds a line for one file.

@@ -229,7 +229,14 @@ func (w *world) root() error { return enterRoot(w.Root) }
 
 // dropPrivileges gives up the namespace's capabilities: the command gets none, and no set-uid program
 // brings any back.
+//
+// The process's other threads, which are the Go runtime's own, keep theirs. So that the command, which
+// has the same uid, cannot reach them by ptrace(2) or /proc/1/mem, the process ceases to be dumpable
+// first (PR_SET_DUMPABLE(2const)); the command's exec makes the command dumpable again.
 func dropPrivileges() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return &SetupError{"closing the child to tracing", err}
+	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return &SetupError{"renouncing new privileges", err}
 	}

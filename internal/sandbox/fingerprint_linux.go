@@ -22,7 +22,9 @@ import (
 // files are named by digest, as a package's version does not say whether somebody changed them.
 //
 // Left out, because they do not reach the bytes of a build: manual pages, translations (the locale
-// is C), Perl's documentation, and every program without a link in BinPath.
+// is C) and Perl's documentation. An exception are programs without a link in BinPath, their libraries
+// and data, and Perl modules that the ones needed do not load or look for: all that is below /usr can
+// still be seen by its absolute path, and a step that uses it so depends on what no line tells.
 //
 // What was read is kept in cacheDir, by path, size, inode and times of change, so that the next call
 // reads no file; a file touched but equal is read again and gives the same line. With an empty
@@ -76,7 +78,7 @@ func (h Host) toolLines(ctx context.Context, c *cache, lines *digest.Lines) erro
 // compilerLines asks the compiler for its parts: the programs that it runs, and the folder of its own
 // headers and libraries.
 func (h Host) compilerLines(ctx context.Context, c *cache, lines *digest.Lines) error {
-	cc := h.find("cc")
+	cc := h.Find("cc")
 	if cc == "" {
 		return nil
 	}
@@ -141,6 +143,26 @@ func (h Host) libcLines(ctx context.Context, c *cache, lines *digest.Lines) erro
 			}
 		}
 	}
+	return c.pluginLines(lines, veils)
+}
+
+// pluginLines covers what binutils load by themselves from the folders that veilPlugins left something in.
+func (c *cache) pluginLines(lines *digest.Lines, veils []veil) error {
+	for _, v := range veils {
+		if filepath.Base(v.dir) != pluginsName {
+			continue
+		}
+		var files []string
+		for _, s := range v.show {
+			path := filepath.Join(v.dir, s.Name)
+			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+				files = append(files, path)
+			}
+		}
+		if err := c.filesLine(lines, "plugins "+v.dir, v.dir, files); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -174,42 +196,6 @@ func veiledFiles(dir string, veils []veil) []string {
 	})
 	return files
 }
-
-// perlLines covers the folders of Perl's core modules, and what the needed modules load from elsewhere.
-func (h Host) perlLines(ctx context.Context, c *cache, lines *digest.Lines) error {
-	perl := h.find("perl")
-	if perl == "" {
-		return nil
-	}
-	text, err := c.value("ask perl", []string{perl}, func() (string, error) {
-		script := `use Config; for (@ARGV) { eval "require $_" } print "$_\n" for $Config{privlibexp}, $Config{archlibexp}, values %INC`
-		return h.ask(ctx, "", perl, append([]string{"-e", script, "Text::Template"}, perlModules...)...), nil
-	})
-	if err != nil {
-		return err
-	}
-	paths := strings.Fields(text)
-	if len(paths) < 2 {
-		return nil
-	}
-	core, loaded := slices.Compact(paths[:2]), []string{}
-	for _, dir := range core {
-		if err := c.treeLine(lines, "perl "+dir, dir, notPod); err != nil {
-			return err
-		}
-	}
-	for _, path := range paths[2:] {
-		inCore := slices.ContainsFunc(core, func(dir string) bool { return within(path, dir) })
-		if _, err := os.Stat(path); err == nil && !inCore && !within(path, "/usr/local") {
-			loaded = append(loaded, path)
-		}
-	}
-	slices.Sort(loaded)
-	return c.filesLine(lines, "perl modules", "", loaded)
-}
-
-func keepAll(string) bool     { return true }
-func notPod(path string) bool { return filepath.Ext(path) != ".pod" }
 
 // runtimeLines covers the shared libraries that the tools load, libc among them.
 func (h Host) runtimeLines(_ context.Context, c *cache, lines *digest.Lines) error {

@@ -27,8 +27,8 @@ func (h Host) path() string {
 	return h.Path
 }
 
-// find returns the path of the program called name, or "".
-func (h Host) find(name string) string {
+// Find returns the path of the program called name, or "".
+func (h Host) Find(name string) string {
 	for _, dir := range filepath.SplitList(h.path()) {
 		file := filepath.Join(dir, name)
 		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
@@ -55,36 +55,11 @@ type link struct{ name, path string }
 func (h Host) commands() []link {
 	var found []link
 	for _, name := range strings.Fields(commandNames) {
-		if path := h.find(name); path != "" {
+		if path := h.Find(name); path != "" {
 			found = append(found, link{name, path})
 		}
 	}
 	return found
-}
-
-// Folders returns the folders outside the system's that the tools come from, for Spec.Tools: of
-// /opt/gcc-15/bin/gcc it is /opt/gcc-15.
-func (h Host) Folders() []string {
-	seen, folders := map[string]bool{}, []string{}
-	for _, c := range h.commands() {
-		real, err := filepath.EvalSymlinks(c.path)
-		if err != nil {
-			continue
-		}
-		for _, path := range []string{c.path, real} {
-			root := filepath.Dir(filepath.Dir(path))
-			if shownAnyway(path) || root == "/" || seen[root] {
-				continue
-			}
-			seen[root] = true
-			folders = append(folders, root)
-		}
-	}
-	return folders
-}
-
-func shownAnyway(path string) bool {
-	return systemDir("/"+strings.SplitN(path, "/", 3)[1]) && !within(path, "/usr/local") || within(path, "/etc/alternatives")
 }
 
 // Need names one thing that a build wants of the host: a program of commandNames, NeedLibc, or a
@@ -122,16 +97,16 @@ func (h Host) Tools(ctx context.Context, needs []Need) (found []Tool, missing []
 		t := Tool{Need: n}
 		switch module, isModule := strings.CutPrefix(string(n), "perl:"); {
 		case isModule:
-			if t.Path = h.find("perl"); absent[module] {
+			if t.Path = h.Find("perl"); absent[module] {
 				t.Path = ""
 			}
 		case n == NeedLibc:
-			t.Path = h.find("cc")
+			t.Path = h.Find("cc")
 			if t.Path != "" && !h.compiles(ctx, t.Path) {
 				t.Path = ""
 			}
 		default:
-			if t.Path = h.find(string(n)); t.Path != "" {
+			if t.Path = h.Find(string(n)); t.Path != "" {
 				t.Version = h.version(ctx, t.Path)
 			}
 		}
@@ -154,7 +129,7 @@ func (h Host) absentModules(ctx context.Context, needs []Need) map[string]bool {
 			absent[module] = true
 		}
 	}
-	perl := h.find("perl")
+	perl := h.Find("perl")
 	if len(absent) == 0 || perl == "" {
 		return absent
 	}

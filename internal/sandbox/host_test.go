@@ -105,6 +105,46 @@ func TestFingerprintTree(t *testing.T) {
 	}
 }
 
+// TestFingerprintPerl installs a module, the stamp of perl itself staying as it was.
+func TestFingerprintPerl(t *testing.T) {
+	real, inc := Host{}.Find("perl"), t.TempDir()
+	if real == "" {
+		t.Skip("no perl here")
+	}
+	h, _ := fakeHost(t, map[string]string{"perl": "#!/bin/sh\nexec " + real + " -I/usr/local/planted -I" + inc + ` "$@"` + "\n"})
+	answer := parsePerl(h.askPerl(t.Context(), h.Find("perl")))
+	if !slices.Contains(answer["inc"], inc) || len(answer["name"]) < len(perlModules) || len(answer["core"]) != 2 {
+		t.Fatalf("perl's answer: %v", answer)
+	}
+	if slices.ContainsFunc(answer["inc"], func(dir string) bool { return within(dir, "/usr/local") }) {
+		t.Errorf("@INC has what a sandbox hides: %v", answer["inc"])
+	}
+	cache := warmCache(t)
+	last := fingerprint(t, h, cache)
+	for _, module := range []struct{ file, text string }{
+		{"Text/Template.pm", "package Text::Template; eval { require Planted::Option }; 1"}, // asked for; mostly not there
+		{"File/Copy.pm", "package File::Copy; 1"},                                           // now before the core's
+		{"Planted/Option.pm", "package Planted::Option; 1"},                                 // what another one looks for
+	} {
+		write(t, filepath.Join(inc, module.file), module.text, 0o644)
+		// What was looked for in vain counts as soon as it is there, in a folder that exists or not.
+		next := fingerprint(t, h, cache)
+		if changes := digest.Diff(last, next); len(changes) != 1 || changes[0].Label != "perl modules" {
+			t.Errorf("a new %s: %v", module.file, changes)
+		}
+		last = next
+	}
+	text, err := os.ReadFile(filepath.Join(cache, cacheName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(cache, cacheName), strings.Replace(string(text), `inc `+inc, `inc `+inc+`\nkept KEPT`, 1), 0o644)
+	fingerprint(t, h, cache)
+	if text, _ := os.ReadFile(filepath.Join(cache, cacheName)); !strings.Contains(string(text), "KEPT") {
+		t.Error("perl was asked again though nothing changed")
+	}
+}
+
 func TestFingerprintCache(t *testing.T) {
 	cache := warmCache(t)
 	first := fingerprint(t, Host{}, cache)
@@ -113,7 +153,7 @@ func TestFingerprintCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	make := Host{}.find("make")
+	make := Host{}.Find("make")
 	planted := strings.Replace(string(text), "GNU Make", "KEPT", 1)
 	if make == "" || planted == string(text) {
 		t.Fatalf("no make in the cache:\n%s", text)
@@ -198,25 +238,44 @@ func TestPackages(t *testing.T) {
 	}
 }
 
-// TestToolsElsewhere runs a compiler that stands outside the system's folders.
-func TestWorldToolsElsewhere(t *testing.T) {
-	h, dir := fakeHost(t, nil)
-	root := filepath.Join(t.TempDir(), "gcc-99")
-	write(t, filepath.Join(root, "bin/cc"), "#!/bin/sh\necho elsewhere\n", 0o755)
-	h.Path = filepath.Join(root, "bin") + ":" + dir + ":" + systemPath
-	if got := h.Folders(); !slices.Equal(got, []string{root}) {
-		t.Fatalf("folders: %v", got)
-	}
-	equal(t, "cc", must(t, Spec{Host: h, Tools: h.Folders()}, "cc"), "elsewhere")
-	if out, err := shell(t, Spec{Host: h}, "cc"); err == nil {
-		t.Errorf("control: cc was found without its folder: %s", out)
-	}
-	if len(Host{}.Folders()) != 0 {
-		t.Errorf("the system's tools need %v", Host{}.Folders())
-	}
+func TestWorldUndeclaredTools(t *testing.T) {
 	if out, err := shell(t, Spec{}, "python3 -c 1 || git --version || pkg-config --version"); err == nil {
 		t.Errorf("an undeclared tool is in PATH: %s", out)
 	}
+}
+
+func TestVeilPlugins(t *testing.T) {
+	lib := t.TempDir()
+	dir := filepath.Join(lib, pluginsName)
+	write(t, filepath.Join(dir, "LLVMgold-14.so"), "LLVM's", 0o644)
+	own := write(t, filepath.Join(dir, "liblto_plugin.so"), "GCC's", 0o644)
+	var veils []veil
+	if got := pluginDirs([]string{"/nowhere", lib}); !slices.Equal(got, []string{dir}) {
+		t.Fatalf("folders of plug-ins: %v", got)
+	}
+	if err := veilPlugins(dir, &veils); err != nil || len(veils) != 1 || len(veils[0].show) != 1 || veils[0].show[0].Name != filepath.Base(own) {
+		t.Fatalf("the veil: %+v, %v", veils, err)
+	}
+	c, sums := openCache(t.TempDir()), []digest.Digest{}
+	for _, text := range []string{"GCC's", "GCC's, changed"} {
+		write(t, own, text, 0o644)
+		var lines digest.Lines
+		if err := c.pluginLines(&lines, veils); err != nil || len(lines) != 1 {
+			t.Fatalf("lines %v, %v", lines, err)
+		}
+		sums = append(sums, lines.Sum())
+	}
+	if sums[0] == sums[1] {
+		t.Error("a changed plug-in gives the same line")
+	}
+}
+
+// TestWorldPlugins looks for plug-ins inside, and has ar and ld use GCC's.
+func TestWorldPlugins(t *testing.T) {
+	const script = `for f in /usr/lib*/bfd-plugins/* /usr/lib/*/bfd-plugins/*; do case $f in *'*' | */liblto_plugin.so*) ;; *) echo "$f" ;; esac; done
+		echo 'int f(void) { return 0; }' | cc -flto -x c -c -o f.o - && gcc-ar rcs libf.a f.o &&
+		echo 'int f(void); int main(void) { return f(); }' | cc -flto -x c -o out - -x none -L. -lf && ./out`
+	equal(t, "plug-ins that are not GCC's", must(t, Spec{Work: t.TempDir()}, script), "")
 }
 
 func TestForDevelopment(t *testing.T) {

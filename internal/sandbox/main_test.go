@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,6 +24,8 @@ func TestMain(m *testing.M) {
 		prober()
 	case "submount":
 		submount()
+	case "tracer":
+		tracer()
 	default:
 		os.Exit(m.Run())
 	}
@@ -63,6 +67,20 @@ func submount() {
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// tracer tries to get hold of each process named by an argument, as a debugger does.
+func tracer() {
+	const ptraceSeize = 0x4206
+	runtime.LockOSThread()
+	for _, word := range os.Args[1:] {
+		pid, _ := strconv.Atoi(word)
+		_, _, seize := syscall.RawSyscall6(syscall.SYS_PTRACE, ptraceSeize, uintptr(pid), 0, 0, 0, 0)
+		attach := syscall.PtraceAttach(pid) // of one that is seized already: not permitted
+		_, memory := os.OpenFile(fmt.Sprintf("/proc/%d/mem", pid), os.O_RDONLY, 0)
+		fmt.Println(seize == 0, seize == syscall.EPERM && attach == syscall.EPERM, memory == nil)
 	}
 	os.Exit(0)
 }

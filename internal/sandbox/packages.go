@@ -12,7 +12,7 @@ var managers = []string{"apt-get", "dnf", "yum", "zypper"}
 // Manager returns the host's package manager: apt-get, dnf, yum, zypper, or "".
 func (h Host) Manager() string {
 	for _, name := range managers {
-		if h.find(name) != "" {
+		if h.Find(name) != "" {
 			return name
 		}
 	}

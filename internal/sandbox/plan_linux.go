@@ -51,12 +51,12 @@ func planRoot(ctx context.Context, spec *Spec, bare bool) ([]op, error) {
 		return nil, err
 	}
 	p := &planner{spec: spec, mounts: mounts, veils: map[string]*op{}, top: map[string]bool{}}
-	steps := []func(context.Context) error{p.system, p.etc, p.devices, p.own, p.hide, p.tools, p.binds}
+	steps := []func(context.Context) error{p.system, p.etc, p.devices, p.tmp, p.own, p.hide, p.tools, p.binds}
 	switch {
 	case spec.HostView:
-		steps = []func(context.Context) error{p.host, p.own, p.binds}
+		steps = []func(context.Context) error{p.host, p.devices, p.own, p.binds}
 	case bare:
-		steps = []func(context.Context) error{p.system, p.etc, p.devices, p.own}
+		steps = []func(context.Context) error{p.system, p.etc, p.devices, p.tmp, p.own}
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -98,7 +98,7 @@ func (p *planner) showTop(name string, mode fs.FileMode) error {
 		p.add(op{Do: doLink, To: path, Text: target})
 		return nil
 	}
-	return p.bind(path, path, name == "dev")
+	return p.bind(path, path, false)
 }
 
 func (p *planner) system(context.Context) error {
@@ -118,7 +118,8 @@ func (p *planner) system(context.Context) error {
 	return nil
 }
 
-// host shows the whole root. /proc must be of the new pid namespace.
+// host shows the whole root but /dev, which devices makes, and /run, which is empty: a socket there
+// leads to the host's services whether its mount is read-only or not. /proc must be of the new pid namespace.
 func (p *planner) host(context.Context) error {
 	p.add(op{Do: doProc, To: "/proc"})
 	entries, err := os.ReadDir("/")
@@ -126,7 +127,11 @@ func (p *planner) host(context.Context) error {
 		return err
 	}
 	for _, e := range entries {
-		if e.Name() == "proc" || "/"+e.Name() == oldRoot || "/"+e.Name() == filepath.Dir(WorkPath) {
+		switch path := "/" + e.Name(); path {
+		case "/proc", "/dev", oldRoot, filepath.Dir(WorkPath):
+			continue
+		case "/run":
+			p.add(op{Do: doTmpfs, To: path, Text: "mode=755"})
 			continue
 		}
 		if !e.IsDir() && !e.Type().IsRegular() && e.Type()&fs.ModeSymlink == 0 {
@@ -156,9 +161,11 @@ func (p *planner) etc(context.Context) error {
 	return nil
 }
 
+// devices makes /dev. A node on a read-only mount can be written to, but not have its mode changed,
+// which a step of root's could do to the host's.
 func (p *planner) devices(context.Context) error {
 	for _, name := range []string{"null", "zero", "full", "random", "urandom"} {
-		if err := p.bind("/dev/"+name, "/dev/"+name, true); err != nil {
+		if err := p.bind("/dev/"+name, "/dev/"+name, false); err != nil {
 			return err
 		}
 	}
@@ -168,6 +175,10 @@ func (p *planner) devices(context.Context) error {
 	}
 	// POSIX semaphores live here: without it CPython would be built without them.
 	p.add(op{Do: doTmpfs, To: "/dev/shm", Text: "mode=1777"})
+	return nil
+}
+
+func (p *planner) tmp(context.Context) error {
 	p.add(op{Do: doTmpfs, To: "/tmp", Text: "mode=1777"})
 	return nil
 }
@@ -200,14 +211,6 @@ func (p *planner) veil(dir string, show []shown) *op {
 }
 
 func (p *planner) tools(context.Context) error {
-	for _, dir := range p.spec.Tools {
-		if systemDir(dir) || within(dir, "/usr") && !within(dir, "/usr/local") {
-			continue
-		}
-		if err := p.mount(Mount{From: dir, To: dir}); err != nil {
-			return err
-		}
-	}
 	for _, c := range p.spec.Host.commands() {
 		p.add(op{Do: doLink, To: filepath.Join(BinPath, c.name), Text: c.path})
 	}

@@ -12,7 +12,7 @@
 //   - /usr, /bin, /sbin, /lib* read-only, without /usr/local and without what -dev packages brought:
 //     of the headers, linker names, static libraries and pkgconfig folders only those of libc, the
 //     kernel and the compiler. Run-time libraries stay: the host's tools need them.
-//   - the few files of /etc that a linker and a getpwuid need, and seven nodes in /dev
+//   - the few files of /etc that a linker and a getpwuid need, and five devices in /dev
 //
 // Exceptions, because no process may change them: the kernel's release, the number of CPUs and the
 // clock are the host's; process ids are small, but differ from run to run; a user's further groups
@@ -97,14 +97,14 @@ type Spec struct {
 	// ExtraFiles are the command's file descriptors from 3 on, as in os/exec.
 	ExtraFiles []*os.File `json:"-"`
 
-	Work    string   // host folder, read-write at Mode.InnerPath(Work); may be empty
-	Mounts  []Mount  // mode None has only those with From equal to To
-	Tools   []string // more host folders to show read-only, such as a compiler's outside /usr
-	Host    Host     // where BinPath's links lead; the zero value is the system's folders
-	Network bool     // share the caller's network instead of having an own, empty one
+	Work    string  // host folder, read-write at Mode.InnerPath(Work); may be empty
+	Mounts  []Mount // mode None has only those with From equal to To
+	Host    Host    // where BinPath's links lead; the zero value is the system's folders
+	Network bool    // share the caller's network instead of having an own, empty one
 
-	// HostView shows the host's whole root, read-only and with nothing hidden, instead of a system
-	// folder's view: it is for running a staged tree at its compiled-in prefix, not for building.
+	// HostView shows the host's whole root read-only instead of the system's folders only, with nothing
+	// hidden but /dev, which is as in a step, and /run, which is empty: it is for running a staged tree at
+	// its compiled-in prefix, not for building.
 	HostView bool
 
 	// NoASLR switches address randomisation off. Where a container forbids that, the error is a

@@ -67,7 +67,7 @@ var veiled struct {
 func hostVeils(ctx context.Context) ([]veil, error) {
 	libs := libraryDirs()
 	headers, _ := filepath.Glob("/usr/include/*-linux-*")
-	stamp := stampOf(libs, headers, []string{"/usr/include", "/usr/local", "/usr/share", dpkgInfo, "/var/lib/rpm", "/usr/lib/sysimage/rpm"})
+	stamp := stampOf(libs, pluginDirs(libs), headers, []string{"/usr/include", "/usr/local", "/usr/share", dpkgInfo, "/var/lib/rpm", "/usr/lib/sysimage/rpm"})
 	veiled.Lock()
 	defer veiled.Unlock()
 	if veiled.stamp == stamp {
@@ -97,6 +97,11 @@ func veilsFor(own owner, libs []string) ([]veil, error) {
 		veilFolders(dir, &veils)
 	}
 	veilFolders("/usr/share", &veils)
+	for _, dir := range pluginDirs(libs) {
+		if err := veilPlugins(dir, &veils); err != nil {
+			return nil, err
+		}
+	}
 	if info, err := os.Lstat("/usr/local"); err == nil && info.IsDir() {
 		veils = append(veils, veil{dir: "/usr/local"})
 	}
@@ -200,6 +205,36 @@ func veilFolders(dir string, veils *[]veil) {
 			*veils = append(*veils, veil{dir: path})
 		}
 	}
+}
+
+// pluginsName is the folder, next to libraries, of the plug-ins that ar, nm, ranlib and ld load by themselves.
+const pluginsName = "bfd-plugins"
+
+func pluginDirs(libs []string) []string {
+	var dirs []string
+	for _, dir := range libs {
+		path := filepath.Join(dir, pluginsName)
+		if info, err := os.Lstat(path); err == nil && info.IsDir() {
+			dirs = append(dirs, path)
+		}
+	}
+	return dirs
+}
+
+// veilPlugins hides from dir all but GCC's own plug-in: whether LLVM is installed changes no build.
+func veilPlugins(dir string, veils *[]veil) error {
+	entries, err := list(dir)
+	if err != nil {
+		return err
+	}
+	v := veil{dir: dir}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name, "liblto_plugin.so") {
+			v.show = append(v.show, e)
+		}
+	}
+	*veils = append(*veils, v)
+	return nil
 }
 
 // forDevelopment tells what a -dev package brings to a library folder from what programs load when

@@ -95,7 +95,7 @@ func (o *openSSL) Inspect(_ context.Context, look verify.Act) (verify.Report, er
 	return verify.Report{}, fmt.Errorf("openssl: look %q: nothing to look at", look)
 }
 
-// Close implements verify.Subject: every process has ended with its trial.
+// Close implements verify.Subject. There is nothing to end: Connect and Service.Close return only when their process has ended.
 func (o *openSSL) Close() error { return nil }
 
 // opensslServer is an s_server for one connection.

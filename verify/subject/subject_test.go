@@ -3,6 +3,7 @@ package subject
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -201,5 +202,64 @@ func TestMapped(t *testing.T) {
 	}
 	if _, err := mapped(cmd.Process.Pid, "/usr/bin/python3"); err == nil {
 		t.Error("cat is taken for python3")
+	}
+}
+
+// TestMappedBehind has a process in between that is closed to tracing: whoever may not read a program's
+// file may not read its maps. For that the test needs to be an ordinary user.
+func TestMappedBehind(t *testing.T) {
+	if os.Geteuid() == 0 {
+		asNobody(t)
+		return
+	}
+	text, err := os.ReadFile("/bin/sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shell := filepath.Join(t.TempDir(), "shell")
+	if err := os.WriteFile(shell, text, 0o111); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(shell, "-c", "cat; true")
+	in, _ := cmd.StdinPipe()
+	out, _ := cmd.StdoutPipe()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer in.Close()
+	io.WriteString(in, "up\n")
+	bufio.NewReader(out).ReadString('\n') // cat runs now
+	if _, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", cmd.Process.Pid)); err == nil {
+		t.Fatal("control: the maps can be read")
+	}
+	if names, err := mapped(cmd.Process.Pid, "/usr/bin/cat"); err != nil || names[0] != "cat" {
+		t.Errorf("%v, %v", names, err)
+	}
+	if _, err := mapped(cmd.Process.Pid, "/usr/bin/python3"); !errors.Is(err, os.ErrPermission) {
+		t.Errorf("looking for what is not there: %v", err)
+	}
+}
+
+// asNobody runs this test again as a user without any right.
+func asNobody(t *testing.T) {
+	t.Helper()
+	const nobody = 65534
+	text, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	self := filepath.Join(dir, "subject.test")
+	// The folder above is the test's own, but only root may enter it.
+	err = errors.Join(os.WriteFile(self, text, 0o755), os.Chmod(filepath.Dir(dir), 0o755), os.Chown(dir, nobody, nobody))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Dir, cmd.Env = dir, []string{"TMPDIR=" + dir, "PATH=/usr/bin:/bin"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("as an ordinary user: %v\n%s", err, out)
 	}
 }

@@ -77,7 +77,7 @@ func TestWeakPeersFail(t *testing.T) {
 	}
 	p := prove(t, o)
 	want := []string{"client-tls11-perm", "client-tls10-perm", "client-seclevel0", "client-conf", "client-conf-openssl", "client-max12-sec0",
-		"client-method11", "client-raw0302-perm", "client-raw0301-perm", "client-raw0300", "server-tls11-openssl", "server-tls10-openssl",
+		"client-max11", "client-method11", "client-raw0302-perm", "client-raw0301-perm", "client-raw0300", "server-conf-openssl", "server-tls11-openssl", "server-tls10-openssl",
 		"server-tls11-scsv-openssl", "server-ssl3-openssl", "server-tls11-python", "server-tls10-python", "server-tls11-scsv-python", "server-ssl3-python",
 		"static-link", "static-macros", "static-has", "static-dtls1"}
 	failed := failures(p)
