@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/artifacts"
@@ -157,8 +159,26 @@ func (c *command) fetcher(ch *chosen, st *store.Store) (build.Fetch, error) {
 	}
 	return func(ctx context.Context, src *recipes.Source) (digest.Digest, error) {
 		got, err := f.Fetch(ctx, fetchSource(src))
-		return got.Source.SHA256, err
+		return got.Source.SHA256, ch.nameOthers(src, err)
 	}, nil
+}
+
+// nameOthers adds to the error of a source that cannot be had the other versions that are pinned: nothing is ever built instead of
+// what was asked for, but a person may choose.
+func (ch *chosen) nameOthers(src *recipes.Source, err error) error {
+	if err == nil || fault.CodeOf(err) != fault.Failed {
+		return err
+	}
+	for _, r := range ch.recipes {
+		if !slices.ContainsFunc(r.Sources, func(s recipes.Source) bool { return s.SHA256 == src.SHA256 }) {
+			continue
+		}
+		others := slices.DeleteFunc(ch.set.Versions(r.Origin), func(v string) bool { return v == r.Version })
+		if len(others) > 0 {
+			return fault.New(fault.Failed, fmt.Sprintf("%s; other pinned versions of %s: %s", fault.HintOf(err), r.Origin, strings.Join(others, ", ")), "%w", err)
+		}
+	}
+	return err
 }
 
 func (c *command) newFetcher(ch *chosen, st *store.Store) (*fetch.Fetcher, error) {
