@@ -49,19 +49,18 @@ func (c *command) bench(ctx context.Context) error {
 	}
 	// What has run once is in the store: the controls and the patched file are timed once, the rest often, as it takes no time.
 	once, often := b.Once(), b.Often()
-	rows, err := bench.Measure(ctx, once[:1], 1, c.sink)
-	if err != nil {
-		return err
+	var warm []bench.Row
+	for _, part := range []struct {
+		flows  []bench.Flow
+		rounds int
+	}{{once[:1], 1}, {often, max(c.Rounds, 5)}, {once[1:], 1}} {
+		var rows []bench.Row
+		if rows, err = bench.Measure(ctx, part.flows, part.rounds, c.sink); err != nil {
+			break // what took an hour to measure is written all the same
+		}
+		warm = append(warm, rows...)
 	}
-	more, err := bench.Measure(ctx, often, max(c.Rounds, 5), c.sink)
-	if err != nil {
-		return err
-	}
-	last, err := bench.Measure(ctx, once[1:], 1, c.sink)
-	if err != nil {
-		return err
-	}
-	return c.writeBench(ctx, cold, slices.Concat(rows, more, last))
+	return errors.Join(err, c.writeBench(ctx, cold, warm))
 }
 
 // benchBuilds prepares the program, the sources and the overlays.
