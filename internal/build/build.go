@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -105,6 +106,7 @@ type run struct {
 	*Builder
 	plan *plan.Plan
 	jobs *jobServer
+	ways map[string]float64       // component -> seconds from its beginning to the end of the build, by the last records
 	done map[string]chan struct{} // closed when a component's Output is known
 
 	mu      sync.Mutex
@@ -120,7 +122,7 @@ func (b *Builder) Run(ctx context.Context, p *plan.Plan) (Result, error) {
 		return Result{}, err
 	}
 	defer jobs.close()
-	r := &run{Builder: b, plan: p, jobs: jobs, done: map[string]chan struct{}{}, fetched: map[digest.Digest]*fetching{},
+	r := &run{Builder: b, plan: p, jobs: jobs, ways: b.ways(p), done: map[string]chan struct{}{}, fetched: map[digest.Digest]*fetching{},
 		outputs: map[string]digest.Digest{}, result: Result{Records: map[string]store.Record{}}}
 	survey := b.Survey(p)
 	for _, st := range survey {
@@ -136,6 +138,27 @@ func (b *Builder) Run(ctx context.Context, p *plan.Plan) (Result, error) {
 	}
 	err = g.Wait()
 	return r.result, err
+}
+
+// ways returns for each component how long the longest chain of steps is that begins with it. A step that was never built counts
+// as a second, so that without records the longest chain counts.
+func (b *Builder) ways(p *plan.Plan) map[string]float64 {
+	ways := map[string]float64{}
+	steps := p.Components()
+	for _, s := range slices.Backward(steps) { // those that need it come after it
+		own := 1.0
+		if last, err := b.Store.Last(p.Profile.Name, s.Name); err == nil {
+			own = max(own, last.Seconds)
+		}
+		rest := 0.0
+		for _, other := range steps {
+			if _, needs := other.Needs[s.Recipe.Name]; needs {
+				rest = max(rest, ways[other.Recipe.Name])
+			}
+		}
+		ways[s.Recipe.Name] = own + rest
+	}
+	return ways
 }
 
 // step builds one component that the survey missed. Its sources are fetched and unpacked while what it needs is built.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -21,27 +22,47 @@ func TestJobServer(t *testing.T) {
 	defer j.close()
 	ctx := context.Background()
 	for range 2 {
-		if err := j.acquire(ctx); err != nil {
+		if err := j.acquire(ctx, 1); err != nil {
 			t.Fatal(err)
 		}
 	}
 	// No job is left: the third waits until one is given back, or its context ends.
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
-	if err := j.acquire(cancelled); !errors.Is(err, context.Canceled) {
+	if err := j.acquire(cancelled, 9); !errors.Is(err, context.Canceled) {
 		t.Fatalf("a cancelled wait: %v", err)
 	}
-	got := make(chan error)
-	go func() { got <- j.acquire(ctx) }()
+	order := make(chan string, 3)
+	var all sync.WaitGroup
+	for _, w := range []struct {
+		name    string
+		seconds float64
+	}{{"short", 1}, {"long", 100}, {"middle", 10}} {
+		all.Go(func() {
+			if err := j.acquire(ctx, w.seconds); err != nil {
+				t.Error(err)
+			}
+			order <- w.name
+			j.release()
+		})
+	}
+	for waiting := 0; waiting < 3; { // until all three stand in line
+		j.mu.Lock()
+		waiting = len(j.waiting)
+		j.mu.Unlock()
+		runtime.Gosched()
+	}
 	select {
-	case err := <-got:
-		t.Fatalf("a third job was handed out: %v", err)
+	case name := <-order:
+		t.Fatalf("a third job was handed out, to %s", name)
 	default:
 	}
-	j.release() // taken by the cancelled reader, which gives it back, or by the waiting one
-	if err := <-got; err != nil {
-		t.Fatal(err)
+	j.release()
+	all.Wait()
+	if got := <-order + " " + <-order + " " + <-order; got != "long middle short" {
+		t.Errorf("order %q: the longest way to go is first", got)
 	}
+	j.release()
 }
 
 func TestLogTailAndEvents(t *testing.T) {

@@ -179,7 +179,7 @@ func (j *job) build(ctx context.Context) (output, log digest.Digest, err error) 
 	if err := writeFiles(j.src(), steps.Files, j.epoch); err != nil {
 		return output, log, err
 	}
-	if err := j.jobs.acquire(ctx); err != nil {
+	if err := j.jobs.acquire(ctx, j.ways[j.step.Recipe.Name]); err != nil {
 		return output, log, err
 	}
 	defer j.jobs.release()
