@@ -145,6 +145,22 @@ func TestFingerprintPerl(t *testing.T) {
 	}
 }
 
+// TestFingerprintMinimalPerl: a distribution's minimal perl names folders of a package that is not installed, and the fingerprint is taken
+// before that package is.
+func TestFingerprintMinimalPerl(t *testing.T) {
+	core := filepath.Join(t.TempDir(), "perl")
+	h, _ := fakeHost(t, map[string]string{"perl": "#!/bin/sh\necho core " + core + "\n"})
+	cache := warmCache(t)
+	first := fingerprint(t, h, cache)
+	if !strings.Contains(first.String(), "absent") {
+		t.Errorf("no line says that the folder is absent:\n%s", first)
+	}
+	write(t, filepath.Join(core, "Some.pm"), "1;", 0o644)
+	if next := fingerprint(t, h, cache); next.Sum() == first.Sum() {
+		t.Error("the folder came, and the fingerprint is the same")
+	}
+}
+
 func TestFingerprintCache(t *testing.T) {
 	cache := warmCache(t)
 	first := fingerprint(t, Host{}, cache)

@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,6 +79,10 @@ func (h Host) perlLines(ctx context.Context, c *cache, lines *digest.Lines) erro
 		return nil
 	}
 	for _, dir := range core {
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) { // a minimal perl names folders that it does not bring
+			lines.Add("perl "+dir, "absent")
+			continue
+		}
 		if err := c.treeLine(lines, "perl "+dir, dir, notPod); err != nil {
 			return err
 		}
