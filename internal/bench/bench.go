@@ -83,7 +83,11 @@ func CPU(r Run) float64 { return r.CPU }
 // Table writes rows in Markdown; ratios are of base's median wall time to each row's.
 func Table(rows []Row, base string, cores int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "| what | runs | median | least to most | cores used | against %s |\n|---|---|---|---|---|---|\n", base)
+	against := ""
+	if base != "" {
+		against = "against " + base
+	}
+	fmt.Fprintf(&b, "| what | runs | median | least to most | cores used | %s |\n|---|---|---|---|---|---|\n", against)
 	var reference float64
 	if i := slices.IndexFunc(rows, func(r Row) bool { return r.Name == base }); i >= 0 {
 		reference = rows[i].Median(Wall)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/tlsfloor/tlsfloor/internal/event"
@@ -45,6 +46,9 @@ func run(ctx context.Context, f Flags, do func(*command, context.Context) error)
 		ui.Error(os.Stderr, err)
 		return exit{fault.CodeOf(err)}
 	}
+	// An xz decoder's dictionary of 64 MiB would otherwise let the heap grow to twice that before it is collected; a head node has
+	// other things to do with its memory.
+	debug.SetMemoryLimit(96 << 20)
 	syscall.Umask(0o022) // who may use a toolchain is not a matter of the installer's shell
 	// Mage itself catches SIGINT only.
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGHUP)
