@@ -46,8 +46,8 @@ func run(ctx context.Context, f Flags, do func(*command, context.Context) error)
 		ui.Error(os.Stderr, err)
 		return exit{fault.CodeOf(err)}
 	}
-	// An xz decoder's dictionary of 64 MiB would otherwise let the heap grow to twice that before it is collected; a head node has
-	// other things to do with its memory.
+	// Garbage may otherwise double what is in use, such as an xz decoder's dictionary of 64 MiB; a head node has other things to do
+	// with its memory. The limit is soft: what is needed is had.
 	debug.SetMemoryLimit(96 << 20)
 	syscall.Umask(0o022) // who may use a toolchain is not a matter of the installer's shell
 	// Mage itself catches SIGINT only.
