@@ -20,7 +20,6 @@ type Builds struct {
 	Sources string // a folder with the sources' files
 	OpenSSL string // file of OpenSSL's source, below Sources
 	Python  string // file of Python's source
-	Profile string // the profile, whose controls Plain leaves out
 	Plain   string // a profile of the same components without controls, in the overlay folder
 	Overlay string // the overlay folder that holds Plain
 	Patched string // an overlay folder that changes one file of Python by a patch

@@ -19,7 +19,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
-// StepError is a command of a step that failed: what ran, the end of its log, and where everything was kept.
+// StepError is a command of a step that failed: what ran, and the end of its log.
 type StepError struct {
 	Step string
 	Argv []string

@@ -69,7 +69,7 @@ func (c *command) benchBuilds(ctx context.Context, work string) (bench.Builds, e
 	if err != nil {
 		return bench.Builds{}, err
 	}
-	b := bench.Builds{Program: filepath.Join(work, "tlsfloor"), Work: work, Sources: filepath.Join(work, "sources"), Profile: ch.profile.Name,
+	b := bench.Builds{Program: filepath.Join(work, "tlsfloor"), Work: work, Sources: filepath.Join(work, "sources"),
 		Plain: "bench", Overlay: filepath.Join(work, "overlay"), Patched: filepath.Join(work, "patched"), Jobs: c.Jobs}
 	if out, err := exec.CommandContext(ctx, "go", "tool", "mage", "-compile", b.Program).CombinedOutput(); err != nil {
 		return b, fmt.Errorf("compiling tlsfloor: %w: %s", err, lastLine(string(out)))
