@@ -22,6 +22,7 @@ func Build(ctx context.Context,
 	mirror *string, // comma-separated folders and URLs to look for sources first
 	recipes *string, // comma-separated folders with recipes, patches, keys and profiles of your own
 	store *string, // folder that keeps sources and results (root: /var/cache/tlsfloor, others: the user's cache)
+	optimize *string, // how far Python is optimised: none, pgo or pgo+lto (default: the profile's)
 	sandbox *string, // auto (default), require or none
 	deps *string, // missing host tools: install them (default, as root) or only check
 	check *string, // what to hold an installed tree against: index (default) or full, which reads all and proves again
@@ -33,7 +34,7 @@ func Build(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time, such as 45m
 ) error {
-	return cli.Build(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Sandbox: sandbox,
+	return cli.Build(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sandbox: sandbox,
 		Deps: deps, Check: check, Offline: offline, Trace: trace, Adopt: adopt, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
@@ -43,12 +44,13 @@ func Plan(ctx context.Context,
 	prefix *string, // base folder of the two prefixes (default /opt)
 	recipes *string, // comma-separated folders with recipes of your own
 	store *string, // folder of the store
+	optimize *string, // how far Python is optimised: none, pgo or pgo+lto (default: the profile's)
 	sandbox *string, // auto (default), require or none
 	explain *string, // print what the key of this step is made of, and why each flag is given
 	why *string, // print what changed since this step was last built
 	json *bool, // print JSON
 ) error {
-	return cli.Plan(ctx, cli.Flags{Profile: profile, Prefix: prefix, Recipes: recipes, Store: store, Sandbox: sandbox, Explain: explain, Why: why, JSON: json})
+	return cli.Plan(ctx, cli.Flags{Profile: profile, Prefix: prefix, Recipes: recipes, Store: store, Optimize: optimize, Sandbox: sandbox, Explain: explain, Why: why, JSON: json})
 }
 
 // Fetch brings the sources of a profile into the store, checked, and builds nothing.
@@ -74,6 +76,7 @@ func Verify(ctx context.Context,
 	mirror *string, // comma-separated folders and URLs to look for sources first
 	recipes *string, // comma-separated folders with recipes of your own
 	store *string, // folder of the store
+	optimize *string, // how far Python is optimised: none, pgo or pgo+lto (default: the profile's)
 	sandbox *string, // auto (default), require or none
 	deps *string, // missing host tools: install (default, as root) or check
 	offline *bool, // use no network
@@ -81,7 +84,7 @@ func Verify(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Verify(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Sandbox: sandbox,
+	return cli.Verify(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sandbox: sandbox,
 		Deps: deps, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
@@ -149,9 +152,53 @@ func (Store) Check(ctx context.Context,
 	return cli.StoreCheck(ctx, cli.Flags{Store: store, JSON: json})
 }
 
+// Profile trains and writes the profile of what Python runs often into a folder, with the lines that pin it for this compiler in an overlay.
+func Profile(ctx context.Context,
+	profile *string, // of which toolchain (default min-tls1_2)
+	report *string, // the folder (default: this one)
+	jobs *int, // compilers at the same time (default: every core)
+	mirror *string, // comma-separated folders and URLs to look for sources first
+	recipes *string, // comma-separated folders with recipes of your own
+	store *string, // folder of the store
+	optimize *string, // pgo or pgo+lto (default: the profile's)
+	sandbox *string, // auto (default), require or none
+	deps *string, // missing host tools: install (default, as root) or check
+	offline *bool, // use no network
+	quiet *bool, // print the lines only
+) error {
+	return cli.Trained(ctx, cli.Flags{Profile: profile, Report: report, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sandbox: sandbox,
+		Deps: deps, Offline: offline, Quiet: quiet})
+}
+
+// Rebuild builds a profile again from nothing, in a world that differs in everything, and compares all files. It exits with 4 when one differs.
+func Rebuild(ctx context.Context,
+	profile *string, // what to build (default min-tls1_2)
+	vary *string, // how the second world differs: all (default), or some of path, time, timezone, locale, umask ... (see docs/reproducible.md)
+	each *bool, // one rebuild for each variation instead of one under all: hours
+	against *string, // compare with somebody else's index.json or tarball instead of with a first build
+	report *string, // write the report into this folder, as JSON and as a page
+	claim *string, // add the digests to this index.json, if all is equal and nothing was skipped
+	prefix *string, // base folder of the two prefixes, compiled in (default /opt)
+	jobs *int, // compilers at the same time (default: every core)
+	mirror *string, // comma-separated folders and URLs to look for sources first
+	recipes *string, // comma-separated folders with recipes of your own
+	store *string, // folder of the store
+	optimize *string, // how far Python is optimised: none, pgo or pgo+lto (default: the profile's)
+	sandbox *string, // auto (default), require or none
+	deps *string, // missing host tools: install (default, as root) or check
+	offline *bool, // use no network
+	alloweol *bool, // although a component is past its end of life
+	json *bool, // events and report as JSON
+	quiet *bool, // print the report only
+	timeout *time.Duration, // stop after this time
+) error {
+	return cli.Rebuild(ctx, cli.Flags{Profile: profile, Vary: vary, Each: each, Against: against, Report: report, Claim: claim, Prefix: prefix, Jobs: jobs, Mirror: mirror,
+		Recipes: recipes, Store: store, Optimize: optimize, Sandbox: sandbox, Deps: deps, Offline: offline, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
+}
+
 // Bench times a cold build against the guide's flow by hand, for hours rather than minutes, and writes docs/benchmarks.md.
 func Bench(ctx context.Context,
-	suite *string, // build
+	suite *string, // build (default) or python
 	rounds *int, // how often each flow runs (default 3)
 	jobs *int, // compilers at the same time (default: every core)
 	mirror *string, // comma-separated folders and URLs to look for sources first

@@ -23,9 +23,10 @@ const module = "github.com/tlsfloor/tlsfloor/"
 // sees all layers below the ones that it sees. Every room but those of standardOnly imports internal/fault.
 var rooms = map[string][]string{
 	"magefile.go":      {"internal/cli"},
-	"internal/cli":     {"artifacts", "internal/bench", "internal/build", "internal/fetch", "internal/ui", "verify/subject"},
+	"internal/cli":     {"artifacts", "internal/bench", "internal/build", "internal/fetch", "internal/rebuild", "internal/ui", "verify/subject"},
 	"artifacts":        {"verify", "internal/archive", "internal/store", "internal/plan", "recipes"},
 	"internal/build":   {"internal/plan", "internal/store", "internal/fetch", "internal/archive", "internal/sandbox", "patches"},
+	"internal/rebuild": {"internal/archive", "internal/sandbox"},
 	"internal/fetch":   {"internal/store", "recipes"},
 	"internal/plan":    {"recipes", "patches"},
 	"internal/ui":      {"internal/event"},

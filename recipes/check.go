@@ -1,11 +1,15 @@
 package recipes
 
 import (
+	"cmp"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,7 +28,10 @@ var (
 
 // checker turns what a file says into checked values and keeps the first error, in the order of the
 // fields: the code that uses it reads as a list of rules.
-type checker struct{ err error }
+type checker struct {
+	err error
+	fs  fs.FS // the layer that is read
+}
 
 func (c *checker) require(ok bool, at place, hint, format string, args ...any) {
 	if !ok && c.err == nil {
@@ -63,17 +70,20 @@ func (c *checker) component(f componentFile, at place, stem string) component {
 	c.match(nameForm, f.Name, at.at("name"), hintName)
 	c.require(f.Name == stem, at.at("name"), "name the file after its component", "name %q in the file %s.yaml", f.Name, stem)
 	if f.Role != "" {
-		out.role = Role(c.oneOf(f.Role, at.at("role"), string(Install), string(Library), string(Control)))
+		out.role = Role(c.oneOf(f.Role, at.at("role"), string(Install), string(Library), string(Control), string(Training)))
 	}
 	if f.Homepage != "" {
 		c.web(f.Homepage, at.at("homepage"))
 	}
 	out.versions = c.releases(f.Versions, at.at("versions"))
-	out.needs = entries(f.Needs, at.at("needs"), func(n string, at place) entry[string] { return entry[string]{item: n} })
+	out.needs = entries(f.Needs, at.at("needs"), c.need)
 	out.configure = entries(f.Configure, at.at("configure"), c.flag)
 	out.env = entries(f.Env, at.at("env"), c.variable)
 	out.files = entries(f.Files, at.at("files"), c.file)
+	out.make = entries(f.Make, at.at("make"), c.flag)
 	out.build = entries(f.Build, at.at("build"), c.command)
+	out.train = entries(f.Train, at.at("train"), c.command)
+	out.pins = entries(f.Pins, at.at("pins"), c.pin)
 	out.install = entries(f.Install, at.at("install"), c.command)
 	out.checks = entries(f.Checks, at.at("checks"), func(n string, at place) entry[Check] {
 		c.require(n == string(CheckFloor) || n == string(CheckSSL), at, fmt.Sprintf("one of: %s, %s", CheckFloor, CheckSSL), "check %q is not known", n)
@@ -95,41 +105,106 @@ func entries[F, T any](list []F, at place, one func(F, place) entry[T]) []entry[
 	return out
 }
 
+// need reads a component's name, or a mapping that has conditions too.
+func (c *checker) need(node ast.Node, at place) entry[string] {
+	if text, ok := node.(*ast.StringNode); ok {
+		return entry[string]{item: text.Value}
+	}
+	var f needFile
+	if err := at.doc.decode(node, &f); err != nil {
+		c.err = cmp.Or(c.err, err)
+		return entry[string]{}
+	}
+	c.given(f.Component, at.at("component"), "the name of a component")
+	return conditional(c, f.Component, f.Conditions, at)
+}
+
 func (c *checker) flag(f flagFile, at place) entry[Flag] {
-	c.given(f.Arg, at.at("arg"), "one argument of the configure step")
+	c.given(f.Arg, at.at("arg"), "one argument of the command")
 	c.given(f.Why, at.at("why"), hintWhy)
-	return conditional(c, Flag{f.Arg, f.Why}, f.When, f.Floor, at)
+	return conditional(c, Flag{f.Arg, f.Why}, f.Conditions, at)
 }
 
 func (c *checker) variable(f varFile, at place) entry[Var] {
 	c.match(varForm, f.Name, at.at("name"), "upper-case letters, digits and _")
 	c.given(f.Why, at.at("why"), hintWhy)
-	return conditional(c, Var{f.Name, f.Value, f.Why}, f.When, f.Floor, at)
+	return conditional(c, Var{f.Name, f.Value, f.Why}, f.Conditions, at)
 }
 
-func (c *checker) file(f fileFile, at place) entry[File] {
+func (c *checker) file(f fileFile, at place) entry[[]File] {
 	c.require(filepath.IsLocal(f.Path) && filepath.Clean(f.Path) == f.Path, at.at("path"), "a path below the source folder", "path %q leads elsewhere", f.Path)
-	c.given(f.Content, at.at("content"), "the whole text of the file")
 	c.given(f.Why, at.at("why"), hintWhy)
-	return conditional(c, File{f.Path, f.Content, f.Why}, f.When, f.Floor, at)
+	files := []File{{Path: f.Path, Content: f.Content, Why: f.Why}}
+	if f.From != "" {
+		c.require(f.Content == "", at.at("content"), "give one of the two", "content beside from")
+		files = c.from(f, at.at("from"))
+	} else {
+		c.given(f.Content, at.at("content"), "the whole text of the file, or \"from:\" and the name of a file beside the recipe")
+	}
+	return conditional(c, files, f.Conditions, at)
 }
+
+// from reads the file that an entry names, or all files of a folder.
+func (c *checker) from(f fileFile, at place) []File {
+	names := []string{f.From}
+	target := func(string) string { return f.Path }
+	if folder, ok := strings.CutSuffix(f.From, "/"); ok {
+		names, _ = fs.Glob(c.fs, path.Join(folder, "*"))
+		target = func(name string) string { return path.Join(f.Path, path.Base(name)) }
+		c.require(len(names) > 0, at, "a folder beside the recipe", "folder %q holds nothing", f.From)
+	}
+	var files []File
+	for _, name := range names {
+		content, err := fs.ReadFile(c.fs, name)
+		c.checked(err, at, "a path relative to the recipe's folder")
+		files = append(files, File{Path: target(name), Content: string(content), Why: f.Why, Literal: true})
+	}
+	return files
+}
+
+func (c *checker) pin(f pinFile, at place) entry[Pin] {
+	c.given(f.Compiler, at.at("compiler"), "the first line of what cc --version prints")
+	when, err := version.ParseConstraint("=" + f.Version)
+	c.checked(err, at.at("version"), hintVersion)
+	return entry[Pin]{item: Pin{f.Compiler, c.source(f.SourceFields, at, false)}, when: when}
+}
+
+var memoryForm = regexp.MustCompile(`^([1-9][0-9]*)([MG])$`)
 
 func (c *checker) command(f commandFile, at place) entry[Command] {
 	c.require(len(f.Run) > 0 && f.Run[0] != "", at.at("run"), `an argv such as ["make", "-j{jobs}"]`, "run is empty")
-	return conditional(c, Command(f.Run), f.When, f.Floor, at)
+	command := Command{Argv: f.Run}
+	if f.Memory != "" {
+		c.match(memoryForm, f.Memory, at.at("memory"), "a number and M or G, such as 900M")
+		if m := memoryForm.FindStringSubmatch(f.Memory); m != nil {
+			n, err := strconv.ParseInt(m[1], 10, 32)
+			c.checked(err, at.at("memory"), "a number and M or G, such as 900M")
+			command.Memory = n << map[string]int{"M": 20, "G": 30}[m[2]]
+		}
+	}
+	return conditional(c, command, f.Conditions, at)
 }
 
-func conditional[T any](c *checker, item T, when, floor string, at place) entry[T] {
+func conditional[T any](c *checker, item T, f Conditions, at place) entry[T] {
 	e := entry[T]{item: item}
-	if when != "" {
+	if f.When != "" {
 		var err error
-		e.when, err = version.ParseConstraint(when)
+		e.when, err = version.ParseConstraint(f.When)
 		c.checked(err, at.at("when"), `for example ">=3.0, <4.0"`)
 	}
-	if floor != "" {
-		e.floor = c.floor(floor, at.at("floor"))
+	if f.Floor != "" {
+		e.floor = c.floor(f.Floor, at.at("floor"))
+	}
+	if f.Optimize != "" {
+		e.optimize = c.optimize(f.Optimize, at.at("optimize"))
 	}
 	return e
+}
+
+func (c *checker) optimize(s string, at place) Optimize {
+	o, err := ParseOptimize(s)
+	c.checked(err, at, "one of: none, pgo, pgo+lto")
+	return o
 }
 
 func (c *checker) floor(s string, at place) Floor {
@@ -158,7 +233,7 @@ func (c *checker) releases(list []versionFile, at place) map[string]release {
 	return out
 }
 
-func (c *checker) source(f sourceFile, at place, alternative bool) Source {
+func (c *checker) source(f SourceFields, at place, alternative bool) Source {
 	s := Source{File: f.File, Size: f.Size, URLs: f.URLs, Unsigned: f.Unsigned, Vouched: f.Vouched, Why: f.Why}
 	c.match(fileForm, f.File, at.at("file"), "a plain file name")
 	s.SHA256 = c.digest(f.SHA256, at.at("sha256"))
@@ -236,7 +311,7 @@ func (c *checker) profile(f profileFile, at place, stem string) *Profile {
 	c.given(f.Summary, at.at("summary"), "one line for mage status and doctor")
 	p := &Profile{Name: f.Name, Summary: f.Summary, Versions: f.Versions, Prefixes: f.Prefixes, Controls: f.Controls, Notes: f.Notes}
 	p.Floor = c.floor(f.Floor, at.at("floor"))
-	p.Optimize = c.oneOf(or(f.Optimize, "none"), at.at("optimize"), "none")
+	p.Optimize = c.optimize(or(f.Optimize, string(NoOptimize)), at.at("optimize"))
 	c.require(len(f.Versions) > 0, at.at("versions"), "name at least one component and its version", "versions is missing")
 	return p
 }

@@ -20,8 +20,11 @@ type component struct {
 	versions  map[string]release
 	configure []entry[Flag]
 	env       []entry[Var]
-	files     []entry[File]
+	files     []entry[[]File] // one entry may bring a folder of files
+	make      []entry[Flag]
 	build     []entry[Command]
+	train     []entry[Command]
+	pins      []entry[Pin]
 	install   []entry[Command]
 	checks    []entry[Check]
 }
@@ -34,17 +37,36 @@ type release struct {
 
 // entry is a list item with its conditions.
 type entry[T any] struct {
-	at    place
-	item  T
-	when  version.Constraint
-	floor Floor // "" for every floor
+	at       place
+	item     T
+	when     version.Constraint
+	floor    Floor    // "" for every floor
+	optimize Optimize // "" for every one
+}
+
+// variant is what a component is built for.
+type variant struct {
+	version  string
+	floor    Floor
+	optimize Optimize
+}
+
+// variants lists all that a version can be built for.
+func variants(v string) []variant {
+	var all []variant
+	for _, f := range []Floor{TLS12, TLS13} {
+		for _, o := range Optimizations {
+			all = append(all, variant{v, f, o})
+		}
+	}
+	return all
 }
 
 // chosen returns the items whose conditions hold.
-func chosen[T any](list []entry[T], v string, f Floor) []T {
+func chosen[T any](list []entry[T], v variant) []T {
 	var items []T
 	for _, e := range list {
-		if e.when.Allows(v) && (e.floor == "" || f.AtLeast(e.floor)) {
+		if e.when.Allows(v.version) && (e.floor == "" || v.floor.AtLeast(e.floor)) && v.optimize.AtLeast(e.optimize) {
 			items = append(items, e.item)
 		}
 	}
@@ -66,7 +88,10 @@ func (c component) over(top component) component {
 	c.configure = orList(top.configure, c.configure)
 	c.env = orList(top.env, c.env)
 	c.files = orList(top.files, c.files)
+	c.make = orList(top.make, c.make)
 	c.build = orList(top.build, c.build)
+	c.train = orList(top.train, c.train)
+	c.pins = orList(top.pins, c.pins)
 	c.install = orList(top.install, c.install)
 	c.checks = orList(top.checks, c.checks)
 	return c
@@ -92,17 +117,19 @@ func (c component) versionList() []string {
 	return slices.SortedFunc(maps.Keys(c.versions), version.Compare)
 }
 
-// recipe returns version v as it is built for floor f. The version exists.
-func (c component) recipe(v string, f Floor) *Recipe {
-	r := c.versions[v].Recipe
+// recipe returns the variant's recipe. The version exists.
+func (c component) recipe(v variant) *Recipe {
+	r := c.versions[v.version].Recipe
 	r.Name, r.Origin, r.Role = c.name, or(c.like, c.name), c.role
 	r.Summary, r.License, r.Homepage = c.summary, or(r.License, c.license), c.homepage
-	r.Needs = chosen(c.needs, v, f)
-	r.Configure = chosen(c.configure, v, f)
-	r.Env = chosen(c.env, v, f)
-	r.Files = chosen(c.files, v, f)
-	r.Build = chosen(c.build, v, f)
-	r.Install = chosen(c.install, v, f)
-	r.Checks = chosen(c.checks, v, f)
+	r.Needs = chosen(c.needs, v)
+	r.Configure = chosen(c.configure, v)
+	r.Env = chosen(c.env, v)
+	r.Files = slices.Concat(chosen(c.files, v)...)
+	r.Make = chosen(c.make, v)
+	r.Build = chosen(c.build, v)
+	r.Train, r.Pins = chosen(c.train, v), chosen(c.pins, v)
+	r.Install = chosen(c.install, v)
+	r.Checks = chosen(c.checks, v)
 	return &r
 }

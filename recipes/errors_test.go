@@ -84,6 +84,20 @@ var planted = []struct{ file, old, new, at, want string }{
 	{"thing", "[zlib]", "[zlib, openssl-weak]", "6:15", `need "openssl-weak" is not known`},
 	{"thing", "[zlib]", "zlib", "6:8", "sequence is expected"},
 	{"thing", "[zlib]", "[zlib, thing]", "6:15", "needs in a circle: thing -> thing"},
+	{"thing", "[zlib]", "[{component: zlob, optimize: pgo}]", "6:10", `need "zlob" is not known`},
+	{"thing", "[zlib]", "[{component: zlib, optimise: pgo}]", "6:27", `unknown field "optimise"`},
+	{"thing", "[zlib]", "[{optimize: pgo}]", "6:10", "component is missing"},
+	{"thing", "[zlib]", "[python-profile]", "6:9", `need "python-profile" is another's training`},
+	{"thing", `floor: "1.2"`, "optimize: lto", "24:15", `optimize "lto" is not known`},
+	{"thing", "content: |\n      jobs={jobs}", "from: nothing.txt", "31:11", "nothing.txt: no such file"},
+	{"thing", "content: |\n      jobs={jobs}", "from: nothing/", "31:11", `folder "nothing/" holds nothing`},
+	{"thing", "content: |", "from: thing.yaml\n    content: |", "32:14", "content beside from"},
+	{"thing", "content: |\n      jobs={jobs}", "from: ../thing.yaml", "31:11", "invalid"},
+	{"thing", `- run: [make, "-j{jobs}"]`, "- run: [make]\n    memory: 2 GB", "36:13", `memory "2 GB" is malformed`},
+	{"thing", "build:\n", "train: [{run: [make]}]\nbuild:\n", "34:8", "train is missing, or out of place"},
+	{"thing", "role: library", "role: training", "1:1", "role training without like"},
+	{"thing", "env:\n", "make:\n  - {arg: A=1}\nenv:\n", "26:6", "why is missing"},
+	{"thing", "env:\n", "make:\n  - {arg: A=1, why: x}\n  - {arg: A=1, why: y}\nenv:\n", "1:1", "argument A=1 is given twice"},
 	{"thing", `version: "1.10"`, "version: 1.10", "8:14", "not plain text"},
 	{"thing", `version: "1.10"`, `version: "v1"`, "8:14", `version "v1"`},
 	{"thing", "eol: 2030-01-31", "eol: 2030-02-31", "9:10", `eol "2030-02-31" is no date`},
@@ -133,8 +147,8 @@ var planted = []struct{ file, old, new, at, want string }{
 	{"thing", "checks: []", "checks: [", "38:9", "sequence end"},
 	{"thing", thing, "# nothing\n", "1:1", "the file is empty"},
 	{"thing", thing, "- name: thing\n", "1:1", "mapping is expected"},
-	{"thing", "role: library", "role: library\nlike: zlib", "3:7", "like without role control"},
-	{"thing", "role: library", "role: control", "1:1", "a control without like"},
+	{"thing", "role: library", "role: library\nlike: zlib", "3:7", "like with role library"},
+	{"thing", "role: library", "role: control", "1:1", "role control without like"},
 	{"thing", "role: library", "role: control\nlike: nothing", "3:7", "no such component"},
 	{"thing", "role: library", "role: control\nlike: zlib", "9:3", "versions beside like"},
 
@@ -232,7 +246,7 @@ func FuzzComponent(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := parseComponent("thing", "thing.yaml", data)
+		c, err := parseComponent(embedded, "thing", "thing.yaml", data)
 		if err != nil && !located.MatchString(err.Error()) {
 			t.Errorf("an error without line and column: %v", err)
 		}

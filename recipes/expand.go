@@ -10,8 +10,11 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
-// configureArg is the argument that stands for all configure flags.
-const configureArg = "{configure}"
+// The arguments that stand for all configure flags and for all make arguments.
+const (
+	configureArg = "{configure}"
+	makeArg      = "{make}"
+)
 
 var (
 	placeholder = regexp.MustCompile(`\{[a-z]+(:[a-z0-9][a-z0-9._+-]*)?\}`)
@@ -24,6 +27,7 @@ type Steps struct {
 	Env     []Var
 	Files   []File
 	Build   []Command
+	Train   []Command
 	Install []Command
 }
 
@@ -41,10 +45,13 @@ func (r *Recipe) Expand(vars map[string]string) (*Steps, error) {
 		s.Env = append(s.Env, Var{v.Name, x.text(v.Value), v.Why})
 	}
 	for _, f := range r.Files {
-		s.Files = append(s.Files, File{f.Path, x.text(f.Content), f.Why})
+		if !f.Literal {
+			f.Content = x.text(f.Content)
+		}
+		s.Files = append(s.Files, f)
 	}
-	s.Build = x.commands(r.Build, r.Configure)
-	s.Install = x.commands(r.Install, r.Configure)
+	x.lists = map[string][]Flag{configureArg: r.Configure, makeArg: r.Make}
+	s.Build, s.Train, s.Install = x.commands(r.Build), x.commands(r.Train), x.commands(r.Install)
 	if x.missing != "" {
 		return nil, fault.New(fault.Usage, "the package comment of recipes lists the placeholders", "expanding %s %s: no value for %s", r.Name, r.Version, x.missing)
 	}
@@ -53,7 +60,8 @@ func (r *Recipe) Expand(vars map[string]string) (*Steps, error) {
 
 type expansion struct {
 	vars    map[string]string
-	missing string // the first placeholder without a value
+	lists   map[string][]Flag // an argument -> those that it stands for
+	missing string            // the first placeholder without a value
 }
 
 func (x *expansion) text(s string) string {
@@ -67,20 +75,20 @@ func (x *expansion) text(s string) string {
 	})
 }
 
-func (x *expansion) commands(list []Command, flags []Flag) []Command {
+func (x *expansion) commands(list []Command) []Command {
 	var out []Command
 	for _, c := range list {
-		var argv Command
-		for _, arg := range c {
-			if arg != configureArg {
+		var argv []string
+		for _, arg := range c.Argv {
+			flags, isList := x.lists[arg]
+			if !isList {
 				argv = append(argv, x.text(arg))
-				continue
 			}
 			for _, f := range flags {
 				argv = append(argv, x.text(f.Arg))
 			}
 		}
-		out = append(out, argv)
+		out = append(out, Command{argv, c.Memory})
 	}
 	return out
 }

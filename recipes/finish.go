@@ -30,51 +30,66 @@ func (s *Set) finish() error {
 	return nil
 }
 
-// model gives a component with "like" its model's versions, sources and licence.
+// model gives a component with "like" its model's versions, sources and licence, and one that is trained also how the model is
+// configured: its counts fit only what is compiled alike.
 func (s *Set) model(name string) error {
 	c := s.components[name]
 	at := c.at.at("like")
-	if c.like == "" && c.role == Control {
-		return at.fail("name the component that the control is a weak copy of", "a control without like")
+	if c.like == "" && (c.role == Control || c.role == Training) {
+		return at.fail("name the component whose sources these are", "role %s without like", c.role)
 	}
 	if c.like == "" {
 		return nil
 	}
 	m, ok := s.components[c.like]
 	switch {
-	case c.role != Control:
-		return at.fail("only a component with \"role: control\" has a model", "like without role control")
-	case !ok || m.role == Control:
+	case c.role != Control && c.role != Training:
+		return at.fail("only a component of role control or training has a model", "like with role %s", c.role)
+	case !ok || m.like != "":
 		return at.fail("components: "+strings.Join(s.names(), ", "), "like %s: no such component to take after", c.like)
 	case len(c.versions) > 0:
 		return c.at.at("versions").fail("remove them: versions and sources are the model's", "versions beside like")
 	}
 	c.versions, c.license, c.homepage = m.versions, or(c.license, m.license), or(c.homepage, m.homepage)
+	if c.role == Training {
+		c.configure, c.env, c.files = orList(c.configure, m.configure), orList(c.env, m.env), slices.Concat(m.files, c.files)
+	}
 	s.components[name] = c
 	return nil
 }
 
 func (s *Set) complete(c component) error {
 	k := &checker{}
-	k.given(string(c.role), c.at.at("role"), "install, library or control")
+	k.given(string(c.role), c.at.at("role"), "install, library, control or training")
 	k.given(c.summary, c.at.at("summary"), "one line that says what it is")
 	k.given(c.license, c.at.at("license"), "an SPDX expression")
 	k.given(c.homepage, c.at.at("homepage"), "upstream's page")
 	k.require(len(c.versions) > 0, c.at.at("versions"), "list at least one version with its sources", "versions is missing")
-	k.require(len(c.install) > 0, c.at.at("install"), "list the commands that install into {dest}", "install is missing")
+	k.require(len(c.install) > 0 || c.role == Training, c.at.at("install"), "list the commands that install into {dest}", "install is missing")
+	k.require(len(c.pins) == 0 || c.role == Training, c.at.at("pins"), "only what a training gives can be pinned", "pins with role %s", c.role)
+	k.require(len(c.train) > 0 == (c.role == Training), c.at.at("train"), "a component of role training is trained, and no other", "train is missing, or out of place")
 	return k.err
 }
 
 func (s *Set) needsExist(c component) error {
 	for _, need := range c.needs {
-		if n, ok := s.components[need.item]; !ok || n.role == Control && c.role != Control {
+		n, ok := s.components[need.item]
+		if !ok || n.role == Control && c.role != Control {
 			return need.at.fail("components: "+strings.Join(s.names(), ", "), "need %q is not known", need.item)
+		}
+		if n.role == Training && n.like != c.name {
+			return need.at.fail("a profile fits only its model, "+n.like, "need %q is another's training", need.item)
 		}
 	}
 	return nil
 }
 
 func (s *Set) keysExist(c component) error {
+	for _, p := range c.pins {
+		if err := s.keyExists(p.item.Source, p.at); err != nil {
+			return err
+		}
+	}
 	if c.like != "" {
 		return nil // the model's sources
 	}
@@ -120,7 +135,7 @@ func (s *Set) acyclic(c component) error {
 	return walk([]string{c.name})
 }
 
-// resolvable looks at every text's placeholders, and at every version at both floors for names that are
+// resolvable looks at every text's placeholders, and at every version in every variant for names that are
 // given twice.
 func (s *Set) resolvable(c component) error {
 	var needs []string
@@ -134,19 +149,26 @@ func (s *Set) resolvable(c component) error {
 	for _, v := range c.env {
 		k.text(v.item.Value, v.at.at("value"), needs)
 	}
-	for _, f := range c.files {
-		k.text(f.item.Content, f.at.at("content"), needs)
+	for _, f := range c.make {
+		k.text(f.item.Arg, f.at.at("arg"), needs)
 	}
-	for _, e := range slices.Concat(c.build, c.install) {
-		for i, arg := range e.item {
-			if arg != configureArg {
+	for _, f := range c.files {
+		for _, one := range f.item {
+			if !one.Literal {
+				k.text(one.Content, f.at.at("content"), needs)
+			}
+		}
+	}
+	for _, e := range slices.Concat(c.build, c.train, c.install) {
+		for i, arg := range e.item.Argv {
+			if arg != configureArg && arg != makeArg {
 				k.text(arg, e.at.at("run", i), needs)
 			}
 		}
 	}
 	for _, v := range c.versionList() {
-		for _, f := range []Floor{TLS12, TLS13} {
-			k.checked(unique(c.recipe(v, f)), c.at, "give the two entries conditions that exclude each other")
+		for _, each := range variants(v) {
+			k.checked(unique(c.recipe(each)), c.at, "give the two entries conditions that exclude each other")
 		}
 	}
 	return k.err
@@ -170,6 +192,11 @@ func unique(r *Recipe) error {
 			return err
 		}
 	}
+	for _, f := range r.Make {
+		if err := see("argument", f.Arg); err != nil {
+			return err
+		}
+	}
 	for _, v := range r.Env {
 		if err := see("variable", v.Name); err != nil {
 			return err
@@ -180,7 +207,7 @@ func unique(r *Recipe) error {
 			return err
 		}
 	}
-	if len(r.Install) == 0 {
+	if len(r.Install) == 0 && r.Role != Training {
 		return fmt.Errorf("no install command for version %s", r.Version)
 	}
 	return nil

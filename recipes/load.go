@@ -12,7 +12,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
-//go:embed *.yaml profiles/*.yaml keys/*.asc
+//go:embed *.yaml profiles/*.yaml keys/*.asc training
 var embedded embed.FS
 
 // Set is everything that can be built: the embedded recipes with the overlays laid over them.
@@ -85,7 +85,7 @@ func (s *Set) read(l layer) error {
 	n := 0
 	for _, part := range []struct {
 		folder, suffix string
-		read           func(stem, name string, data []byte) error
+		read           func(l layer, stem, name string, data []byte) error
 	}{
 		{".", ".yaml", s.readComponent},
 		{"profiles", ".yaml", s.readProfile},
@@ -104,7 +104,7 @@ func (s *Set) read(l layer) error {
 }
 
 // each hands every file of a folder to read, in order of name, and counts them.
-func (l layer) each(folder, suffix string, read func(stem, name string, data []byte) error) (int, error) {
+func (l layer) each(folder, suffix string, read func(l layer, stem, name string, data []byte) error) (int, error) {
 	entries, err := fs.ReadDir(l, folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
@@ -126,7 +126,7 @@ func (l layer) each(folder, suffix string, read func(stem, name string, data []b
 		if err != nil {
 			return n, fault.New(fault.Usage, hintLayout, "reading %s: %w", name, err)
 		}
-		if err := read(stem, name, data); err != nil {
+		if err := read(l, stem, name, data); err != nil {
 			return n, err
 		}
 		n++
@@ -134,8 +134,8 @@ func (l layer) each(folder, suffix string, read func(stem, name string, data []b
 	return n, nil
 }
 
-func (s *Set) readComponent(stem, name string, data []byte) error {
-	c, err := parseComponent(stem, name, data)
+func (s *Set) readComponent(l layer, stem, name string, data []byte) error {
+	c, err := parseComponent(l, stem, name, data)
 	if err != nil {
 		return err
 	}
@@ -143,18 +143,18 @@ func (s *Set) readComponent(stem, name string, data []byte) error {
 	return nil
 }
 
-func parseComponent(stem, name string, data []byte) (component, error) {
+func parseComponent(l fs.FS, stem, name string, data []byte) (component, error) {
 	var f componentFile
 	doc, err := parse(name, data, &f)
 	if err != nil {
 		return component{}, err
 	}
-	c := &checker{}
+	c := &checker{fs: l}
 	out := c.component(f, doc.top(), stem)
 	return out, c.err
 }
 
-func (s *Set) readProfile(stem, name string, data []byte) error {
+func (s *Set) readProfile(_ layer, stem, name string, data []byte) error {
 	p, err := parseProfile(stem, name, data)
 	if err == nil {
 		s.profiles[stem] = p
@@ -173,7 +173,7 @@ func parseProfile(stem, name string, data []byte) (placed, error) {
 	return out, c.err
 }
 
-func (s *Set) readKey(stem, name string, data []byte) error {
+func (s *Set) readKey(_ layer, stem, name string, data []byte) error {
 	if !fingerprint.MatchString(stem) {
 		return fault.New(fault.Usage, "name the file <fingerprint of the primary key, 40 upper-case hexadecimal digits>.asc", "%s: the name is no fingerprint", name)
 	}

@@ -10,7 +10,7 @@
 //     fingerprint of a key in keys/, or says "signature: none", why (unsigned) and who vouches for the
 //     digest instead (vouched).
 //   - Every flag, variable and written file has a reason (why), which is data.
-//   - Every version of every component has been resolved at both floors when Load returns: needs exist and
+//   - Every version of every component has been resolved at both floors and all optimisations when Load returns: needs exist and
 //     have no cycle, every {placeholder} has a meaning.
 //
 // A component of an overlay is merged with the one of the same name: versions by number (the overlay's
@@ -18,17 +18,20 @@
 // Files in keys/ are named by the primary key's fingerprint; whoever verifies a signature compares it
 // with the key itself.
 //
-// Conditions on flags, variables, files and commands: "when" holds against the component's version,
-// "floor" is the lowest floor of a profile for which the entry is meant.
+// Conditions on needs, flags, variables, files and commands: "when" holds against the component's version,
+// "floor" is the lowest floor of a profile and "optimize" the least optimisation for which the entry is meant.
 //
 // Placeholders, in arguments, values and files alike: {jobs} compilers at once, {dest} the staging folder,
 // {src} the source folder, {prefix} the component's compiled-in prefix, {target} OpenSSL's name of the
 // platform, {triple} the compiler's, {version} the component's and {minor} its
 // first two numbers (3.13), and for each need {prefix:NAME} its compiled-in prefix and {dep:NAME} the
-// folder in which its installed tree lies. The argument {configure} stands for all configure flags.
+// folder in which its installed tree lies. The argument {configure} stands for all configure flags, {make} for
+// all make arguments.
 package recipes
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/internal/digest"
@@ -55,10 +58,37 @@ type Role string
 
 // The roles.
 const (
-	Install Role = "install" // it is installed under its own prefix
-	Library Role = "library" // it is linked statically into others and not installed
-	Control Role = "control" // a weak peer for the proof: built, never installed
+	Install  Role = "install"  // it is installed under its own prefix
+	Library  Role = "library"  // it is linked statically into others and not installed
+	Control  Role = "control"  // a weak peer for the proof: built, never installed
+	Training Role = "training" // its model compiled to count what it runs; only the counts are kept, for the model's own build
 )
+
+// Optimize is how far a component's compilation goes.
+type Optimize string
+
+// The optimisations, each with all that the one before it has.
+const (
+	NoOptimize Optimize = "none"
+	PGO        Optimize = "pgo"     // compiled with a profile of what runs often
+	PGOLTO     Optimize = "pgo+lto" // and optimised as a whole when it is linked
+)
+
+// Optimizations lists them, least first.
+var Optimizations = []Optimize{NoOptimize, PGO, PGOLTO}
+
+// ParseOptimize reads an optimisation's name.
+func ParseOptimize(s string) (Optimize, error) {
+	if !slices.Contains(Optimizations, Optimize(s)) {
+		return "", fmt.Errorf("optimize %q is not known", s)
+	}
+	return Optimize(s), nil
+}
+
+// AtLeast reports whether o goes as far as p.
+func (o Optimize) AtLeast(p Optimize) bool {
+	return slices.Index(Optimizations, o) >= slices.Index(Optimizations, p)
+}
 
 // Check names a property of an installed tree that the build step holds it against.
 type Check string
@@ -77,7 +107,7 @@ type Profile struct {
 	Versions map[string]string // component -> version
 	Prefixes map[string]string // installed component -> name of its folder below the base
 	Controls []string          // components of role control
-	Optimize string            // "none"
+	Optimize Optimize
 	Notes    string
 }
 
@@ -98,9 +128,29 @@ type Recipe struct {
 	Configure []Flag
 	Env       []Var
 	Files     []File
+	Make      []Flag // for the commands that have {make} among their arguments
 	Build     []Command
+	Train     []Command // run twice after Build; what the compiler counted must be equal, and is installed beside what Install does
+	Pins      []Pin     // what Train gives, by compiler
 	Install   []Command
 	Checks    []Check
+}
+
+// Pin is the result of a training as an archive, for one compiler: counts fit only what the same compiler makes.
+type Pin struct {
+	Compiler string // the first line of what cc --version prints
+	Source   Source
+}
+
+// Pinned returns the recipe that installs the pin for this compiler instead of training, or r itself when there is none.
+func (r *Recipe) Pinned(compiler string) *Recipe {
+	i := slices.IndexFunc(r.Pins, func(p Pin) bool { return p.Compiler == compiler })
+	if i < 0 {
+		return r
+	}
+	return &Recipe{Name: r.Name, Version: r.Version, Origin: r.Name, Role: r.Role, Summary: r.Summary, License: r.License, Homepage: r.Homepage, EOL: r.EOL, FIPS: r.FIPS,
+		Sources: []Source{r.Pins[i].Source},
+		Install: []Command{{Argv: []string{"mkdir", "-p", "{dest}{prefix}"}}, {Argv: []string{"cp", "-R", "./.", "{dest}{prefix}"}}}}
 }
 
 // Flag is one argument of a configure step and its reason.
@@ -110,10 +160,16 @@ type Flag struct{ Arg, Why string }
 type Var struct{ Name, Value, Why string }
 
 // File is written into the source tree before the first step; Path is relative to {src}.
-type File struct{ Path, Content, Why string }
+type File struct {
+	Path, Content, Why string
+	Literal            bool // Content comes from a file and has no placeholders
+}
 
 // Command is an argv; no shell reads it.
-type Command []string
+type Command struct {
+	Argv   []string
+	Memory int64 // bytes that it takes beyond what an ordinary compiler does; it waits for them while others run
+}
 
 // Source is one archive. Places are tried in order: URLs, then the apt mirror, then the Alternatives.
 type Source struct {

@@ -110,13 +110,20 @@ func print(t *testing.T, r *Recipe) string {
 		fmt.Fprintf(&b, "  env %s=%s\n", v.Name, v.Value)
 	}
 	for _, f := range steps.Files {
+		if f.Literal { // its content is a file of its own
+			fmt.Fprintf(&b, "  file %s\n", f.Path)
+			continue
+		}
 		fmt.Fprintf(&b, "  file %s\n    %s\n", f.Path, strings.ReplaceAll(strings.TrimSpace(f.Content), "\n", "\n    "))
 	}
 	for _, c := range steps.Build {
-		fmt.Fprintf(&b, "  build   %s\n", strings.Join(c, "\n            "))
+		fmt.Fprintf(&b, "  build   %s\n", strings.Join(c.Argv, "\n            "))
+	}
+	for _, c := range steps.Train {
+		fmt.Fprintf(&b, "  train   %s\n", strings.Join(c.Argv, " "))
 	}
 	for _, c := range steps.Install {
-		fmt.Fprintf(&b, "  install %s\n", strings.Join(c, " "))
+		fmt.Fprintf(&b, "  install %s\n", strings.Join(c.Argv, " "))
 	}
 	return b.String()
 }
@@ -191,7 +198,7 @@ func TestFloorFlags(t *testing.T) {
 			{TLS12, slices.Concat(any, at12), at13},
 			{TLS13, slices.Concat(any, at12, at13), nil},
 		} {
-			got := args(s.components["openssl"].recipe(v, c.floor))
+			got := args(s.components["openssl"].recipe(variant{v, c.floor, NoOptimize}))
 			for _, f := range c.with {
 				if !slices.Contains(got, f) {
 					t.Errorf("openssl %s at floor %s lacks %s", v, c.floor, f)
@@ -204,7 +211,7 @@ func TestFloorFlags(t *testing.T) {
 			}
 		}
 	}
-	four := args(&Recipe{Configure: chosen(s.components["openssl"].configure, "4.0.2", TLS12)})
+	four := args(&Recipe{Configure: chosen(s.components["openssl"].configure, variant{"4.0.2", TLS12, NoOptimize})})
 	if slices.ContainsFunc(four, func(f string) bool { return strings.HasSuffix(f, "-method") || f == "no-ssl3" }) || !slices.Contains(four, "no-tls1_1") {
 		t.Errorf("4.0 knows no -method switch and no SSLv3, but still TLS 1.1: %v", four)
 	}
@@ -243,7 +250,7 @@ func TestWeakDiffersOnlyInProtocols(t *testing.T) {
 func TestPythonReachesOnlyOurLibraries(t *testing.T) {
 	s := load(t)
 	for _, v := range s.Versions("python") {
-		r := s.components["python"].recipe(v, TLS12)
+		r := s.components["python"].recipe(variant{v, TLS12, NoOptimize})
 		steps, err := r.Expand(values(r))
 		if err != nil {
 			t.Fatal(err)
@@ -314,16 +321,17 @@ func TestExpand(t *testing.T) {
 		Name: "x", Version: "1.1.1w",
 		Configure: []Flag{{"--prefix={prefix}", "w"}, {"{target}", "w"}},
 		Env:       []Var{{"A", "{dep:zlib} {version} {minor} {Not} {}", "w"}},
-		Files:     []File{{"f", "x = {jobs}\n", "w"}},
-		Build:     []Command{{"./Configure", "{configure}", "-j{jobs}"}},
-		Install:   []Command{{"make", "DESTDIR={dest}"}},
+		Files:     []File{{"f", "x = {jobs}\n", "w", false}, {"l", "{jobs}", "w", true}},
+		Make:      []Flag{{"A=$@", "w"}},
+		Build:     []Command{{Argv: []string{"./Configure", "{configure}", "-j{jobs}"}}, {[]string{"make", "{make}"}, 1 << 20}},
+		Install:   []Command{{Argv: []string{"make", "DESTDIR={dest}"}}},
 	}
 	got, err := r.Expand(map[string]string{"prefix": "/p q", "target": "t", "dep:zlib": "/z", "jobs": "3", "dest": "{src}", "version": "no"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "&{[{A /z 1.1.1w 1.1 {Not} {} w}] [{f x = 3\n w}] [[./Configure --prefix=/p q t -j3]] [[make DESTDIR={src}]]}"
-	if s := fmt.Sprint(got); s != want || len(got.Build[0]) != 4 {
+	want := "&{[{A /z 1.1.1w 1.1 {Not} {} w}] [{f x = 3\n w false} {l {jobs} w true}] [{[./Configure --prefix=/p q t -j3] 0} {[make A=$@] 1048576}] [] [{[make DESTDIR={src}] 0}]}"
+	if s := fmt.Sprint(got); s != want || len(got.Build[0].Argv) != 4 {
 		t.Errorf("got  %s\nwant %s", s, want)
 	}
 	if _, err := r.Expand(map[string]string{"prefix": "/p"}); err == nil || !strings.Contains(err.Error(), "{dep:zlib}") || fault.HintOf(err) == "" {

@@ -51,11 +51,11 @@ func (s *Set) Resolve(p *Profile) ([]*Recipe, error) {
 		}
 		done[name] = true
 		c := s.components[name]
-		v := p.Versions[or(c.like, name)]
-		for _, need := range slices.Sorted(slices.Values(chosen(c.needs, v, p.Floor))) {
+		v := variant{p.Versions[or(c.like, name)], p.Floor, p.Optimize}
+		for _, need := range slices.Sorted(slices.Values(chosen(c.needs, v))) {
 			visit(need)
 		}
-		out = append(out, c.recipe(v, p.Floor))
+		out = append(out, c.recipe(v))
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Versions)) {
 		visit(name)
@@ -106,7 +106,7 @@ func (s *Set) checkProfile(p *Profile, at place) error {
 func (s *Set) checkChoice(p *Profile, name string, at place) error {
 	c, ok := s.components[name]
 	v, where := p.Versions[name], at.at("versions", name)
-	if !ok || c.role == Control {
+	if !ok || c.like != "" {
 		return where.fail("components: "+strings.Join(s.names(), ", "), "component %s is not known", name)
 	}
 	if _, ok := c.versions[v]; !ok {
@@ -124,7 +124,13 @@ func (s *Set) checkNeeds(p *Profile, c component, at place) error {
 	if !ok {
 		return at.fail("add "+model+" to the profile's versions", "%s is like %s, of which the profile has no version", c.name, model)
 	}
-	for _, need := range chosen(c.needs, v, p.Floor) {
+	for _, need := range chosen(c.needs, variant{v, p.Floor, p.Optimize}) {
+		if n := s.components[need]; n.role == Training {
+			if err := s.checkNeeds(p, n, at); err != nil {
+				return err
+			}
+			continue
+		}
 		if _, ok := p.Versions[need]; !ok && !slices.Contains(p.Controls, need) {
 			return at.fail("add "+need+" to the profile's versions, or controls", "%s %s needs %s, which the profile does not have", c.name, v, need)
 		}
@@ -136,7 +142,7 @@ func (s *Set) checkNeeds(p *Profile, c component, at place) error {
 func (s *Set) names() []string {
 	var out []string
 	for name, c := range s.components {
-		if c.role != Control {
+		if c.like == "" {
 			out = append(out, name)
 		}
 	}

@@ -1,4 +1,5 @@
-// Package bench times tlsfloor's builds against what people do by hand, on the same machine, with the same sources, in the same run.
+// Package bench times tlsfloor's builds, and the interpreter that they end in, against what people do by hand, on the same machine, with the
+// same sources, in the same run.
 //
 // Flows run in turn, round by round, so that a machine that gets slower does so for all of them; medians and spread are reported.
 // Nothing here is a test: no number makes anything fail.
@@ -7,6 +8,7 @@ package bench
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -46,7 +48,7 @@ func Measure(ctx context.Context, flows []Flow, rounds int, sink event.Sink) ([]
 			r, err := f.Do(ctx, round)
 			if err != nil {
 				sink.Emit(event.Event{Kind: event.Fail, Step: step, Text: "stopped", Seconds: time.Since(begun).Seconds()})
-				return nil, fmt.Errorf("%s: %w", f.Name, err)
+				return nil, fmt.Errorf("%s: %w", f.Name, errors.Join(ctx.Err(), err)) // a killed process says only that it was
 			}
 			sink.Emit(event.Event{Kind: event.Done, Step: step, Text: fmt.Sprintf("%.2f s", r.Wall), Seconds: time.Since(begun).Seconds()})
 			rows[i].Name = f.Name
@@ -58,10 +60,15 @@ func Measure(ctx context.Context, flows []Flow, rounds int, sink event.Sink) ([]
 
 // Median returns the median of what get says of the runs.
 func (r Row) Median(get func(Run) float64) float64 {
-	v := r.sorted(get)
+	return median(r.sorted(get))
+}
+
+// median is that of an even number's two middle values halfway between them.
+func median(v []float64) float64 {
 	if len(v) == 0 {
 		return math.NaN()
 	}
+	v = slices.Sorted(slices.Values(v))
 	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 

@@ -2,13 +2,13 @@ package bench
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -50,25 +50,27 @@ func (b Builds) Cold() []Flow {
 	return []Flow{
 		{"the guide's serial flow", func(ctx context.Context, _ int) (Run, error) { return b.guide(ctx, "") }},
 		{fmt.Sprintf("the same with make -j%d", b.Jobs), func(ctx context.Context, _ int) (Run, error) { return b.guide(ctx, "-j"+strconv.Itoa(b.Jobs)) }},
-		{"tlsfloor", func(ctx context.Context, _ int) (Run, error) {
-			if err := os.RemoveAll(b.store()); err != nil {
+		{"tlsfloor's build of the same", func(ctx context.Context, _ int) (Run, error) {
+			b := b.plain()
+			if err := errors.Join(os.RemoveAll(b.Work), os.Mkdir(b.Work, 0o755)); err != nil {
 				return Run{}, err
 			}
 			return b.tlsfloor(ctx, "build/python", 9, "-profile="+b.Plain, "-recipes="+b.Overlay) // 9: without controls nothing is proved
 		}},
+		{"tlsfloor's default profile, all of it", func(ctx context.Context, _ int) (Run, error) {
+			if err := errors.Join(os.RemoveAll(b.store()), os.RemoveAll(b.root())); err != nil {
+				return Run{}, err
+			}
+			return b.tlsfloor(ctx, "", 0)
+		}},
 	}
 }
 
-// Once returns the flows after a cold build that can be timed once, as the store has their results afterwards: first the default
-// profile's weak peers and its proof, then a patched Python.
+// Once returns the flow after a cold build that can be timed once, as the store has its result afterwards.
 func (b Builds) Once() []Flow {
 	return []Flow{
-		{"the weak peers, installation and proof", func(ctx context.Context, _ int) (Run, error) { return b.tlsfloor(ctx, "", 0) }},
 		{"one file of Python patched", func(ctx context.Context, _ int) (Run, error) {
-			if err := os.RemoveAll(b.root()); err != nil { // there the prefixes are the default profile's
-				return Run{}, err
-			}
-			return b.tlsfloor(ctx, "build/python", 9, "-profile="+b.Plain, "-recipes="+b.Overlay+","+b.Patched)
+			return b.plain().tlsfloor(ctx, "build/python", 9, "-profile="+b.Plain, "-recipes="+b.Overlay+","+b.Patched)
 		}},
 	}
 }
@@ -84,6 +86,12 @@ func (b Builds) Often() []Flow {
 			return b.tlsfloor(ctx, "install", 0)
 		}},
 	}
+}
+
+// plain has a store and a root of its own: the default profile's results are not Plain's.
+func (b Builds) plain() Builds {
+	b.Work = filepath.Join(b.Work, "plain")
+	return b
 }
 
 func (b Builds) store() string { return filepath.Join(b.Work, "store") }
@@ -102,8 +110,7 @@ func (b Builds) guide(ctx context.Context, flag string) (Run, error) {
 
 // timed runs cmd, all output to a log, and holds its exit status against want.
 func (b Builds) timed(cmd *exec.Cmd, want int) (Run, error) {
-	path := filepath.Join(b.Work, "log")
-	log, err := os.Create(path)
+	log, err := os.Create(filepath.Join(b.Work, "log"))
 	if err != nil {
 		return Run{}, err
 	}
@@ -116,45 +123,37 @@ func (b Builds) timed(cmd *exec.Cmd, want int) (Run, error) {
 	err = cmd.Run()
 	wall := time.Since(begun).Seconds()
 	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != want {
-		return Run{}, fmt.Errorf("exit status %v, want %d; its output is %s: %w", cmd.ProcessState, want, path, err)
+		if err == nil {
+			err = errors.New("exit status 0")
+		}
+		said, _ := os.ReadFile(log.Name()) // the folder may not outlive the benchmark
+		return Run{}, fmt.Errorf("%s, which should end with exit status %d: %w\n%s", filepath.Base(cmd.Path), want, err, lastLines(said, 10))
 	}
 	usage := cmd.ProcessState
 	return Run{Wall: wall, CPU: (usage.UserTime() + usage.SystemTime()).Seconds()}, nil
 }
 
+func lastLines(text []byte, n int) string {
+	lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
 // tlsfloor runs a build. With a step, the time is that from the start to the step's end.
 func (b Builds) tlsfloor(ctx context.Context, step string, want int, flags ...string) (Run, error) {
-	trace := filepath.Join(b.Work, "trace.json")
-	args := append([]string{"build", "-quiet", "-offline", "-store=" + b.store(), "-root=" + b.root(), "-mirror=" + b.Sources, "-trace=" + trace, "-jobs=" + strconv.Itoa(b.Jobs)}, flags...)
+	args := append([]string{"build", "-quiet", "-offline", "-store=" + b.store(), "-root=" + b.root(), "-mirror=" + b.Sources, "-trace=" + b.traceFile(), "-jobs=" + strconv.Itoa(b.Jobs)}, flags...)
 	r, err := b.timed(exec.CommandContext(ctx, b.Program, args...), want)
 	if err != nil {
 		return r, err
 	}
-	var t struct {
-		TraceEvents []struct {
-			Name    string
-			Ts, Dur float64
-		}
-		OtherData struct {
-			Peak int64 `json:"peak_bytes"`
-		}
-	}
-	text, err := os.ReadFile(trace)
-	if err == nil {
-		err = json.Unmarshal(text, &t)
-	}
+	t, err := b.readTrace()
 	if err != nil {
 		return r, err
 	}
-	r.Memory = t.OtherData.Peak
+	r.Memory = t.Other.Peak
 	if step == "" {
 		return r, nil
 	}
-	for _, e := range t.TraceEvents {
-		if e.Name == step {
-			r.Wall = (e.Ts + e.Dur) / 1e6
-			return r, nil
-		}
-	}
-	return r, fmt.Errorf("the trace %s has no step %s", trace, step)
+	e, err := t.step(step)
+	r.Wall = e.end() / 1e6
+	return r, err
 }

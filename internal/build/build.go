@@ -33,6 +33,10 @@ type Builder struct {
 	Host  sandbox.Host // where the host's tools are
 	Jobs  int          // compilers at the same time
 	Sink  event.Sink
+
+	// Vary, if any, changes the world of every command. It is for showing that Outputs do not follow such changes: its records are in
+	// a store that nobody else reads.
+	Vary func(*sandbox.Spec)
 }
 
 // Result is what a walk came to.
@@ -104,10 +108,11 @@ func (b *Builder) present(r *recipes.Recipe) map[string]digest.Digest {
 // run is one walk.
 type run struct {
 	*Builder
-	plan *plan.Plan
-	jobs *jobServer
-	ways map[string]float64       // component -> seconds from its beginning to the end of the build, by the last records
-	done map[string]chan struct{} // closed when a component's Output is known
+	plan   *plan.Plan
+	jobs   *jobServer
+	memory *gate
+	ways   map[string]float64       // component -> seconds from its beginning to the end of the build, by the last records
+	done   map[string]chan struct{} // closed when a component's Output is known
 
 	mu      sync.Mutex
 	fetched map[digest.Digest]*fetching // by the pin, as two components may name their files alike
@@ -122,7 +127,7 @@ func (b *Builder) Run(ctx context.Context, p *plan.Plan) (Result, error) {
 		return Result{}, err
 	}
 	defer jobs.close()
-	r := &run{Builder: b, plan: p, jobs: jobs, ways: b.ways(p), done: map[string]chan struct{}{}, fetched: map[digest.Digest]*fetching{},
+	r := &run{Builder: b, plan: p, jobs: jobs, memory: &gate{available: AvailableMemory}, ways: b.ways(p), done: map[string]chan struct{}{}, fetched: map[digest.Digest]*fetching{},
 		outputs: map[string]digest.Digest{}, result: Result{Records: map[string]store.Record{}}}
 	survey := b.Survey(p)
 	for _, st := range survey {

@@ -60,7 +60,25 @@ func (j *job) spec(argv, env []string) sandbox.Spec {
 			s.Mounts = append(s.Mounts, sandbox.Mount{From: filepath.Join(j.work, "needs", need), To: j.step.Needs[need]})
 		}
 	}
+	if j.Vary != nil {
+		j.Vary(&s)
+	}
 	return s
+}
+
+// commands runs a step's commands one after the other.
+func (j *job) commands(ctx context.Context, list []recipes.Command, env []string) error {
+	for _, c := range list {
+		if err := j.memory.enter(ctx, c.Memory, func() { j.Sink.Note(j.step.Name + ": waiting for memory, until another step is done") }); err != nil {
+			return err
+		}
+		err := j.command(ctx, c.Argv, env)
+		j.memory.leave()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // command runs one command of the step. When it fails, the work folder is kept with what a person needs to look into it.

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -184,10 +183,14 @@ func (j *job) build(ctx context.Context) (output, log digest.Digest, err error) 
 	}
 	defer j.jobs.release()
 	env := j.env(steps)
-	for _, argv := range slices.Concat(steps.Build, steps.Install) {
-		if err := j.command(ctx, argv, env); err != nil {
-			return output, log, err
-		}
+	if err := j.commands(ctx, steps.Build, env); err != nil {
+		return output, log, err
+	}
+	if err := j.train(ctx, steps.Train, env); err != nil {
+		return output, log, err
+	}
+	if err := j.commands(ctx, steps.Install, env); err != nil {
+		return output, log, err
 	}
 	tree, err := j.installed()
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -16,20 +17,55 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/internal/bench"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
-	"github.com/tlsfloor/tlsfloor/internal/sandbox"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 	"github.com/tlsfloor/tlsfloor/internal/ui"
+	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
-// Bench times builds against the guide's flow.
+// Bench times builds and interpreters against what people make by hand.
 func Bench(ctx context.Context, f Flags) error { return run(ctx, f, (*command).bench) }
 
+// The page is always the whole of the data; each suite measures its own part of it.
+const (
+	benchPage = "docs/benchmarks.md"
+	benchData = "docs/benchmarks.json"
+)
+
+// benchmarks are the data of all suites.
+type benchmarks struct {
+	Build  *buildNumbers  `json:"build,omitempty"`
+	Python *pythonNumbers `json:"python,omitempty"`
+}
+
+// measured says where and when.
+type measured struct {
+	Machine string `json:"machine"`
+	Cores   int    `json:"cores"`
+	Date    string `json:"date"`
+}
+
+type buildNumbers struct {
+	measured
+	Cold []bench.Row `json:"cold"`
+	Warm []bench.Row `json:"warm"`
+}
+
+var suites = map[string]func(c *command, ctx context.Context, work string, all *benchmarks) error{
+	"build":  (*command).benchBuild,
+	"python": (*command).benchPython,
+}
+
 func (c *command) bench(ctx context.Context) error {
-	if c.Suite != "build" {
-		return fault.New(fault.Usage, "the one suite is build", "-suite=%s: unknown", c.Suite)
+	suite := suites[c.Suite]
+	if suite == nil {
+		return fault.New(fault.Usage, "one of: "+strings.Join(slices.Sorted(maps.Keys(suites)), ", "), "-suite=%s: unknown value", c.Suite)
 	}
 	if !exists("go.mod") || !exists("magefile.go") || c.Rounds < 1 {
 		return fault.New(fault.Usage, "run it in a checkout of tlsfloor, with -rounds of at least 1", "bench: this folder holds no source of tlsfloor, or -rounds=%d", c.Rounds)
+	}
+	all, err := readBenchmarks()
+	if err != nil {
+		return err
 	}
 	if _, err := c.equip(ctx); err != nil {
 		return err
@@ -39,7 +75,16 @@ func (c *command) bench(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	b, err := c.benchBuilds(ctx, work)
+	return suite(c, ctx, work, &all)
+}
+
+// benchBuild times whole builds.
+func (c *command) benchBuild(ctx context.Context, work string, all *benchmarks) error {
+	ch, err := c.choose(ctx)
+	if err != nil {
+		return err
+	}
+	b, err := c.benchBuilds(ctx, ch, work, recipes.NoOptimize) // as the guide's
 	if err != nil {
 		return err
 	}
@@ -47,28 +92,23 @@ func (c *command) bench(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// What has run once is in the store: the controls and the patched file are timed once, the rest often, as it takes no time.
-	once, often := b.Once(), b.Often()
-	var warm []bench.Row
-	for _, part := range []struct {
-		flows  []bench.Flow
-		rounds int
-	}{{once[:1], 1}, {often, max(c.Rounds, 5)}, {once[1:], 1}} {
-		var rows []bench.Row
-		if rows, err = bench.Measure(ctx, part.flows, part.rounds, c.sink); err != nil {
-			break // what took an hour to measure is written all the same
-		}
-		warm = append(warm, rows...)
+	// What has run once is in the store: the patched file is timed once, the rest often, as it takes no time.
+	warm, err := bench.Measure(ctx, b.Often(), max(c.Rounds, 5), c.sink)
+	if err == nil {
+		var once []bench.Row
+		once, err = bench.Measure(ctx, b.Once(), 1, c.sink)
+		warm = append(warm, once...)
 	}
-	return errors.Join(err, c.writeBench(ctx, cold, warm))
+	all.Build = &buildNumbers{circumstances(ctx), cold, warm}
+	return errors.Join(err, c.writeBench(*all)) // what took an hour to measure is written all the same
+}
+
+func circumstances(ctx context.Context) measured {
+	return measured{machine(ctx), runtime.NumCPU(), time.Now().UTC().Format(time.DateOnly)}
 }
 
 // benchBuilds prepares the program, the sources and the overlays.
-func (c *command) benchBuilds(ctx context.Context, work string) (bench.Builds, error) {
-	ch, err := c.choose()
-	if err != nil {
-		return bench.Builds{}, err
-	}
+func (c *command) benchBuilds(ctx context.Context, ch *chosen, work string, optimize recipes.Optimize) (bench.Builds, error) {
 	b := bench.Builds{Program: filepath.Join(work, "tlsfloor"), Work: work, Sources: filepath.Join(work, "sources"),
 		Plain: "bench", Overlay: filepath.Join(work, "overlay"), Patched: filepath.Join(work, "patched"), Jobs: c.Jobs}
 	if out, err := exec.CommandContext(ctx, "go", "tool", "mage", "-compile", b.Program).CombinedOutput(); err != nil {
@@ -77,21 +117,26 @@ func (c *command) benchBuilds(ctx context.Context, work string) (bench.Builds, e
 	if err := c.benchSources(ctx, ch, &b); err != nil {
 		return b, err
 	}
-	var profile strings.Builder
-	fmt.Fprintf(&profile, "name: %s\nsummary: %s without controls\nfloor: %q\nversions:\n", b.Plain, ch.profile.Name, ch.profile.Floor)
-	for _, name := range slices.Sorted(maps.Keys(ch.profile.Versions)) {
-		fmt.Fprintf(&profile, "  %s: %s\n", name, ch.profile.Versions[name])
-	}
-	profile.WriteString("prefixes:\n")
-	for _, name := range slices.Sorted(maps.Keys(ch.profile.Prefixes)) {
-		fmt.Fprintf(&profile, "  %s: %s\n", name, ch.profile.Prefixes[name])
-	}
-	profile.WriteString("controls: []\n")
 	patch := filepath.Join(b.Patched, "patches", "python", ch.profile.Versions["python"])
 	return b, errors.Join(
 		os.MkdirAll(filepath.Join(b.Overlay, "profiles"), 0o755), os.MkdirAll(patch, 0o755),
-		os.WriteFile(filepath.Join(b.Overlay, "profiles", b.Plain+".yaml"), []byte(profile.String()), 0o644),
+		os.WriteFile(filepath.Join(b.Overlay, "profiles", b.Plain+".yaml"), []byte(benchProfile(ch.profile, b.Plain, optimize)), 0o644),
 		os.WriteFile(filepath.Join(patch, "9000-bench.patch"), []byte(benchPatch), 0o644))
+}
+
+// benchProfile is p without controls.
+func benchProfile(p *recipes.Profile, name string, optimize recipes.Optimize) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "name: %s\nsummary: %s without controls\nfloor: %q\noptimize: %s\nversions:\n", name, p.Name, p.Floor, optimize)
+	for _, component := range slices.Sorted(maps.Keys(p.Versions)) {
+		fmt.Fprintf(&b, "  %s: %s\n", component, p.Versions[component])
+	}
+	b.WriteString("prefixes:\n")
+	for _, component := range slices.Sorted(maps.Keys(p.Prefixes)) {
+		fmt.Fprintf(&b, "  %s: %s\n", component, p.Prefixes[component])
+	}
+	b.WriteString("controls: []\n")
+	return b.String()
 }
 
 // benchPatch adds a line to a file of the standard library.
@@ -133,21 +178,62 @@ func (c *command) benchSources(ctx context.Context, ch *chosen, b *bench.Builds)
 	return nil
 }
 
-func (c *command) writeBench(ctx context.Context, cold, warm []bench.Row) error {
-	var page strings.Builder
-	page.WriteString("# Benchmarks\n\nWritten by `go tool mage bench -suite=build`: flows in turn, the same sources, the same machine.\n\n")
-	fmt.Fprintf(&page, "Machine: %s. Time: %s.\n\n", machine(ctx), time.Now().UTC().Format(time.DateOnly))
-	page.WriteString("## A cold build of OpenSSL and Python\n\nFrom the packed sources to the installed trees, without PGO. tlsfloor builds zlib beside them; its weak peers for the proof are counted below.\n\n")
-	page.WriteString(bench.Table(cold, cold[0].Name, runtime.NumCPU()))
-	page.WriteString("\n## With results in the store\n\n")
-	page.WriteString(bench.Table(warm, "", runtime.NumCPU()))
-	fmt.Fprintf(&page, "\ntlsfloor itself took at most %s of memory.\n", ui.Bytes(bench.PeakMemory(slices.Concat(cold, warm))))
-	data, err := json.MarshalIndent(map[string]any{"machine": machine(ctx), "cold": cold, "warm": warm}, "", " ")
+// readBenchmarks reads what earlier runs measured. What it does not know is an error, as it would be lost.
+func readBenchmarks() (all benchmarks, err error) {
+	f, err := os.Open(benchData)
+	if errors.Is(err, fs.ErrNotExist) {
+		return all, nil
+	}
+	if err != nil {
+		return all, err
+	}
+	defer f.Close()
+	d := json.NewDecoder(f)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&all); err != nil {
+		return all, fault.New(fault.Failed, "mend the file, or move it away to begin anew", "reading %s: %w", benchData, err)
+	}
+	return all, nil
+}
+
+func (c *command) writeBench(all benchmarks) error {
+	data, err := json.MarshalIndent(all, "", " ")
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(c.out, page.String())
-	return errors.Join(os.WriteFile("docs/benchmarks.md", []byte(page.String()), 0o644), os.WriteFile("docs/benchmarks.json", append(data, '\n'), 0o644))
+	page := all.page()
+	fmt.Fprint(c.out, page)
+	return errors.Join(os.WriteFile(benchPage, []byte(page), 0o644), os.WriteFile(benchData, append(data, '\n'), 0o644))
+}
+
+func (all benchmarks) page() string {
+	var b strings.Builder
+	b.WriteString("# Benchmarks\n\nWritten by `go tool mage bench`: each suite, `-suite=build` and `-suite=python`, measures its own part anew.\n" +
+		"What is compared has run in turn, from the same sources, on the same machine.\n")
+	if all.Build != nil {
+		all.Build.write(&b)
+	}
+	if all.Python != nil {
+		all.Python.write(&b)
+	}
+	return b.String()
+}
+
+func (m measured) write(b *strings.Builder) {
+	fmt.Fprintf(b, "Machine: %s. Date: %s.\n", m.Machine, m.Date)
+}
+
+func (n buildNumbers) write(b *strings.Builder) {
+	b.WriteString("\n## Builds\n\n")
+	n.measured.write(b)
+	b.WriteString("\n### A cold build of OpenSSL and Python\n\nFrom the packed sources to the installed trees, like the guide's without PGO and LTO; tlsfloor builds zlib beside them.\n" +
+		"All of the default profile is what `build` does: optimised as the profile says, with the weak peers, installation and proof.\n\n")
+	if len(n.Cold) > 0 {
+		b.WriteString(bench.Table(n.Cold, n.Cold[0].Name, n.Cores))
+	}
+	b.WriteString("\n### With results in the store\n\n")
+	b.WriteString(bench.Table(n.Warm, "", n.Cores))
+	fmt.Fprintf(b, "\ntlsfloor itself took at most %s of memory.\n", ui.Bytes(bench.PeakMemory(slices.Concat(n.Cold, n.Warm))))
 }
 
 // machine describes the host in a line.
@@ -161,10 +247,5 @@ func machine(ctx context.Context) string {
 			}
 		}
 	}
-	cc := "?"
-	found, _ := sandbox.Host{}.Tools(ctx, []sandbox.Need{"cc"})
-	if len(found) > 0 {
-		cc = found[0].Version
-	}
-	return fmt.Sprintf("%d cores of %s, %s", runtime.NumCPU(), cpu, cc)
+	return fmt.Sprintf("%d cores of %s, %s", runtime.NumCPU(), cpu, compiler(ctx))
 }

@@ -23,7 +23,7 @@ func Build(ctx context.Context, f Flags) error {
 
 // build is the whole of `mage build`: the house's flow in seven lines.
 func (c *command) build(ctx context.Context) error {
-	ch, err := c.choose()
+	ch, err := c.choose(ctx)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tlsfloor/tlsfloor/internal/build"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
 	"github.com/tlsfloor/tlsfloor/internal/ui"
 	"github.com/tlsfloor/tlsfloor/recipes"
@@ -43,7 +44,7 @@ type componentHealth struct {
 }
 
 func (c *command) doctor(ctx context.Context) error {
-	ch, err := c.choose()
+	ch, err := c.choose(ctx)
 	if err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func (c *command) examine(ctx context.Context, ch *chosen) (h health, lack error
 			h.DiskFree[dir] = free
 		}
 	}
-	h.Memory, _ = freeMemory()
+	h.Memory = build.AvailableMemory()
 	if err := ch.site.Ready(false); err != nil {
 		h.Prefix = err.Error()
 	}

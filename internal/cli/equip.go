@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tlsfloor/tlsfloor/internal/build"
 	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
@@ -121,7 +122,7 @@ func roomFor(store, base string, work int64, sink event.Sink) error {
 				"disk: %s has %s free, and this build needs about %s", d.dir, ui.Bytes(free), ui.Bytes(d.bytes))
 		}
 	}
-	if free, err := freeMemory(); err == nil && free < buildMemory {
+	if free := build.AvailableMemory(); free >= 0 && free < buildMemory {
 		sink.Warn(fmt.Sprintf("%s of memory are free, and compiling may need %s: with -jobs=1 it needs least", ui.Bytes(free), ui.Bytes(buildMemory)))
 	}
 	return nil
@@ -154,19 +155,4 @@ func freeBytes(dir string) (int64, error) {
 		}
 		dir = filepath.Dir(dir)
 	}
-}
-
-// freeMemory reads MemAvailable of proc(5), in bytes.
-func freeMemory() (int64, error) {
-	b, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(b)) {
-		var kib int64
-		if n, _ := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); n == 1 {
-			return kib << 10, nil
-		}
-	}
-	return 0, fmt.Errorf("/proc/meminfo: no MemAvailable")
 }

@@ -22,7 +22,7 @@ type fetched struct {
 }
 
 func (c *command) fetch(ctx context.Context) error {
-	ch, err := c.choose()
+	ch, err := c.choose(ctx)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ type Flags struct {
 	Recipes  *string        // comma-separated overlay folders
 	Store    *string        // folder of the store
 	Sandbox  *string        // auto, require or none
+	Optimize *string        // none, pgo or pgo+lto
 	Deps     *string        // install or check: what to do about missing host tools
 	Offline  *bool          // use no network
 	JSON     *bool          // events and results as JSON
@@ -42,19 +43,24 @@ type Flags struct {
 	MaxSize  *string        // store:gc: bytes to keep, such as 20GB
 	Yes      *bool          // store:gc: really remove
 	Trace    *string        // build: file for a trace of what ran when
-	Suite    *string        // bench: build
+	Suite    *string        // bench: build or python
 	Rounds   *int           // bench: how often each flow runs
 	Step     *string        // enter: the failed step
+	Vary     *string        // rebuild: the variations
+	Each     *bool          // rebuild: one rebuild for each of them
+	Against  *string        // rebuild: somebody else's index.json or tarball
+	Report   *string        // rebuild: folder for the report
+	Claim    *string        // rebuild: index.json to write the digests to
 }
 
 // options are the flags resolved.
 type options struct {
-	Profile, Prefix, Root, Store, Sandbox, Deps, Explain, Why, Check, Step, MaxSize, Trace, Suite string
-	Mirror, Recipes                                                                               []string
-	Jobs, To, Keep, Rounds                                                                        int
-	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes                                         bool
-	Timeout                                                                                       time.Duration
-	ProfileGiven                                                                                  bool
+	Profile, Prefix, Root, Store, Sandbox, Optimize, Deps, Explain, Why, Check, Step, MaxSize, Trace, Suite, Vary, Against, Report, Claim string
+	Mirror, Recipes                                                                                                                       []string
+	Jobs, To, Keep, Rounds                                                                                                                int
+	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each                                                                           bool
+	Timeout                                                                                                                               time.Duration
+	ProfileGiven                                                                                                                          bool
 }
 
 // resolve fills flags that were not given from the environment and from the defaults.
@@ -64,8 +70,9 @@ func (f Flags) resolve() (options, error) {
 	}
 	o := options{
 		Profile: or(f.Profile, defaultProfile), ProfileGiven: f.Profile != nil, Prefix: or(f.Prefix, "/opt"), Root: or(f.Root, ""), Store: or(f.Store, defaultStore()),
-		Sandbox: or(f.Sandbox, "auto"), Deps: or(f.Deps, "install"), Explain: or(f.Explain, ""), Why: or(f.Why, ""), Check: or(f.Check, "index"),
+		Sandbox: or(f.Sandbox, "auto"), Optimize: or(f.Optimize, ""), Deps: or(f.Deps, "install"), Explain: or(f.Explain, ""), Why: or(f.Why, ""), Check: or(f.Check, "index"),
 		Step: or(f.Step, ""), MaxSize: or(f.MaxSize, ""), Trace: or(f.Trace, ""), Keep: or(f.Keep, 0), Suite: or(f.Suite, "build"), Rounds: or(f.Rounds, 3), Yes: or(f.Yes, false),
+		Vary: or(f.Vary, "all"), Each: or(f.Each, false), Against: or(f.Against, ""), Report: or(f.Report, ""), Claim: or(f.Claim, ""),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),

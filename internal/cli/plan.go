@@ -28,7 +28,7 @@ type planned struct {
 }
 
 func (c *command) plan(ctx context.Context) error {
-	ch, err := c.choose()
+	ch, err := c.choose(ctx)
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ func TestReal(t *testing.T) {
 	t.Run("missing link", r.missingLink)
 	t.Run("judge", r.judge)
 	t.Run("by hand", r.byHand)
+	t.Run("rebuild", r.rebuild)
 	if os.Getenv("TLSFLOOR_TEST") == "long" {
 		t.Run("killed", r.killed)
 		for _, profile := range []string{"lts-3.0", "legacy"} {
@@ -167,6 +168,18 @@ func (r *real) missingLink(t *testing.T) {
 	r.tlsfloor(t, "build")
 	if _, err := os.Stat(link + "/bin/python3"); err != nil {
 		t.Errorf("the link was not put back: %v", err)
+	}
+}
+
+// rebuild builds everything once more under all variations together.
+func (r *real) rebuild(t *testing.T) {
+	cmd := exec.Command(program, "rebuild", "-store="+r.store, "-report="+t.TempDir())
+	cmd.Env = append(os.Environ(), "TLSFLOOR_MIRROR="+os.Getenv("TLSFLOOR_TEST_MIRROR"))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	t.Log("\n" + string(out))
+	if err != nil || !regexp.MustCompile(`(?m)^reproducible: \d{3,} files of 4 components are equal under \d\d variations`).Match(out) {
+		t.Errorf("rebuilding: %v", err)
 	}
 }
 

@@ -157,7 +157,7 @@ func tiny(ts *testscript.TestScript, _ bool, args []string) {
 			i = len(files)
 			files = append(files, [2]string{name})
 		}
-		files[i][1] = text + "\n"
+		files[i][1] = strings.ReplaceAll(text, `\n`, "\n") + "\n"
 	}
 	b := tarball(ts, files)
 	site(ts, map[string]string{

@@ -101,7 +101,7 @@ func (c *command) printStatus(s sited) {
 func Rollback(ctx context.Context, f Flags) error { return run(ctx, f, (*command).rollback) }
 
 func (c *command) rollback(ctx context.Context) error {
-	ch, err := c.choose()
+	ch, err := c.choose(ctx)
 	if err != nil {
 		return err
 	}

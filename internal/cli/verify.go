@@ -15,7 +15,7 @@ func Verify(ctx context.Context, f Flags) error {
 }
 
 func (c *command) verify(ctx context.Context) error {
-	ch, err := c.choose()
+	ch, err := c.choose(ctx)
 	if err != nil {
 		return err
 	}

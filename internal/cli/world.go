@@ -34,7 +34,7 @@ type chosen struct {
 }
 
 // choose loads the recipes and resolves the profile.
-func (c *command) choose() (*chosen, error) {
+func (c *command) choose(ctx context.Context) (*chosen, error) {
 	for _, dir := range c.Recipes {
 		if err := store.Owned(dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // root runs what stands there
 			return nil, fmt.Errorf("recipes: %w", err)
@@ -48,11 +48,35 @@ func (c *command) choose() (*chosen, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Optimize != "" {
+		if p.Optimize, err = recipes.ParseOptimize(c.Optimize); err != nil {
+			return nil, fault.New(fault.Usage, "one of: none, pgo, pgo+lto", "-optimize=%s: unknown value", c.Optimize)
+		}
+	}
 	all, err := set.Resolve(p)
 	if err != nil {
 		return nil, err
 	}
+	pin(ctx, all)
 	return &chosen{set, p, all, artifacts.Site{Root: c.Root, Base: c.Prefix, Profile: p.Name, Prefixes: p.Prefixes}}, nil
+}
+
+// pin puts pinned profiles in the place of trainings, where there are any for the host's compiler.
+func pin(ctx context.Context, all []*recipes.Recipe) {
+	for i, r := range all {
+		if len(r.Pins) > 0 {
+			all[i] = r.Pinned(compiler(ctx))
+		}
+	}
+}
+
+// compiler is the first line of what the host's compiler says about itself; empty without one.
+func compiler(ctx context.Context) string {
+	found, _ := sandbox.Host{}.Tools(ctx, []sandbox.Need{"cc"})
+	if len(found) == 0 {
+		return ""
+	}
+	return found[0].Version
 }
 
 // patches returns the patches of one version, a site's own included.

@@ -160,11 +160,17 @@ func (p *Plan) lines(s *Step) digest.Lines {
 	for _, f := range r.Configure {
 		l.Add("flag", f.Arg)
 	}
+	for _, f := range r.Make {
+		l.Add("argument", f.Arg)
+	}
 	for _, c := range r.Build {
-		l.Addf("build", "%q", c)
+		l.Addf("build", "%q", c.Argv)
+	}
+	for _, c := range r.Train {
+		l.Addf("train", "%q", c.Argv)
 	}
 	for _, c := range r.Install {
-		l.Addf("install", "%q", c)
+		l.Addf("install", "%q", c.Argv)
 	}
 	for _, c := range r.Checks {
 		l.Add("check", string(c)+" "+string(p.Profile.Floor)) // some look at the floor

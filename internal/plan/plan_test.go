@@ -16,7 +16,7 @@ func input() Input {
 		Configure: []recipes.Flag{{Arg: "--flag", Why: "a reason"}},
 		Env:       []recipes.Var{{Name: "A", Value: "1"}},
 		Files:     []recipes.File{{Path: "f", Content: "c"}},
-		Build:     []recipes.Command{{"make"}}, Install: []recipes.Command{{"make", "install"}}, Checks: []recipes.Check{"x"}}
+		Build:     []recipes.Command{{Argv: []string{"make"}}}, Install: []recipes.Command{{Argv: []string{"make", "install"}}}, Checks: []recipes.Check{"x"}}
 	return Input{
 		Profile: &recipes.Profile{Name: "p", Prefixes: map[string]string{"app": "app-with-p"}},
 		Recipes: []*recipes.Recipe{dep, app},
@@ -60,9 +60,11 @@ func TestKeyHonesty(t *testing.T) {
 		"environment":  func(in *Input) { app(in).Env[0].Value = "2" },
 		"file":         func(in *Input) { app(in).Files[0].Content = "d" },
 		"file's path":  func(in *Input) { app(in).Files[0].Path = "g" },
-		"build":        func(in *Input) { app(in).Build[0] = recipes.Command{"make", "all"} },
-		"build split":  func(in *Input) { app(in).Build[0] = recipes.Command{"make all"} },
-		"install":      func(in *Input) { app(in).Install[0] = recipes.Command{"make"} },
+		"build":        func(in *Input) { app(in).Build[0] = recipes.Command{Argv: []string{"make", "all"}} },
+		"build split":  func(in *Input) { app(in).Build[0] = recipes.Command{Argv: []string{"make all"}} },
+		"argument":     func(in *Input) { app(in).Make = []recipes.Flag{{Arg: "A=b"}} },
+		"train":        func(in *Input) { app(in).Train = []recipes.Command{{Argv: []string{"./app"}}} },
+		"install":      func(in *Input) { app(in).Install[0] = recipes.Command{Argv: []string{"make"}} },
 		"check":        func(in *Input) { app(in).Checks[0] = "y" },
 		"prefix":       func(in *Input) { in.Profile.Prefixes["app"] = "other" },
 		"base":         func(in *Input) { in.Base = "/srv" },
