@@ -7,6 +7,12 @@ exactly the same instructions: one thread, no clock, no randomness, no file but 
 addresses, nothing of libm whose last bit differs between processors. Topics are many and short, so that no program shape
 outweighs another. The checksum differs between versions of Python and never between runs of one. Exit status 1: a topic raised."""
 
+import sys
+
+# OpenSSL chooses code by the processor, and takes memory for it from the same heap: what comes after would lie elsewhere, and
+# Python counts by address. hashlib has code of its own for the same hashes.
+sys.modules["_ssl"] = sys.modules["_hashlib"] = None
+
 import calling
 import objects
 import generating

@@ -1,8 +1,9 @@
 /* The world of a training, as a library that is loaded before libc: everything that differs between two runs, two file systems,
  * two kernels or two machines, and that the interpreter could count by, is made constant.
  *
- *   addresses   memory comes from two fixed regions: the interpreter hashes by address, and address randomisation, the stack
- *               limit, the kernel's layout and other libraries would move what is hashed
+ *   addresses   memory comes from two fixed regions, and main runs on a stack in a third: the interpreter hashes by address, the
+ *               compiler's instrumentation counts where blocks of memory lie, and address randomisation, the stack limit, the
+ *               kernel's layout, the environment and other libraries would move them
  *   files       device, inode, times, owner and blocks of stat(2) are constant, folders are read in order of name
  *   clocks      stand still but for a microsecond a call
  *   the rest    random bytes are zeros, the process id is constant
@@ -10,6 +11,7 @@
  * The program itself has to be linked to a fixed address (-no-pie). One thread only. */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -19,9 +21,10 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
-/* Both regions lie below 512 GiB, where every 64-bit Linux has user space, and above a program that is linked to a fixed address
+/* The regions lie below 512 GiB, where every 64-bit Linux has user space, and above a program that is linked to a fixed address
  * and the heap after it. */
 static uintptr_t heap = 0x2000000000, heap_end = 0x2000000000, maps = 0x3000000000;
 
@@ -150,6 +153,42 @@ int posix_memalign(void **to, size_t alignment, size_t size)
 {
 	*to = memalign(alignment, size);
 	return 0;
+}
+
+/* Stack: the C library is given another main, which goes on with the program's own one on a stack of ours. */
+
+typedef int main_function(int, char **, char **);
+
+static struct {
+	main_function *main;
+	int argc, status;
+	char **argv, **environment;
+	ucontext_t before, on_stack;
+} program;
+
+static void run_main(void) { program.status = program.main(program.argc, program.argv, program.environment); }
+
+static int main_on_stack(int argc, char **argv, char **environment)
+{
+	const size_t size = 64 << 20;
+	program.argc = argc;
+	program.argv = argv;
+	program.environment = environment;
+	getcontext(&program.on_stack);
+	program.on_stack.uc_stack.ss_sp = fixed(0x1f00000000, size, PROT_READ | PROT_WRITE);
+	program.on_stack.uc_stack.ss_size = size;
+	program.on_stack.uc_link = &program.before;
+	makecontext(&program.on_stack, run_main, 0);
+	swapcontext(&program.before, &program.on_stack);
+	return program.status;
+}
+
+int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(void), void (*fini)(void), void (*rtld)(void), void *end)
+{
+	int (*start)(main_function *, int, char **, void (*)(void), void (*)(void), void (*)(void), void *);
+	start = (int (*)(main_function *, int, char **, void (*)(void), void (*)(void), void (*)(void), void *))dlsym(RTLD_NEXT, "__libc_start_main");
+	program.main = main;
+	return start(main_on_stack, argc, argv, init, fini, rtld, end);
 }
 
 /* stat */
