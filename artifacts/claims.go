@@ -74,7 +74,7 @@ func NewClaimed(version, folder string, output digest.Digest, t store.Tree) Clai
 func ReadClaims(path string) (*Claims, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil, fault.New(fault.Usage, "name an index.json such as the one of a release", "claims: %w", err)
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
@@ -124,5 +124,8 @@ func Put(path string, claim Claim) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append(text, '\n'), 0o644)
+	if err := os.WriteFile(path+".new", append(text, '\n'), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }

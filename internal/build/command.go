@@ -74,6 +74,9 @@ func (j *job) commands(ctx context.Context, list []recipes.Command, env []string
 		}
 		err := j.command(ctx, c.Argv, env)
 		j.memory.leave()
+		if err != nil && ctx.Err() == nil {
+			err = j.fail(c.Argv, env, err)
+		}
 		if err != nil {
 			return err
 		}
@@ -81,7 +84,7 @@ func (j *job) commands(ctx context.Context, list []recipes.Command, env []string
 	return nil
 }
 
-// command runs one command of the step. When it fails, the work folder is kept with what a person needs to look into it.
+// command runs one command of the step.
 func (j *job) command(ctx context.Context, argv, env []string) error {
 	fmt.Fprintf(j.log, "\n$ %s\n", strings.Join(argv, " "))
 	j.Sink.Emit(event.Event{Kind: event.Phase, Step: j.step.Name, Text: strings.Join(argv, " ")})
@@ -89,13 +92,10 @@ func (j *job) command(ctx context.Context, argv, env []string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err == nil {
-		return nil
-	}
-	return j.fail(argv, env, err)
+	return err
 }
 
-// fail keeps the work folder of a step and returns the error that shows where. A full disk is not kept full.
+// fail keeps the work folder of a step, with what a person needs to look into it, and returns the error that shows where. A full disk is not kept full.
 func (j *job) fail(argv, env []string, err error) error {
 	e := &StepError{Step: j.step.Name, Argv: argv, Tail: j.log.tail(tailLines), Err: err}
 	if errors.Is(err, syscall.ENOSPC) || strings.Contains(e.Tail, "No space left on device") {
@@ -125,7 +125,9 @@ func (j *job) keep(s sandbox.Spec) (string, error) {
 	s.Work = dir
 	s.Stdout, s.Stderr, s.ExtraFiles = nil, nil, nil
 	for i, m := range s.Mounts {
-		s.Mounts[i].From = filepath.Join(dir, strings.TrimPrefix(m.From, j.work))
+		if below, ok := strings.CutPrefix(m.From, j.work); ok {
+			s.Mounts[i].From = filepath.Join(dir, below)
+		}
 	}
 	move := func(text string) string { return strings.ReplaceAll(text, j.work, dir) } // without namespaces the paths are the host's
 	s.Dir = move(s.Dir)

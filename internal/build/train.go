@@ -30,7 +30,10 @@ func (j *job) train(ctx context.Context, list []recipes.Command, env []string) e
 		runs[i] = filepath.Join(j.work, "train"+strconv.Itoa(i))
 	}
 	if err := j.trainings(ctx, list, env, runs[:]); err != nil {
-		return err
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return j.fail(list[0].Argv, env, err) // once, although both have failed alike
 	}
 	differ, err := unequal(runs[0], runs[1])
 	if err != nil {
@@ -77,7 +80,13 @@ func (j *job) training(ctx context.Context, list []recipes.Command, env []string
 		return err
 	}
 	prefix := "GCOV_PREFIX=" + j.inside(filepath.Base(dir))
-	return j.commands(ctx, list, append(slices.Clone(env), prefix))
+	env = append(slices.Clone(env), prefix)
+	for _, c := range list {
+		if err := j.command(ctx, c.Argv, env); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // untrained is the error of two trainings that counted differently.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/internal/event"
@@ -27,6 +28,9 @@ func (c *command) rebuild(ctx context.Context) error {
 	vs, err := rebuild.Select(c.Vary)
 	if err != nil {
 		return err
+	}
+	if c.Claim != "" && (c.Against != "" || c.Vary != "all") {
+		return fault.New(fault.Usage, "leave -against and -vary out", "-claim is for a rebuild of this host's own, under all variations")
 	}
 	ch, err := c.choose(ctx)
 	if err != nil {
@@ -62,6 +66,11 @@ func (c *command) rebuild(ctx context.Context) error {
 	for _, r := range reports {
 		if !r.Same() {
 			return fault.New(fault.NotReproducible, "the report names each file and what differs in it; -vary=<name> shows which variation does it", "%s", r.Verdict())
+		}
+	}
+	for _, r := range reports {
+		if r.Count(rebuild.Skipped) > 0 {
+			return fault.New(fault.Incomplete, "the report says why; -vary leaves variations out", "%s", r.Verdict())
 		}
 	}
 	if c.Claim != "" {
@@ -103,6 +112,9 @@ func (c *command) firstBuild(ctx context.Context, ch *chosen) (*original, error)
 			return nil, err
 		}
 	}
+	if w.builder.Mode == sandbox.None {
+		return nil, fault.New(fault.Failed, "`doctor` says what the sandbox lacks", "rebuild: without a sandbox the store's path reaches the bytes, and the second build has another store")
+	}
 	if err := c.room(w); err != nil {
 		return nil, err
 	}
@@ -121,7 +133,6 @@ type order struct {
 	Recipes                   []string
 	Mirror                    string
 	Jobs                      int
-	Sandbox                   string
 }
 
 // again builds once more under the variations that this host can make, and compares.
@@ -135,10 +146,11 @@ func (o *original) again(ctx context.Context, vs []rebuild.Variation) (*rebuild.
 		return nil, err
 	}
 	r, err := o.compareWith(ctx, dir, vs)
-	if err != nil {
+	full := err != nil && (errors.Is(err, syscall.ENOSPC) || strings.Contains(err.Error(), "disk full"))
+	if err != nil && ctx.Err() == nil && !full {
 		return nil, o.keep(dir, err)
 	}
-	return r, rebuild.Work(dir).Remove()
+	return r, errors.Join(err, rebuild.Work(dir).Remove())
 }
 
 // keep moves the folder of a rebuild that failed to where failed steps are, for who looks into it.
@@ -148,6 +160,12 @@ func (o *original) keep(dir string, err error) error {
 		return errors.Join(err, moved)
 	}
 	move := func(text string) string { return strings.ReplaceAll(text, dir, kept) }
+	scripts, _ := filepath.Glob(filepath.Join(kept, "elsewhere", "store", "failed", "*", "enter.*"))
+	for _, path := range scripts { // they name the folder as it was
+		if text, readErr := os.ReadFile(path); readErr == nil {
+			err = errors.Join(err, os.WriteFile(path, []byte(move(string(text))), 0o755))
+		}
+	}
 	return fault.New(fault.CodeOf(err), move(fault.HintOf(err)), "the second build: %w", err)
 }
 
@@ -165,9 +183,12 @@ func (o *original) compareWith(ctx context.Context, dir string, vs []rebuild.Var
 	if err != nil {
 		return nil, err
 	}
-	what := order{o.Profile, string(o.w.profile.Optimize), o.Prefix, o.Recipes, mirror, o.Jobs, "none"}
-	if o.w.builder.Mode == sandbox.Namespaces {
-		what.Sandbox = "require"
+	what := order{Profile: o.Profile, Optimize: string(o.w.profile.Optimize), Prefix: o.Prefix, Mirror: mirror, Jobs: o.Jobs}
+	for _, dir := range o.Recipes {
+		if dir, err = filepath.Abs(dir); err != nil { // the child is in another folder
+			return nil, err
+		}
+		what.Recipes = append(what.Recipes, dir)
 	}
 	varied, refused, err := o.vary(ctx, work, vs, what)
 	if err != nil {
@@ -189,10 +210,6 @@ func (o *original) vary(ctx context.Context, work rebuild.Work, vs []rebuild.Var
 		list = append(list, v.Name)
 	}
 	refused := map[string]string{}
-	if o.w.builder.Mode == sandbox.None { // without a sandbox the store's path is part of what is built, and of the key
-		list = slices.DeleteFunc(list, func(n string) bool { return n == "path" })
-		refused["path"] = "without a sandbox the store's path reaches the bytes"
-	}
 	for {
 		if slices.Contains(list, "cpus") {
 			what.Jobs = o.Jobs + 1
@@ -227,8 +244,13 @@ func own(work rebuild.Work, w rebuild.World, back bool) error {
 	if back {
 		uid = os.Geteuid()
 	}
-	return filepath.WalkDir(filepath.Join(string(work), "elsewhere"), func(path string, _ fs.DirEntry, err error) error {
-		return errors.Join(err, os.Lchown(path, uid, uid))
+	root, err := os.OpenRoot(filepath.Join(string(work), "elsewhere")) // no link that somebody put there leads out
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, root.Lchown(path, uid, uid))
 	})
 }
 
@@ -257,7 +279,7 @@ func buildVaried(ctx context.Context, text json.RawMessage, work rebuild.Work, v
 		return nil, err
 	}
 	c := &command{sink: sink, options: options{Profile: what.Profile, Optimize: what.Optimize, Prefix: what.Prefix, Recipes: what.Recipes,
-		Mirror: []string{what.Mirror}, Jobs: what.Jobs, Sandbox: what.Sandbox, Store: work.Store(), Offline: true, AllowEOL: true}}
+		Mirror: []string{what.Mirror}, Jobs: what.Jobs, Sandbox: "require", Store: work.Store(), Offline: true, AllowEOL: true}}
 	ch, err := c.choose(ctx)
 	if err != nil {
 		return nil, err

@@ -37,8 +37,10 @@ func (c *command) against(ctx context.Context, w *workshop) (*theirs, error) {
 		return nil, nil
 	case !strings.HasSuffix(c.Against, ".json"):
 		t.file = c.Against
-		_, err := os.Stat(t.file)
-		return t, err
+		if _, err := os.Stat(t.file); err != nil {
+			return nil, fault.New(fault.Usage, "an index.json or a tarball", "-against: %w", err)
+		}
+		return t, nil
 	}
 	claims, err := artifacts.ReadClaims(c.Against)
 	if err != nil {

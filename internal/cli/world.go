@@ -122,6 +122,7 @@ func (c *command) open(ctx context.Context, ch *chosen) (*workshop, error) {
 	if err != nil {
 		return nil, err
 	}
+	pin(ctx, ch.recipes) // once more: the compiler may have been installed in between
 	mode, err := c.mode(ctx)
 	if err != nil {
 		return nil, err

@@ -147,6 +147,7 @@ func TestRefused(t *testing.T) {
 	}{
 		{&WorldError{"aslr", os.ErrPermission}, []string{"aslr"}},
 		{&WorldError{starting, os.ErrPermission}, []string{"host"}},
+		{&WorldError{"umask", os.ErrPermission}, []string{"umask"}},
 		{os.ErrPermission, nil},
 		{nil, nil},
 	} {

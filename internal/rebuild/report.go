@@ -102,6 +102,9 @@ func (r *Report) Verdict() string {
 		n += len(c.Differences)
 	}
 	made := len(r.Variations) - r.Count(Skipped)
+	if len(r.Components) == 0 {
+		return "NOT reproducible: nothing was compared"
+	}
 	if differ > 0 {
 		return fmt.Sprintf("NOT reproducible: %d of %d components differ (%d differences) under %d variations", differ, len(r.Components), n, made)
 	}

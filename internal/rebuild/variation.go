@@ -27,7 +27,12 @@ const varyDir = "/vary"
 
 // other returns the first of the values that is not what there is.
 func other(now string, values ...string) string {
-	return values[slices.IndexFunc(values, func(v string) bool { return v != now })]
+	for _, v := range values {
+		if v != now {
+			return v
+		}
+	}
+	return values[0] // the probe then sees no difference, and says so
 }
 
 // variable gives the building process an environment variable, of the values the first that it does not have.

@@ -43,9 +43,9 @@ func NewWorld(names []string) World {
 	return w
 }
 
-// The other user and group: nobody's, or one without a name in a user namespace.
+// The other user and group, that nobody else is likely to have: root's child's, and that in a user namespace.
 const (
-	otherRoot = 65534
+	otherRoot = 64711
 	otherUser = 4242
 )
 
@@ -79,8 +79,11 @@ func Refused(err error, names []string) []string {
 	case w.Step != starting:
 		return nil
 	}
-	// The kernel does not say which of the namespaces, or whether the other user, it refused.
-	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n != "host" && n != "domain" && n != "user" })
+	// It is not said whether the other user was refused or the namespace of names.
+	if slices.Contains(names, "user") {
+		return []string{"user"}
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n != "host" && n != "domain" })
 }
 
 const starting = "starting the child"
