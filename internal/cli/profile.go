@@ -27,7 +27,7 @@ func (c *command) trained(ctx context.Context) error {
 	}
 	i := slices.IndexFunc(ch.recipes, func(r *recipes.Recipe) bool { return len(r.Train) > 0 })
 	if i < 0 {
-		return fault.New(fault.Usage, "-optimize=pgo or pgo+lto, and no pin for this compiler", "profile %s at optimize %s trains nothing", ch.profile.Name, ch.profile.Optimize)
+		return fault.New(fault.Usage, "say -optimize=pgo or -optimize=pgo+lto; where a profile is pinned for this compiler there is nothing to train", "profile %s at optimize %s trains nothing", ch.profile.Name, ch.profile.Optimize)
 	}
 	r := ch.recipes[i]
 	ch.recipes = ch.recipes[:i+1] // they are in order of need

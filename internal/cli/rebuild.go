@@ -115,7 +115,14 @@ func (c *command) firstBuild(ctx context.Context, ch *chosen) (*original, error)
 	if w.builder.Mode == sandbox.None {
 		return nil, fault.New(fault.Failed, "`doctor` says what the sandbox lacks", "rebuild: without a sandbox the store's path reaches the bytes, and the second build has another store")
 	}
-	if err := c.room(w); err != nil {
+	var need int64
+	for _, st := range w.builder.Survey(w.plan) {
+		need += workSpace(st.Step.Recipe) // the second build finds nothing in its store
+		if st.Record == nil {
+			need += workSpace(st.Step.Recipe)
+		}
+	}
+	if err := roomFor(w.store.Dir(), w.store.Dir(), need, c.sink); err != nil {
 		return nil, err
 	}
 	o := &original{command: c, w: w}
