@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -61,6 +62,38 @@ func TestJobServer(t *testing.T) {
 	all.Wait()
 	if got := <-order + " " + <-order + " " + <-order; got != "long middle short" {
 		t.Errorf("order %q: the longest way to go is first", got)
+	}
+	j.release()
+}
+
+// GNU make since 4.3 makes the end that it reads non-blocking, which is a property that it shares with us.
+func TestJobServerNonBlocking(t *testing.T) {
+	j, err := newJobServer(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.close()
+	ctx := context.Background()
+	if err := j.acquire(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+	shared := j.files()[0]
+	if err := syscall.SetNonblock(int(shared.Fd()), true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := syscall.Read(int(shared.Fd()), make([]byte, 1)); err != syscall.EAGAIN {
+		t.Fatalf("an empty pipe that does not block: %v", err)
+	}
+	got := make(chan error, 1)
+	go func() { got <- j.acquire(ctx, 1) }()
+	select {
+	case err := <-got:
+		t.Fatalf("a job was handed out where none was: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	j.release()
+	if err := <-got; err != nil {
+		t.Errorf("the job that was given back: %v", err)
 	}
 	j.release()
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // jobServer is GNU make's job server, owned by tlsfloor: a pipe with one byte per job. Every running command holds one byte
@@ -84,11 +86,7 @@ func (j *jobServer) read() {
 	}
 	j.reading = true
 	go func() {
-		var b [1]byte
-		_, err := syscall.Read(int(j.r.Fd()), b[:])
-		for err == syscall.EINTR {
-			_, err = syscall.Read(int(j.r.Fd()), b[:])
-		}
+		err := j.take()
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		j.reading = false
@@ -103,6 +101,24 @@ func (j *jobServer) read() {
 		first.got <- err
 		j.read()
 	}()
+}
+
+// take reads one byte. GNU make since 4.3 makes its end of the pipe non-blocking, and that is ours too (O_NONBLOCK is of the
+// open file, not of the descriptor): then an empty pipe says EAGAIN, and a make may be faster than us when a byte comes.
+func (j *jobServer) take() error {
+	var b [1]byte
+	for {
+		_, err := syscall.Read(int(j.r.Fd()), b[:])
+		if err == syscall.EAGAIN {
+			_, err = unix.Poll([]unix.PollFd{{Fd: int32(j.r.Fd()), Events: unix.POLLIN}}, -1)
+			if err == nil {
+				continue
+			}
+		}
+		if err != syscall.EINTR {
+			return err
+		}
+	}
 }
 
 // files returns the pipe's ends for a child, which sees them as descriptors 3 and 4.
