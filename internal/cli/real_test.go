@@ -39,6 +39,7 @@ func TestReal(t *testing.T) {
 	t.Run("missing link", r.missingLink)
 	t.Run("judge", r.judge)
 	t.Run("by hand", r.byHand)
+	t.Run("planted", r.planted)
 	t.Run("rebuild", r.rebuild)
 	if os.Getenv("TLSFLOOR_TEST") == "long" {
 		t.Run("killed", r.killed)

@@ -3,7 +3,8 @@
  *
  *   addresses   memory comes from two fixed regions, and main runs on a stack in a third: the interpreter hashes by address, the
  *               compiler's instrumentation counts where blocks of memory lie, and address randomisation, the stack limit, the
- *               kernel's layout, the environment and other libraries would move them
+ *               kernel's layout and other libraries would move them
+ *   environment the training's own variables and no others: their number and size alone changes what is counted
  *   files       device, inode, times, owner and blocks of stat(2) are constant, folders are read in order of name
  *   clocks      stand still but for a microsecond a call
  *   the rest    random bytes are zeros, the process id is constant
@@ -155,9 +156,13 @@ int posix_memalign(void **to, size_t alignment, size_t size)
 	return 0;
 }
 
-/* Stack: the C library is given another main, which goes on with the program's own one on a stack of ours. */
+/* Stack, arguments and environment: the C library is given another main, which goes on with the program's own one on a stack
+ * of ours, with copies at constant places of the arguments and of those variables that a training has. All others stay unseen. */
 
 typedef int main_function(int, char **, char **);
+
+static const char *const variables[] = {"GCOV_PREFIX=", "LC_ALL=", "PYTHONHASHSEED="};
+enum { VARIABLES = sizeof variables / sizeof *variables, ARGUMENTS = 16, TEXT = 1 << 16 };
 
 static struct {
 	main_function *main;
@@ -166,14 +171,46 @@ static struct {
 	ucontext_t before, on_stack;
 } program;
 
+/* The copies: the lists first, then their strings. */
+static struct {
+	char *arguments[ARGUMENTS], *environment[VARIABLES + 1], text[TEXT];
+} *copies;
+
+static char *copy(const char *text)
+{
+	static size_t used;
+	size_t size = strlen(text) + 1;
+	if (used + size > TEXT)
+		_exit(70);
+	char *at = memcpy(copies->text + used, text, size);
+	used += size;
+	return at;
+}
+
+static void copy_all(int argc, char **argv, char **environment)
+{
+	copies = fixed(0x1e00000000, sizeof *copies, PROT_READ | PROT_WRITE);
+	if (argc >= ARGUMENTS)
+		_exit(70);
+	for (int i = 0; i < argc; i++)
+		copies->arguments[i] = copy(argv[i]);
+	int n = 0;
+	for (int i = 0; i < VARIABLES; i++)
+		for (char **e = environment; *e != NULL; e++)
+			if (strncmp(*e, variables[i], strlen(variables[i])) == 0) {
+				copies->environment[n++] = copy(*e);
+				break;
+			}
+	program.argv = copies->arguments;
+	program.environment = environ = copies->environment;
+}
+
 static void run_main(void) { program.status = program.main(program.argc, program.argv, program.environment); }
 
 static int main_on_stack(int argc, char **argv, char **environment)
 {
 	const size_t size = 64 << 20;
-	program.argc = argc;
-	program.argv = argv;
-	program.environment = environment;
+	(void)argc, (void)argv, (void)environment;
 	getcontext(&program.on_stack);
 	program.on_stack.uc_stack.ss_sp = fixed(0x1f00000000, size, PROT_READ | PROT_WRITE);
 	program.on_stack.uc_stack.ss_size = size;
@@ -188,6 +225,8 @@ int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(v
 	int (*start)(main_function *, int, char **, void (*)(void), void (*)(void), void (*)(void), void *);
 	start = (int (*)(main_function *, int, char **, void (*)(void), void (*)(void), void (*)(void), void *))dlsym(RTLD_NEXT, "__libc_start_main");
 	program.main = main;
+	program.argc = argc;
+	copy_all(argc, argv, argv + argc + 1); /* here, as mimalloc's constructor reads the environment before main */
 	return start(main_on_stack, argc, argv, init, fini, rtld, end);
 }
 

@@ -17,30 +17,44 @@
 #include <time.h>
 #include <unistd.h>
 
-static long asked(const char *name)
+static struct {
+	long clock, cpus, order;
+	const char *kernel;
+} varied;
+
+static const char *value(char **environment, const char *name)
 {
-	const char *value = getenv(name);
-	return value ? atol(value) : 0;
+	size_t n = strlen(name);
+	for (; *environment != NULL; environment++)
+		if (strncmp(*environment, name, n) == 0 && (*environment)[n] == '=')
+			return *environment + n + 1;
+	return NULL;
+}
+
+static long number(char **environment, const char *name)
+{
+	const char *text = value(environment, name);
+	return text ? atol(text) : 0;
+}
+
+/* Once, and of the environment that the process began with: a program may have given itself another one. */
+__attribute__((constructor)) static void ask(int argc, char **argv, char **environment)
+{
+	(void)argc, (void)argv;
+	varied.clock = number(environment, "TLSFLOOR_VARY_CLOCK");
+	varied.cpus = number(environment, "TLSFLOOR_VARY_CPUS");
+	varied.order = number(environment, "TLSFLOOR_VARY_ORDER");
+	varied.kernel = value(environment, "TLSFLOOR_VARY_KERNEL");
 }
 
 /* Clock. Only the clock of the day is changed: time that is measured stays right. */
-
-static long ahead(void)
-{
-	static long seconds, known;
-	if (!known) {
-		seconds = asked("TLSFLOOR_VARY_CLOCK");
-		known = 1;
-	}
-	return seconds;
-}
 
 int clock_gettime(clockid_t clock, struct timespec *t)
 {
 	if (syscall(SYS_clock_gettime, clock, t) != 0)
 		return -1;
 	if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)
-		t->tv_sec += ahead();
+		t->tv_sec += varied.clock;
 	return 0;
 }
 
@@ -66,7 +80,7 @@ time_t time(time_t *t)
 
 int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
 {
-	long cpus = asked("TLSFLOOR_VARY_CPUS");
+	long cpus = varied.cpus;
 	if (cpus == 0) {
 		long n = syscall(SYS_sched_getaffinity, pid, size, set);
 		if (n < 0)
@@ -83,7 +97,7 @@ int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
 long sysconf(int name)
 {
 	static long (*real)(int);
-	long cpus = asked("TLSFLOOR_VARY_CPUS");
+	long cpus = varied.cpus;
 	if (cpus && (name == _SC_NPROCESSORS_ONLN || name == _SC_NPROCESSORS_CONF))
 		return cpus;
 	if (real == NULL)
@@ -149,7 +163,7 @@ static void forget(DIR *dir)
 
 struct dirent *readdir(DIR *dir)
 {
-	if (!asked("TLSFLOOR_VARY_ORDER"))
+	if (!varied.order)
 		return next_of(dir);
 	struct folder *f = folder_of(dir);
 	return f != NULL && f->left > 0 ? &f->entries[--f->left] : NULL;
@@ -179,11 +193,10 @@ int closedir(DIR *dir)
 
 int uname(struct utsname *u)
 {
-	const char *release = getenv("TLSFLOOR_VARY_KERNEL");
 	if (syscall(SYS_uname, u) != 0)
 		return -1;
-	if (release != NULL) {
-		strncpy(u->release, release, sizeof u->release - 1);
+	if (varied.kernel != NULL) {
+		strncpy(u->release, varied.kernel, sizeof u->release - 1);
 		strncpy(u->version, "#1 varied", sizeof u->version - 1);
 	}
 	return 0;
