@@ -55,12 +55,15 @@ func (c *command) rebuild(ctx context.Context) error {
 	for _, set := range sets {
 		r, err := first.again(ctx, set)
 		if err != nil {
-			return errors.Join(err, c.writeRebuilds(reports))
+			return errors.Join(err, c.printRebuilds(reports))
 		}
 		reports = append(reports, r)
 		c.sink.Note(names(set) + ": " + r.Verdict())
+		if err := c.writeRebuilds(reports); err != nil { // each time: all of them take hours
+			return err
+		}
 	}
-	if err := c.writeRebuilds(reports); err != nil {
+	if err := c.printRebuilds(reports); err != nil {
 		return err
 	}
 	for _, r := range reports {

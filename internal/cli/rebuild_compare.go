@@ -206,24 +206,27 @@ func (o *original) claim(ctx context.Context, path string, reports []*rebuild.Re
 	return artifacts.Put(path, claim)
 }
 
-// writeRebuilds prints the reports, and writes them as JSON and as a page where -report says.
+// printRebuilds prints the reports.
+func (c *command) printRebuilds(reports []*rebuild.Report) error {
+	if c.JSON && len(reports) > 0 {
+		text, err := json.MarshalIndent(reports, "", " ")
+		fmt.Fprintln(c.out, string(text))
+		return err
+	}
+	for _, r := range reports {
+		fmt.Fprint(c.out, r.Text())
+	}
+	return nil
+}
+
+// writeRebuilds writes the reports as JSON and as a page where -report says.
 func (c *command) writeRebuilds(reports []*rebuild.Report) error {
-	if len(reports) == 0 {
+	if c.Report == "" {
 		return nil
 	}
 	text, err := json.MarshalIndent(reports, "", " ")
 	if err != nil {
 		return err
-	}
-	if c.JSON {
-		fmt.Fprintln(c.out, string(text))
-	} else {
-		for _, r := range reports {
-			fmt.Fprint(c.out, r.Text())
-		}
-	}
-	if c.Report == "" {
-		return nil
 	}
 	page, err := rebuild.Page(reports)
 	if err != nil {
