@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -56,6 +54,11 @@ func (s Site) fill(ctx context.Context, st *store.Store, tmp string, g Generatio
 			return err
 		}
 		if err := replaceFile(filepath.Join(tmp, name+".tree"), tree); err != nil {
+			return err
+		}
+	}
+	if g.trusting() {
+		if err := linkTrust(tmp); err != nil {
 			return err
 		}
 	}
@@ -153,8 +156,14 @@ func (s Site) Use(n int) error {
 // Switch makes generation n the one in use: the links at the prefixes first, while they lead where `current` leads now,
 // then the one rename that moves both.
 func (s Site) Switch(n int) error {
-	if _, err := s.Generation(n); err != nil {
+	g, err := s.Generation(n)
+	if err != nil {
 		return err
+	}
+	if g.trusting() && !exists(filepath.Join(s.Dir(n), TrustLink)) { // made before there were such links
+		if err := linkTrust(s.Dir(n)); err != nil {
+			return err
+		}
 	}
 	if s.Current() == 0 { // nothing is in use yet: links made first would dangle
 		return errors.Join(s.point(n), s.ensureLinks())
@@ -226,17 +235,4 @@ func (s Site) next() (int, error) {
 }
 
 // sweep removes what a killed installation left.
-func (s Site) sweep() error {
-	entries, err := os.ReadDir(s.Home())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), unfinished) {
-			if err := os.RemoveAll(filepath.Join(s.Home(), e.Name())); err != nil { // only under the lock
-				return err
-			}
-		}
-	}
-	return nil
-}
+func (s Site) sweep() error { return removeUnfinished(s.Home()) }

@@ -78,7 +78,8 @@ func readIndex(dir string) map[string]string {
 	return index
 }
 
-// Altered lists the files and folders of generation n (component/path, sorted) that are missing or not what was installed. A file
+// Altered lists the files and folders of generation n (component/path, sorted) that are missing or not what was installed, TrustLink
+// among them when that does not lead to the cert.pem that was made. A file
 // whose stat line is the indexed one is taken as unchanged; full reads every byte. touched lists the files whose line differs and
 // whose bytes are right, as after a copy with an image: after them the index should be written anew (Reindex).
 func (s Site) Altered(ctx context.Context, n int, full bool) (altered, touched []string, err error) {
@@ -125,6 +126,9 @@ func (s Site) Altered(ctx context.Context, n int, full bool) (altered, touched [
 		}
 	}
 	err = eg.Wait()
+	if g.trusting() && s.trustAltered(n) {
+		altered = append(altered, TrustLink)
+	}
 	slices.Sort(altered)
 	slices.Sort(touched)
 	return altered, touched, err
@@ -152,8 +156,16 @@ func sameEntry(path string, e store.Entry, owner fs.FileInfo) bool {
 		target, err := os.Readlink(path)
 		return err == nil && target == e.Target
 	}
+	return sameFile(path, e.Mode.Perm(), e.Digest, owner)
+}
+
+func sameFile(path string, mode fs.FileMode, want digest.Digest, owner fs.FileInfo) bool {
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != mode || info.Sys().(*syscall.Stat_t).Uid != owner.Sys().(*syscall.Stat_t).Uid {
+		return false
+	}
 	d, _, err := digest.OfFile(path)
-	return err == nil && d == e.Digest && info.Mode().Perm() == e.Mode.Perm()
+	return err == nil && d == want
 }
 
 // Repair puts the named files (as Altered lists them) of generation n back from the store. Each is replaced by a rename, so
@@ -176,6 +188,11 @@ func (s Site) Repair(ctx context.Context, st *store.Store, n int, names []string
 			if err := st.RestoreEntry(e, filepath.Join(dir, component, e.Path)); err != nil {
 				return fmt.Errorf("repairing %s: %w", e.Path, err)
 			}
+		}
+	}
+	if _, found := slices.BinarySearch(names, TrustLink); found {
+		if err := s.repairTrust(dir); err != nil {
+			return err
 		}
 	}
 	return writeIndex(dir, g)

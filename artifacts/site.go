@@ -5,6 +5,8 @@
 //	.tlsfloor/<profile>/<n>/openssl     generation n of both trees
 //	.tlsfloor/<profile>/<n>/python
 //	.tlsfloor/<profile>/<n>/generation.json, *.tree, index, proof.json
+//	.tlsfloor/<profile>/<n>/openssl/ssl/cert.pem -> ../../../trust/cert.pem
+//	.tlsfloor/<profile>/trust/{trust.json,cert.pem}     what all generations trust
 //	.tlsfloor/<profile>/current -> <n>
 //	openssl-with-<profile> -> .tlsfloor/<profile>/current/openssl
 //	python-with-<profile>  -> .tlsfloor/<profile>/current/python

@@ -24,7 +24,7 @@ const module = "github.com/tlsfloor/tlsfloor/"
 var rooms = map[string][]string{
 	"magefile.go":      {"internal/cli"},
 	"internal/cli":     {"artifacts", "internal/bench", "internal/build", "internal/fetch", "internal/rebuild", "internal/ui", "verify/subject"},
-	"artifacts":        {"verify", "internal/archive", "internal/store", "internal/plan", "recipes"},
+	"artifacts":        {"verify", "internal/archive", "internal/store", "internal/plan", "internal/trust", "recipes"},
 	"internal/build":   {"internal/plan", "internal/store", "internal/fetch", "internal/archive", "internal/sandbox", "patches"},
 	"internal/rebuild": {"internal/archive", "internal/sandbox"},
 	"internal/fetch":   {"internal/store", "recipes"},
@@ -34,6 +34,7 @@ var rooms = map[string][]string{
 	"recipes":          {"recipes/version", "internal/digest", "internal/event"},
 	"patches":          {"recipes/version", "internal/digest", "internal/event"},
 	"internal/store":   {"internal/digest", "internal/event"},
+	"internal/trust":   {"internal/digest"},
 	"internal/archive": {"internal/digest", "internal/event"},
 	"internal/sandbox": {"internal/digest", "internal/event"},
 	"verify/subject":   {"verify"}, // the judge never imports the builder

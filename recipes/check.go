@@ -70,7 +70,7 @@ func (c *checker) component(f componentFile, at place, stem string) component {
 	c.match(nameForm, f.Name, at.at("name"), hintName)
 	c.require(f.Name == stem, at.at("name"), "name the file after its component", "name %q in the file %s.yaml", f.Name, stem)
 	if f.Role != "" {
-		out.role = Role(c.oneOf(f.Role, at.at("role"), string(Install), string(Library), string(Control), string(Training)))
+		out.role = Role(c.oneOf(f.Role, at.at("role"), string(Install), string(Library), string(Control), string(Training), string(Data)))
 	}
 	if f.Homepage != "" {
 		c.web(f.Homepage, at.at("homepage"))

@@ -60,12 +60,13 @@ func (s *Set) model(name string) error {
 
 func (s *Set) complete(c component) error {
 	k := &checker{}
-	k.given(string(c.role), c.at.at("role"), "install, library, control or training")
+	k.given(string(c.role), c.at.at("role"), "install, library, control, training or data")
 	k.given(c.summary, c.at.at("summary"), "one line that says what it is")
 	k.given(c.license, c.at.at("license"), "an SPDX expression")
 	k.given(c.homepage, c.at.at("homepage"), "upstream's page")
 	k.require(len(c.versions) > 0, c.at.at("versions"), "list at least one version with its sources", "versions is missing")
-	k.require(len(c.install) > 0 || c.role == Training, c.at.at("install"), "list the commands that install into {dest}", "install is missing")
+	k.require(c.role != Data || len(c.needs)+len(c.configure)+len(c.env)+len(c.files)+len(c.make)+len(c.build)+len(c.install)+len(c.checks) == 0, c.at.at("role"), "give it its sources and no more", "data is not built")
+	k.require(len(c.install) > 0 || c.role == Training || c.role == Data, c.at.at("install"), "list the commands that install into {dest}", "install is missing")
 	k.require(len(c.pins) == 0 || c.role == Training, c.at.at("pins"), "only what a training gives can be pinned", "pins with role %s", c.role)
 	k.require(len(c.train) > 0 == (c.role == Training), c.at.at("train"), "a component of role training is trained, and no other", "train is missing, or out of place")
 	return k.err
@@ -74,7 +75,7 @@ func (s *Set) complete(c component) error {
 func (s *Set) needsExist(c component) error {
 	for _, need := range c.needs {
 		n, ok := s.components[need.item]
-		if !ok || n.role == Control && c.role != Control {
+		if !ok || n.role == Data || n.role == Control && c.role != Control {
 			return need.at.fail("components: "+strings.Join(s.names(), ", "), "need %q is not known", need.item)
 		}
 		if n.role == Training && n.like != c.name {
@@ -207,7 +208,7 @@ func unique(r *Recipe) error {
 			return err
 		}
 	}
-	if len(r.Install) == 0 && r.Role != Training {
+	if len(r.Install) == 0 && r.Role != Training && r.Role != Data {
 		return fmt.Errorf("no install command for version %s", r.Version)
 	}
 	return nil

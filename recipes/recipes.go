@@ -62,6 +62,7 @@ const (
 	Library  Role = "library"  // it is linked statically into others and not installed
 	Control  Role = "control"  // a weak peer for the proof: built, never installed
 	Training Role = "training" // its model compiled to count what it runs; only the counts are kept, for the model's own build
+	Data     Role = "data"     // its source is read as it is: no step builds it, and no profile chooses it
 )
 
 // Optimize is how far a component's compilation goes.

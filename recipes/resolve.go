@@ -36,6 +36,16 @@ func (p placed) clone() *Profile {
 // Versions returns the versions of a component, oldest first; none for an unknown one.
 func (s *Set) Versions(component string) []string { return s.components[component].versionList() }
 
+// Data returns the newest version of a component of role data.
+func (s *Set) Data(component string) (*Recipe, error) {
+	c := s.components[component]
+	if c.role != Data {
+		return nil, fault.New(fault.Usage, "", "component %s: no data", component)
+	}
+	list := c.versionList()
+	return c.recipe(variant{version: list[len(list)-1]}), nil
+}
+
 // Resolve returns the profile's recipes: each after those that it needs, otherwise in order of name,
 // and the controls last.
 func (s *Set) Resolve(p *Profile) ([]*Recipe, error) {
@@ -109,6 +119,9 @@ func (s *Set) checkChoice(p *Profile, name string, at place) error {
 	if !ok || c.like != "" {
 		return where.fail("components: "+strings.Join(s.names(), ", "), "component %s is not known", name)
 	}
+	if c.role == Data {
+		return where.fail("remove it: its newest version is used where something asks for it", "%s is data and not built", name)
+	}
 	if _, ok := c.versions[v]; !ok {
 		return where.fail("versions of "+name+": "+strings.Join(c.versionList(), ", ")+"; an overlay adds others", "%s %s is not known", name, v)
 	}
@@ -142,7 +155,7 @@ func (s *Set) checkNeeds(p *Profile, c component, at place) error {
 func (s *Set) names() []string {
 	var out []string
 	for name, c := range s.components {
-		if c.like == "" {
+		if c.like == "" && c.role != Data {
 			out = append(out, name)
 		}
 	}
