@@ -25,6 +25,8 @@ func Build(ctx context.Context,
 	optimize *string, // how far Python is optimised: none, pgo or pgo+lto (default: the profile's)
 	sandbox *string, // auto (default), require or none
 	deps *string, // missing host tools: install them (default, as root) or only check
+	trust *string, // what OpenSSL trusts by default: host (its distribution's bundle; Mozilla's list where it has none), mozilla or both (default: as before, else host)
+	cafiles *string, // comma-separated files with CA certificates to trust too, from now on
 	check *string, // what to hold an installed tree against: index (default) or full, which reads all and proves again
 	offline *bool, // use no network
 	trace *string, // write what ran when to this file, for chrome://tracing or ui.perfetto.dev
@@ -35,7 +37,7 @@ func Build(ctx context.Context,
 	timeout *time.Duration, // stop after this time, such as 45m
 ) error {
 	return cli.Build(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sandbox: sandbox,
-		Deps: deps, Check: check, Offline: offline, Trace: trace, Adopt: adopt, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
+		Deps: deps, Trust: trust, CAFiles: cafiles, Check: check, Offline: offline, Trace: trace, Adopt: adopt, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
 // Plan prints the steps of a build, their keys, and which of them the store has; it builds nothing.
@@ -59,12 +61,13 @@ func Fetch(ctx context.Context,
 	mirror *string, // comma-separated folders and URLs to look in first
 	recipes *string, // comma-separated folders with recipes of your own
 	store *string, // folder of the store
+	trust *string, // mozilla or both: Mozilla's list of CAs too
 	offline *bool, // use no network
 	json *bool, // events and result as JSON
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Fetch(ctx, cli.Flags{Profile: profile, Mirror: mirror, Recipes: recipes, Store: store, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
+	return cli.Fetch(ctx, cli.Flags{Profile: profile, Mirror: mirror, Recipes: recipes, Store: store, Trust: trust, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
 // Verify proves the installed toolchain again and keeps the new proof.
@@ -150,6 +153,53 @@ func (Store) Check(ctx context.Context,
 	json *bool, // print JSON
 ) error {
 	return cli.StoreCheck(ctx, cli.Flags{Store: store, JSON: json})
+}
+
+// Trust is what the installed OpenSSL trusts by default.
+type Trust mg.Namespace
+
+// List prints the certificates that are trusted, with their last day and where each comes from.
+func (Trust) List(ctx context.Context,
+	profile *string, // the profile (default min-tls1_2)
+	prefix *string, // base folder of the prefixes (default /opt)
+	root *string, // the image's root folder
+	json *bool, // print JSON
+) error {
+	return cli.TrustList(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, JSON: json})
+}
+
+// Add adds CAs of your own beside what is trusted, for this and all later generations.
+func (Trust) Add(ctx context.Context,
+	cafiles *string, // comma-separated files with CA certificates, PEM or DER
+	profile *string, // the profile (default min-tls1_2)
+	prefix *string, // base folder of the prefixes (default /opt)
+	root *string, // the image's root folder
+	json *bool, // print JSON
+) error {
+	return cli.TrustAdd(ctx, cli.Flags{CAFiles: cafiles, Profile: profile, Prefix: prefix, Root: root, JSON: json})
+}
+
+// Remove takes back one CA that was added.
+func (Trust) Remove(ctx context.Context,
+	subject *string, // its subject or common name, or how one of these begins
+	sha256 *string, // its digest, or how that begins
+	profile *string, // the profile (default min-tls1_2)
+	prefix *string, // base folder of the prefixes (default /opt)
+	root *string, // the image's root folder
+	json *bool, // print JSON
+) error {
+	return cli.TrustRemove(ctx, cli.Flags{Subject: subject, SHA256: sha256, Profile: profile, Prefix: prefix, Root: root, JSON: json})
+}
+
+// Check lists what is expired or expires soon. It exits with 1 when a CA that was added is expired, or cert.pem was changed by hand.
+func (Trust) Check(ctx context.Context,
+	days *int, // how far to look ahead (default 30)
+	profile *string, // the profile (default min-tls1_2)
+	prefix *string, // base folder of the prefixes (default /opt)
+	root *string, // the image's root folder
+	json *bool, // print JSON
+) error {
+	return cli.TrustCheck(ctx, cli.Flags{Days: days, Profile: profile, Prefix: prefix, Root: root, JSON: json})
 }
 
 // Profile trains and writes the profile of what Python runs often into a folder, with the lines that pin it for this compiler in an overlay.

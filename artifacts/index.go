@@ -126,7 +126,7 @@ func (s Site) Altered(ctx context.Context, n int, full bool) (altered, touched [
 		}
 	}
 	err = eg.Wait()
-	if g.trusting() && s.trustAltered(n) {
+	if s.TrustAltered(n) {
 		altered = append(altered, TrustLink)
 	}
 	slices.Sort(altered)
@@ -191,7 +191,7 @@ func (s Site) Repair(ctx context.Context, st *store.Store, n int, names []string
 		}
 	}
 	if _, found := slices.BinarySearch(names, TrustLink); found {
-		if err := s.repairTrust(dir); err != nil {
+		if err := s.RepairTrust(n); err != nil {
 			return err
 		}
 	}

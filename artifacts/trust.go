@@ -26,12 +26,13 @@ const trustTarget = "../../../trust/cert.pem" // from the link's folder: it hold
 
 // Trust is what a site trusts and how that was made; trust.json holds it.
 type Trust struct {
-	Mode    string        `json:"trust"`             // host, mozilla or both, as asked for
-	Host    string        `json:"host,omitempty"`    // the host's bundle that was read
-	Mozilla string        `json:"mozilla,omitempty"` // the list's version
-	Made    time.Time     `json:"made"`
-	Digest  digest.Digest `json:"cert_pem"` // of cert.pem
-	Anchors trust.List    `json:"certificates"`
+	Mode          string        `json:"trust"`             // host, mozilla or both, as asked for
+	Host          string        `json:"host,omitempty"`    // the host's bundle that was read
+	Mozilla       string        `json:"mozilla,omitempty"` // the list's version
+	MozillaSource digest.Digest `json:"mozilla_sha256,omitzero"`
+	Made          time.Time     `json:"made"`
+	Digest        digest.Digest `json:"cert_pem"` // of cert.pem
+	Anchors       trust.List    `json:"certificates"`
 }
 
 func (s Site) trustDir() string { return filepath.Join(s.Home(), "trust") }
@@ -84,7 +85,7 @@ func (s Site) SetTrust(t Trust) (changed bool, err error) {
 
 // same compares but for the time.
 func (t Trust) same(u Trust) bool {
-	return t.Mode == u.Mode && t.Host == u.Host && t.Mozilla == u.Mozilla && t.Digest == u.Digest && bytes.Equal(t.Anchors.PEM(), u.Anchors.PEM())
+	return t.Mode == u.Mode && t.Host == u.Host && t.Mozilla == u.Mozilla && t.MozillaSource == u.MozillaSource && t.Digest == u.Digest && bytes.Equal(t.Anchors.PEM(), u.Anchors.PEM())
 }
 
 // trustIntact reports whether cert.pem is the file that was made: its bytes, its mode, its owner.
@@ -102,8 +103,11 @@ func trustLinked(dir string) bool {
 	return err == nil && target == trustTarget
 }
 
-// trustAltered reports whether generation n, which has an OpenSSL of ours, trusts something else than what was made.
-func (s Site) trustAltered(n int) bool {
+// TrustAltered reports whether generation n, if it has an OpenSSL of ours, trusts something else than what was made.
+func (s Site) TrustAltered(n int) bool {
+	if g, err := s.Generation(n); err != nil || !g.trusting() {
+		return false
+	}
 	if !trustLinked(s.Dir(n)) {
 		return true
 	}
@@ -135,9 +139,9 @@ func linkTrust(dir string) error {
 	return nil
 }
 
-// repairTrust puts the link of the generation in dir and the site's cert.pem back.
-func (s Site) repairTrust(dir string) error {
-	if err := linkTrust(dir); err != nil {
+// RepairTrust puts the link of generation n and the site's cert.pem back. It is called under the site's lock.
+func (s Site) RepairTrust(n int) error {
+	if err := linkTrust(s.Dir(n)); err != nil {
 		return err
 	}
 	t, err := s.Trust()

@@ -37,6 +37,9 @@ func (c *command) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.anchors(ctx, w); err != nil {
+		return err
+	}
 	if done, err := c.upToDate(ctx, w); done || err != nil {
 		return err
 	}
@@ -104,6 +107,9 @@ func (c *command) upToDate(ctx context.Context, w *workshop) (bool, error) {
 		return false, nil
 	}
 	if err := c.mend(ctx, w, n); err != nil {
+		return false, err
+	}
+	if err := c.applyTrust(w); err != nil {
 		return false, err
 	}
 	if c.Check == "full" || g.Proof == nil || g.Proof.Judge != judge(w.profile.Floor, g) || g.Proof.Status != verify.Pass.String() {
@@ -175,6 +181,9 @@ func (c *command) install(ctx context.Context, w *workshop, result build.Result)
 	}
 	if err == nil {
 		err = c.outcome(proof)
+	}
+	if err == nil {
+		err = c.applyTrust(w)
 	}
 	if err == nil {
 		err = c.switchTo(w.site, g.Number)

@@ -42,6 +42,13 @@ func (c *command) fetch(ctx context.Context) error {
 			}
 		}
 	}
+	if c.Trust == "mozilla" || c.Trust == "both" {
+		list, err := ch.set.Data(mozillaCA)
+		if err != nil {
+			return err
+		}
+		sources = append(sources, list.Sources...)
+	}
 	all := make([]fetched, len(sources))
 	g, ctx := errgroup.WithContext(ctx)
 	for i, src := range sources {

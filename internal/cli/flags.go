@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -45,6 +46,11 @@ type Flags struct {
 	Trace    *string        // build: file for a trace of what ran when
 	Suite    *string        // bench: build or python
 	Rounds   *int           // bench: how often each flow runs
+	Trust    *string        // build: host, mozilla or both
+	CAFiles  *string        // build, trust:add: comma-separated files with CA certificates
+	Subject  *string        // trust:remove: a certificate's name, or how it begins
+	SHA256   *string        // trust:remove: a certificate's digest, or how it begins
+	Days     *int           // trust:check: how far to look ahead
 	Step     *string        // enter: the failed step
 	Vary     *string        // rebuild: the variations
 	Each     *bool          // rebuild: one rebuild for each of them
@@ -55,12 +61,12 @@ type Flags struct {
 
 // options are the flags resolved.
 type options struct {
-	Profile, Prefix, Root, Store, Sandbox, Optimize, Deps, Explain, Why, Check, Step, MaxSize, Trace, Suite, Vary, Against, Report, Claim string
-	Mirror, Recipes                                                                                                                       []string
-	Jobs, To, Keep, Rounds                                                                                                                int
-	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each                                                                           bool
-	Timeout                                                                                                                               time.Duration
-	ProfileGiven                                                                                                                          bool
+	Profile, Prefix, Root, Store, Sandbox, Optimize, Deps, Explain, Why, Check, Step, MaxSize, Trace, Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256 string
+	Mirror, Recipes, CAFiles                                                                                                                                      []string
+	Jobs, To, Keep, Rounds, Days                                                                                                                                  int
+	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each                                                                                                   bool
+	Timeout                                                                                                                                                       time.Duration
+	ProfileGiven                                                                                                                                                  bool
 }
 
 // resolve fills flags that were not given from the environment and from the defaults.
@@ -73,6 +79,7 @@ func (f Flags) resolve() (options, error) {
 		Sandbox: or(f.Sandbox, "auto"), Optimize: or(f.Optimize, ""), Deps: or(f.Deps, "install"), Explain: or(f.Explain, ""), Why: or(f.Why, ""), Check: or(f.Check, "index"),
 		Step: or(f.Step, ""), MaxSize: or(f.MaxSize, ""), Trace: or(f.Trace, ""), Keep: or(f.Keep, 0), Suite: or(f.Suite, "build"), Rounds: or(f.Rounds, 3), Yes: or(f.Yes, false),
 		Vary: or(f.Vary, "all"), Each: or(f.Each, false), Against: or(f.Against, ""), Report: or(f.Report, ""), Claim: or(f.Claim, ""),
+		Trust: or(f.Trust, ""), CAFiles: list(or(f.CAFiles, "")), Subject: or(f.Subject, ""), SHA256: or(f.SHA256, ""), Days: or(f.Days, 30),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),
@@ -151,6 +158,9 @@ func (o *options) validate() error {
 	if o.Jobs < 1 {
 		return fault.New(fault.Usage, "leave -jobs out to use every core", "-jobs=%d: at least 1", o.Jobs)
 	}
+	if o.Days < 0 {
+		return fault.New(fault.Usage, "such as -days=30", "-days=%d: less than nothing", o.Days)
+	}
 	if o.Timeout < 0 {
 		return fault.New(fault.Usage, "such as -timeout=45m", "-timeout=%s: less than nothing", o.Timeout)
 	}
@@ -161,6 +171,7 @@ func (o *options) validate() error {
 		{"-sandbox", o.Sandbox, []string{"auto", "require", "none"}},
 		{"-deps", o.Deps, []string{"install", "check"}},
 		{"-check", o.Check, []string{"index", "full"}},
+		{"-trust", cmp.Or(o.Trust, "host"), []string{"host", "mozilla", "both"}},
 	} {
 		if !slices.Contains(c.choices, c.value) {
 			return fault.New(fault.Usage, "one of: "+strings.Join(c.choices, ", "), "%s=%s: unknown value", c.flag, c.value)

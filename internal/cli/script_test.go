@@ -55,6 +55,8 @@ func TestScript(t *testing.T) {
 			"status":   status,
 			"impostor": impostor,
 			"killed":   killed,
+			"certify":  certify,
+			"accept":   accept,
 		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {

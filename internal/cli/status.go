@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,6 +24,7 @@ type sited struct {
 	Generations []artifacts.Generation `json:"generations"`
 	Altered     []string               `json:"altered,omitempty"`
 	Packages    []string               `json:"user_packages,omitempty"`
+	Trust       string                 `json:"trust,omitempty"`
 }
 
 func (c *command) status(ctx context.Context) error {
@@ -62,6 +65,11 @@ func siteStatus(ctx context.Context, site artifacts.Site) (sited, error) {
 	if s.Altered, _, err = site.Altered(ctx, s.Current, false); err != nil {
 		return s, err
 	}
+	if t, err := site.Trust(); err == nil {
+		s.Trust = trustSummary(t)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		s.Trust = "broken: " + err.Error()
+	}
 	s.Packages, err = site.UserPackages(s.Current)
 	return s, err
 }
@@ -91,6 +99,9 @@ func (c *command) printStatus(s sited) {
 	}
 	for _, name := range s.Altered {
 		fmt.Fprintf(c.out, "      altered: %s (`build` repairs it)\n", name)
+	}
+	if s.Trust != "" {
+		fmt.Fprintf(c.out, "      trust: %s\n", s.Trust)
 	}
 	if len(s.Packages) > 0 {
 		fmt.Fprintf(c.out, "      packages of yours: %s\n", strings.Join(s.Packages, ", "))

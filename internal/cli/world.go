@@ -31,6 +31,7 @@ type chosen struct {
 	profile *recipes.Profile
 	recipes []*recipes.Recipe
 	site    artifacts.Site
+	trust   *artifacts.Trust // what build makes the installed OpenSSL trust; nil: nothing to do with it
 }
 
 // choose loads the recipes and resolves the profile.
@@ -58,7 +59,7 @@ func (c *command) choose(ctx context.Context) (*chosen, error) {
 		return nil, err
 	}
 	pin(ctx, all)
-	return &chosen{set, p, all, artifacts.Site{Root: c.Root, Base: c.Prefix, Profile: p.Name, Prefixes: p.Prefixes}}, nil
+	return &chosen{set: set, profile: p, recipes: all, site: artifacts.Site{Root: c.Root, Base: c.Prefix, Profile: p.Name, Prefixes: p.Prefixes}}, nil
 }
 
 // pin puts pinned profiles in the place of trainings, where there are any for the host's compiler.

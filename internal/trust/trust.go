@@ -84,9 +84,14 @@ func Merge(lists ...List) List {
 func (l List) From(source Source) List {
 	var out List
 	for _, a := range l {
-		if a.Has(source) {
-			out = append(out, Anchor{Cert: a.Cert, Sources: []Source{source}, Note: a.Note})
+		if !a.Has(source) {
+			continue
 		}
+		a.Sources = []Source{source}
+		if source != Mozilla { // nobody else says more than the certificate does
+			a.Note = ""
+		}
+		out = append(out, a)
 	}
 	return out
 }

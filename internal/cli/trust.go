@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/trust"
+)
+
+// TrustList prints what an installed OpenSSL trusts by default.
+func TrustList(ctx context.Context, f Flags) error { return run(ctx, f, (*command).trustList) }
+
+// TrustAdd adds CAs of the site beside what is trusted already.
+func TrustAdd(ctx context.Context, f Flags) error { return run(ctx, f, (*command).trustAdd) }
+
+// TrustRemove takes back a CA that was added.
+func TrustRemove(ctx context.Context, f Flags) error { return run(ctx, f, (*command).trustRemove) }
+
+// TrustCheck looks at the days that the certificates have left, and at cert.pem.
+func TrustCheck(ctx context.Context, f Flags) error { return run(ctx, f, (*command).trustCheck) }
+
+// trusted is one certificate for programs (-json).
+type trusted struct {
+	Subject string         `json:"subject"`
+	Expires time.Time      `json:"expires"`
+	Sources []trust.Source `json:"sources"`
+	SHA256  digest.Digest  `json:"sha256"`
+	Note    string         `json:"note,omitempty"`
+}
+
+func forPrograms(l trust.List) []trusted {
+	all := []trusted{}
+	for _, a := range l {
+		all = append(all, trusted{a.Subject(), a.Cert.NotAfter.UTC(), a.Sources, a.Digest(), a.Note})
+	}
+	return all
+}
+
+// trustSite is the place of the profile that the flags name.
+func (c *command) trustSite() (artifacts.Site, error) {
+	site := artifacts.Site{Root: c.Root, Base: c.Prefix, Profile: c.Profile}
+	if site.Current() == 0 {
+		return site, fault.New(fault.Failed, "`build` installs it; `status` lists what is installed", "trust: profile %s is not installed below %s", c.Profile, filepath.Join(c.Root, c.Prefix))
+	}
+	if g, err := site.Generation(site.Current()); err == nil && g.Adopted {
+		c.sink.Warn(fmt.Sprintf("generation %d was there before tlsfloor and reads another cert.pem; the others read this", g.Number))
+	}
+	return site, nil
+}
+
+func siteTrust(site artifacts.Site) (artifacts.Trust, error) {
+	t, err := site.Trust()
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fault.New(fault.Failed, "`build` makes it", "trust: profile %s has none yet", site.Profile)
+	}
+	return t, err
+}
+
+func (c *command) trustList(context.Context) error {
+	site, err := c.trustSite()
+	if err != nil {
+		return err
+	}
+	t, err := siteTrust(site)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return c.json(forPrograms(t.Anchors))
+	}
+	c.printAnchors(t.Anchors)
+	fmt.Fprintf(c.out, "%s: %s\n", c.Profile, trustSummary(t))
+	return nil
+}
+
+func (c *command) printAnchors(l trust.List) {
+	if len(l) > 0 {
+		fmt.Fprintf(c.out, "%-12s  %-10s  %-13s  %s\n", "SHA256", "EXPIRES", "SOURCE", "SUBJECT")
+	}
+	for _, a := range l {
+		fmt.Fprintf(c.out, "%s  %s  %-13s  %s\n", a.Digest().Short(), day(a), a.Origin(), a.Subject())
+	}
+}
+
+func (c *command) trustAdd(ctx context.Context) error {
+	if len(c.CAFiles) == 0 {
+		return fault.New(fault.Usage, "-cafiles=<file>,<file>", "trust:add: no file is named")
+	}
+	added, err := c.caFiles()
+	if err != nil {
+		return err
+	}
+	return c.changeTrust(ctx, "added", func(t *artifacts.Trust) (trust.List, error) {
+		var news trust.List
+		for _, a := range added {
+			had, _ := t.Anchors.Get(a.Digest())
+			if had.Has(trust.Site) {
+				c.sink.Note(a.Subject() + ": it was added before")
+				continue
+			}
+			news = append(news, a)
+		}
+		t.Anchors = trust.Merge(t.Anchors, news)
+		return news, nil
+	})
+}
+
+func (c *command) trustRemove(ctx context.Context) error {
+	return c.changeTrust(ctx, "removed", func(t *artifacts.Trust) (trust.List, error) {
+		gone, err := t.Anchors.From(trust.Site).Find(c.Subject, c.SHA256)
+		if err != nil {
+			return nil, fmt.Errorf("trust:remove: %w", err)
+		}
+		t.Anchors = t.Anchors.Without(trust.Site, gone.Digest())
+		if still, ok := t.Anchors.Get(gone.Digest()); ok {
+			c.sink.Warn(fmt.Sprintf("%s: still trusted, as the %s has it too", gone.Subject(), still.Origin()))
+		}
+		return trust.List{gone}, nil
+	})
+}
+
+// changeTrust does one change under the lock and prints what it was.
+func (c *command) changeTrust(ctx context.Context, done string, change func(*artifacts.Trust) (trust.List, error)) error {
+	site, err := c.trustSite()
+	if err != nil {
+		return err
+	}
+	unlock, err := c.lock(ctx, site)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	t, err := siteTrust(site)
+	if err != nil {
+		return err
+	}
+	if n := site.Current(); site.TrustAltered(n) {
+		c.sink.Warn(artifacts.TrustLink + " was changed by hand: that is lost now")
+		if err := site.RepairTrust(n); err != nil {
+			return err
+		}
+	}
+	changed, err := change(&t)
+	if err != nil {
+		return err
+	}
+	if err := c.setTrust(site, t); err != nil {
+		return err
+	}
+	if c.JSON {
+		return c.json(forPrograms(changed))
+	}
+	for _, a := range changed {
+		fmt.Fprintf(c.out, "%s: %s, expires %s, sha256 %s\n", done, a.Subject(), day(a), a.Digest())
+	}
+	return nil
+}
+
+// lifetimes is the result of trust:check.
+type lifetimes struct {
+	Days     int       `json:"days"`
+	Expired  []trusted `json:"expired"`
+	Expiring []trusted `json:"expiring"`
+	Altered  bool      `json:"altered"`
+}
+
+func (c *command) trustCheck(context.Context) error {
+	site, err := c.trustSite()
+	if err != nil {
+		return err
+	}
+	t, err := siteTrust(site)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	var expired, expiring trust.List
+	for _, a := range t.Anchors {
+		switch {
+		case a.Expired(now):
+			expired = append(expired, a)
+		case a.Expired(now.AddDate(0, 0, c.Days)):
+			expiring = append(expiring, a)
+		}
+	}
+	altered := site.TrustAltered(site.Current())
+	if c.JSON {
+		err = c.json(lifetimes{c.Days, forPrograms(expired), forPrograms(expiring), altered})
+	} else {
+		c.printAnchors(trust.Merge(expired, expiring))
+		fmt.Fprintf(c.out, "%s: of %d certificates %d are expired, and %d expire within %d days\n", c.Profile, len(t.Anchors), len(expired), len(expiring), c.Days)
+	}
+	if n := len(expired.From(trust.Site)); n > 0 {
+		err = errors.Join(err, fault.New(fault.Failed, "`trust:add` the new one first, then `trust:remove` the old one", "trust: %d of the certificates that you added are expired", n))
+	}
+	if altered {
+		err = errors.Join(err, fault.New(fault.Failed, "`build` repairs it", "trust: %s is not what was made", artifacts.TrustLink))
+	}
+	return err
+}
