@@ -1,0 +1,197 @@
+package artifacts
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"math/big"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/trust"
+)
+
+// anchor makes a list of one CA.
+func anchor(t *testing.T, source trust.Source, name string) trust.List {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return trust.Of(source, cert)
+}
+
+func (w world) setTrust(l trust.List) {
+	w.t.Helper()
+	if _, err := w.SetTrust(Trust{Mode: "host", Anchors: l}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// trusts reads cert.pem as OpenSSL finds it.
+func (w world) trusts(t *testing.T, want trust.List) {
+	t.Helper()
+	got, err := os.ReadFile(filepath.Join(w.link("openssl"), "ssl", "cert.pem"))
+	if err != nil || !bytes.Equal(got, want.PEM()) {
+		t.Errorf("it trusts %s\n%v", got, err)
+	}
+}
+
+func TestTrustOutlivesGenerations(t *testing.T) {
+	w := newWorld(t)
+	l := trust.Merge(anchor(t, trust.Host, "host"), anchor(t, trust.Site, "ours"))
+	w.install("one")
+	w.setTrust(l)
+	w.trusts(t, l)
+	w.install("two")
+	w.trusts(t, l)
+	more := trust.Merge(l, anchor(t, trust.Site, "more"))
+	w.setTrust(more)
+	if _, err := w.Rollback(0); err != nil {
+		t.Fatal(err)
+	}
+	w.trusts(t, more)
+	if got, err := w.Trust(); err != nil || len(got.Anchors.From(trust.Site)) != 2 || got.Mode != "host" {
+		t.Errorf("read back: %+v, %v", got, err)
+	}
+	if changed, err := w.SetTrust(Trust{Mode: "host", Anchors: more}); err != nil || changed {
+		t.Errorf("the same again: changed %v, %v", changed, err)
+	}
+	// The whole base may stand elsewhere, as an image's does.
+	elsewhere := filepath.Join(t.TempDir(), "moved")
+	if err := os.Rename(w.Base, elsewhere); err != nil {
+		t.Fatal(err)
+	}
+	w.Site.Base = elsewhere
+	w.trusts(t, more)
+}
+
+func TestTrustOfAnImage(t *testing.T) {
+	w := newWorld(t)
+	w.Site.Root, w.Site.Base = t.TempDir(), "/opt"
+	l := anchor(t, trust.Site, "ours")
+	w.install("one")
+	w.setTrust(l)
+	w.trusts(t, l)
+}
+
+// TestTrustOfAnOlderGeneration goes back to one that was made before there were links.
+func TestTrustOfAnOlderGeneration(t *testing.T) {
+	w := newWorld(t)
+	l := anchor(t, trust.Site, "ours")
+	w.install("one")
+	if err := os.RemoveAll(filepath.Join(w.Dir(1), "openssl", "ssl")); err != nil {
+		t.Fatal(err)
+	}
+	w.install("two")
+	w.setTrust(l)
+	if _, err := w.Rollback(0); err != nil {
+		t.Fatal(err)
+	}
+	w.trusts(t, l)
+}
+
+func TestAlteredTrustIsFoundAndRepaired(t *testing.T) {
+	w := newWorld(t)
+	g := w.install("one")
+	ctx := context.Background()
+	if altered, _, err := w.Altered(ctx, g.Number, false); err != nil || len(altered) > 0 {
+		t.Fatalf("nothing was made yet: %v, %v", altered, err)
+	}
+	l := anchor(t, trust.Site, "ours")
+	w.setTrust(l)
+	link := filepath.Join(w.Dir(g.Number), TrustLink)
+	for name, do := range map[string]func() error{
+		"edited":        func() error { return os.WriteFile(w.TrustPath(), anchor(t, trust.Site, "theirs").PEM(), 0o644) },
+		"mode":          func() error { return os.Chmod(w.TrustPath(), 0o666) },
+		"missing":       func() error { return os.Remove(w.TrustPath()) },
+		"a link":        func() error { return errors.Join(os.Remove(w.TrustPath()), os.Symlink("/etc/passwd", w.TrustPath())) },
+		"no link":       func() error { return os.Remove(link) },
+		"link to other": func() error { return errors.Join(os.Remove(link), os.Symlink("/etc/ssl/cert.pem", link)) },
+		"a file":        func() error { return errors.Join(os.Remove(link), os.WriteFile(link, []byte("mine"), 0o644)) },
+	} {
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+		for _, full := range []bool{false, true} {
+			if altered, _, err := w.Altered(ctx, g.Number, full); err != nil || !slices.Equal(altered, []string{TrustLink}) {
+				t.Fatalf("%s: altered %v, %v", name, altered, err)
+			}
+		}
+		if err := w.Repair(ctx, w.st, g.Number, []string{TrustLink}); err != nil {
+			t.Fatal(err)
+		}
+		w.trusts(t, l)
+		if altered, _, err := w.Altered(ctx, g.Number, true); err != nil || len(altered) > 0 {
+			t.Fatalf("%s: after the repair altered %v, %v", name, altered, err)
+		}
+		if name == "a file" {
+			if b, err := os.ReadFile(link + ".old"); err != nil || string(b) != "mine" {
+				t.Errorf("what stood there: %q, %v", b, err)
+			}
+		}
+	}
+	if err := os.WriteFile(filepath.Join(w.Home(), "trust", "trust.json"), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Trust(); err == nil || fault.HintOf(err) == "" {
+		t.Errorf("a broken record: %v", err)
+	}
+	w.trusts(t, l)
+}
+
+// TestTrustStoppedAnywhere stops a change at each of its points: OpenSSL reads the old list or the new one, and the next change works.
+func TestTrustStoppedAnywhere(t *testing.T) {
+	defer func() { fault.Inject = nil }()
+	before, after := anchor(t, trust.Site, "before"), anchor(t, trust.Site, "after")
+	for n := 1; ; n++ {
+		w := newWorld(t)
+		g := w.install("one")
+		w.setTrust(before)
+		count := 0
+		fault.Inject = func(string) error {
+			if count++; count == n {
+				return errors.New("stopped")
+			}
+			return nil
+		}
+		_, err := w.SetTrust(Trust{Mode: "host", Anchors: after})
+		fault.Inject = nil
+		got, readErr := os.ReadFile(w.TrustPath())
+		if readErr != nil || !bytes.Equal(got, before.PEM()) && !bytes.Equal(got, after.PEM()) {
+			t.Fatalf("stopped at point %d: neither list: %v", n, readErr)
+		}
+		if err == nil {
+			if n < 3 {
+				t.Fatalf("only %d points: the test stops nothing", n)
+			}
+			return
+		}
+		altered, _, err := w.Altered(context.Background(), g.Number, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Repair(context.Background(), w.st, g.Number, altered); err != nil || w.TrustAltered(g.Number) {
+			t.Fatalf("stopped at point %d: not repaired, %v", n, err)
+		}
+		w.setTrust(after)
+		w.trusts(t, after)
+	}
+}
