@@ -32,6 +32,7 @@ func TestReal(t *testing.T) {
 	}
 	t.Run("nothing to do", r.nothingToDo)
 	t.Run("python", r.python)
+	t.Run("trust", r.trust)
 	t.Run("altered file", r.altered)
 	t.Run("corrupt store", r.corruptStore)
 	t.Run("switch under a running python", r.runningPython)

@@ -57,6 +57,7 @@ func TestScript(t *testing.T) {
 			"killed":   killed,
 			"certify":  certify,
 			"accept":   accept,
+			"mozilla":  mozilla,
 		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {

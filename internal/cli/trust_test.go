@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha1"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -90,6 +91,44 @@ func certify(ts *testscript.TestScript, _ bool, args []string) {
 		_, err = f.Write(append([]byte("some text\n"), a.pem()...))
 		ts.Check(errors.Join(err, f.Close()))
 	}
+}
+
+const mozillaRecipe = `name: mozilla-ca
+versions:
+  - version: "%[1]s"
+    sources:
+      - file: ca-certificates_%[1]s.tar.gz
+        sha256: %[2]s
+        size: %[3]d
+        urls: [https://mozilla.example/]
+        signature: none
+        unsigned: a test has no key
+        vouched: the test that made it
+`
+
+// mozilla pins a newer list of Mozilla's with the certificate of one file: mozilla <version> <file>.
+func mozilla(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: mozilla <version> <file>")
+	}
+	block, _ := pem.Decode([]byte(ts.ReadFile(args[1])))
+	cert, err := x509.ParseCertificate(block.Bytes)
+	ts.Check(err)
+	octal := func(b []byte) string {
+		text := "MULTILINE_OCTAL\n"
+		for _, c := range b {
+			text += fmt.Sprintf("\\%03o", c)
+		}
+		return text + "\nEND\n"
+	}
+	sum := sha1.Sum(cert.Raw)
+	text := "CKA_CLASS CK_OBJECT_CLASS CKO_CERTIFICATE\nCKA_ISSUER " + octal(cert.RawIssuer) + "CKA_VALUE " + octal(cert.Raw) +
+		"CKA_CLASS CK_OBJECT_CLASS CKO_NSS_TRUST\nCKA_ISSUER " + octal(cert.RawIssuer) + "CKA_CERT_SHA1_HASH " + octal(sum[:]) + "CKA_TRUST_SERVER_AUTH CK_TRUST CKT_NSS_TRUSTED_DELEGATOR\n"
+	b := tarball(ts, [][2]string{{"ca-certificates/mozilla/certdata.txt", text}})
+	site(ts, map[string]string{
+		"mirror/ca-certificates_" + args[0] + ".tar.gz": string(b),
+		"site/mozilla-ca.yaml":                          fmt.Sprintf(mozillaRecipe, args[0], digest.Of(b), len(b)),
+	})
 }
 
 const emptyProfile = `name: empty
