@@ -195,7 +195,7 @@ func (c *command) trustCheck(context.Context) error {
 		err = c.json(lifetimes{c.Days, forPrograms(expired), forPrograms(expiring), altered})
 	} else {
 		c.printAnchors(trust.Merge(expired, expiring))
-		fmt.Fprintf(c.out, "%s: of %d certificates %d are expired, and %d expire within %d days\n", c.Profile, len(t.Anchors), len(expired), len(expiring), c.Days)
+		fmt.Fprintf(c.out, "%s: %d certificates; expired: %d; within %d days: %d\n", c.Profile, len(t.Anchors), len(expired), c.Days, len(expiring))
 	}
 	if n := len(expired.From(trust.Site)); n > 0 {
 		err = errors.Join(err, fault.New(fault.Failed, "`trust:add` the new one first, then `trust:remove` the old one", "trust: %d of the certificates that you added are expired", n))
