@@ -25,6 +25,7 @@ type Claims struct {
 type Claim struct {
 	Profile    string             `json:"profile"`
 	Optimize   string             `json:"optimize"`
+	Sysroot    string             `json:"sysroot,omitempty"` // the version of the component sysroot, if any
 	Prefix     string             `json:"prefix"`
 	Triple     string             `json:"triple"`
 	Sandbox    string             `json:"sandbox"`
@@ -88,7 +89,7 @@ func ReadClaims(path string) (*Claims, error) {
 	return &c, nil
 }
 
-// Find returns the claim about the same profile, optimisation, prefix, triple and sandbox as like, or nil.
+// Find returns the claim about the same profile, optimisation, sysroot, prefix, triple and sandbox as like, or nil.
 func (c *Claims) Find(like Claim) *Claim {
 	for i, one := range c.Claims {
 		if slices.Equal(one.about(), like.about()) {
@@ -102,7 +103,11 @@ func (c *Claims) Find(like Claim) *Claim {
 func (c Claim) Name() string { return strings.Join(c.about(), ", ") }
 
 func (c Claim) about() []string {
-	return []string{c.Profile, c.Optimize, c.Prefix, c.Triple, c.Sandbox}
+	about := []string{c.Profile, c.Optimize, c.Prefix, c.Triple, c.Sandbox}
+	if c.Sysroot != "" {
+		about = append(about, "sysroot "+c.Sysroot)
+	}
+	return about
 }
 
 // Put adds a claim to the file at path, in place of the one about the same.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tlsfloor/tlsfloor/internal/elfpolicy"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 )
@@ -31,14 +32,14 @@ func (s Site) Stage(ctx context.Context, st *store.Store, g Generation) (Generat
 	if err := os.MkdirAll(tmp, 0o755); err != nil {
 		return g, fmt.Errorf("installing generation %d: %w", n, err)
 	}
-	if err := s.fill(ctx, st, tmp, g); err != nil {
+	if err := s.fill(ctx, st, tmp, &g); err != nil {
 		os.RemoveAll(tmp)
 		return g, fmt.Errorf("installing generation %d: %w", n, err)
 	}
 	return g, nil
 }
 
-func (s Site) fill(ctx context.Context, st *store.Store, tmp string, g Generation) error {
+func (s Site) fill(ctx context.Context, st *store.Store, tmp string, g *Generation) (err error) {
 	if err := os.Chmod(tmp, 0o755); err != nil {
 		return err
 	}
@@ -62,10 +63,16 @@ func (s Site) fill(ctx context.Context, st *store.Store, tmp string, g Generatio
 			return err
 		}
 	}
-	if err := writeIndex(tmp, g); err != nil {
+	if g.GLIBC, err = elfpolicy.GLIBC(tmp); err != nil {
 		return err
 	}
-	if err := s.save(tmp, g); err != nil {
+	if err := s.Runs(*g); err != nil {
+		return err
+	}
+	if err := writeIndex(tmp, *g); err != nil {
+		return err
+	}
+	if err := s.save(tmp, *g); err != nil {
 		return err
 	}
 	if err := errors.Join(fault.At("install: sync"), syncfs(tmp)); err != nil {
@@ -159,6 +166,9 @@ func (s Site) Switch(n int) error {
 	g, err := s.Generation(n)
 	if err != nil {
 		return err
+	}
+	if err := s.Runs(g); err != nil {
+		return fmt.Errorf("switching to generation %d: %w", n, err)
 	}
 	if g.trusting() && !exists(filepath.Join(s.Dir(n), TrustLink)) { // made before there were such links
 		if err := linkTrust(s.Dir(n)); err != nil {

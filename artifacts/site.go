@@ -55,11 +55,13 @@ type Component struct {
 type Generation struct {
 	Number     int                  `json:"number"`
 	Profile    string               `json:"profile"`
+	Sysroot    string               `json:"sysroot,omitempty"` // the suite whose libc it was compiled against; empty for the host's
 	Created    time.Time            `json:"created"`
 	Before     int                  `json:"before,omitempty"`  // the generation that was in use before this one
 	Adopted    bool                 `json:"adopted,omitempty"` // folders that were there before tlsfloor
 	Broken     string               `json:"broken,omitempty"`  // why its record cannot be read; never stored
 	Components map[string]Component `json:"components"`
+	GLIBC      string               `json:"glibc,omitempty"` // the lowest version that all its programs can be loaded with
 	Proof      *ProofNote           `json:"proof,omitempty"`
 }
 

@@ -70,7 +70,7 @@ func (c *checker) component(f componentFile, at place, stem string) component {
 	c.match(nameForm, f.Name, at.at("name"), hintName)
 	c.require(f.Name == stem, at.at("name"), "name the file after its component", "name %q in the file %s.yaml", f.Name, stem)
 	if f.Role != "" {
-		out.role = Role(c.oneOf(f.Role, at.at("role"), string(Install), string(Library), string(Control), string(Training), string(Data)))
+		out.role = Role(c.oneOf(f.Role, at.at("role"), string(Install), string(Library), string(Control), string(Training), string(Data), string(Sysroot)))
 	}
 	if f.Homepage != "" {
 		c.web(f.Homepage, at.at("homepage"))
@@ -86,7 +86,8 @@ func (c *checker) component(f componentFile, at place, stem string) component {
 	out.pins = entries(f.Pins, at.at("pins"), c.pin)
 	out.install = entries(f.Install, at.at("install"), c.command)
 	out.checks = entries(f.Checks, at.at("checks"), func(n string, at place) entry[Check] {
-		c.require(n == string(CheckFloor) || n == string(CheckSSL), at, fmt.Sprintf("one of: %s, %s", CheckFloor, CheckSSL), "check %q is not known", n)
+		known := slices.Contains([]Check{CheckFloor, CheckSSL, CheckELF}, Check(n))
+		c.require(known, at, fmt.Sprintf("one of: %s, %s, %s", CheckFloor, CheckSSL, CheckELF), "check %q is not known", n)
 		return entry[Check]{item: Check(n)}
 	})
 	return out
@@ -166,7 +167,7 @@ func (c *checker) pin(f pinFile, at place) entry[Pin] {
 	c.given(f.Compiler, at.at("compiler"), "the first line of what cc --version prints")
 	when, err := version.ParseConstraint("=" + f.Version)
 	c.checked(err, at.at("version"), hintVersion)
-	return entry[Pin]{item: Pin{f.Compiler, c.source(f.SourceFields, at, false)}, when: when}
+	return entry[Pin]{item: Pin{f.Compiler, f.Sysroot, c.source(f.SourceFields, at, false)}, when: when}
 }
 
 var memoryForm = regexp.MustCompile(`^([1-9][0-9]*)([MG])$`)

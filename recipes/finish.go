@@ -15,7 +15,7 @@ func (s *Set) finish() error {
 			return err
 		}
 	}
-	for _, check := range []func(component) error{s.complete, s.needsExist, s.keysExist, s.acyclic, s.resolvable} {
+	for _, check := range []func(component) error{s.complete, s.checkSysroots, s.needsExist, s.keysExist, s.acyclic, s.resolvable} {
 		for _, name := range names {
 			if err := check(s.components[name]); err != nil {
 				return err
@@ -60,7 +60,7 @@ func (s *Set) model(name string) error {
 
 func (s *Set) complete(c component) error {
 	k := &checker{}
-	k.given(string(c.role), c.at.at("role"), "install, library, control, training or data")
+	k.given(string(c.role), c.at.at("role"), "install, library, control, training, data or sysroot")
 	k.given(c.summary, c.at.at("summary"), "one line that says what it is")
 	k.given(c.license, c.at.at("license"), "an SPDX expression")
 	k.given(c.homepage, c.at.at("homepage"), "upstream's page")

@@ -12,7 +12,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
-//go:embed *.yaml profiles/*.yaml keys/*.asc training
+//go:embed *.yaml profiles/*.yaml keys/*.asc training modules
 var embedded embed.FS
 
 // Set is everything that can be built: the embedded recipes with the overlays laid over them.

@@ -63,6 +63,7 @@ const (
 	Control  Role = "control"  // a weak peer for the proof: built, never installed
 	Training Role = "training" // its model compiled to count what it runs; only the counts are kept, for the model's own build
 	Data     Role = "data"     // its source is read as it is: no step builds it, and no profile chooses it
+	Sysroot  Role = "sysroot"  // the libc that everything else is compiled against, where one is chosen
 )
 
 // Optimize is how far a component's compilation goes.
@@ -98,6 +99,8 @@ type Check string
 const (
 	CheckFloor Check = "openssl-floor" // libssl.a lacks the protocol methods below the floor
 	CheckSSL   Check = "python-ssl"    // _ssl and _hashlib are there and hold our OpenSSL and no other
+	CheckELF   Check = "elf-policy"    // every object is hardened and loads, exports and speaks only what it may
+	CheckGlibc Check = "glibc"         // no program or library wants a newer glibc than the sysroot's; only where there is one, and in no file
 )
 
 // Profile chooses one version of each component and the floor that they are built for.
@@ -109,6 +112,7 @@ type Profile struct {
 	Prefixes map[string]string // installed component -> name of its folder below the base
 	Controls []string          // components of role control
 	Optimize Optimize
+	Sysroot  string // a version of the component sysroot (Set.Sysroot); empty for the host's own libc. In no file: whoever builds chooses it
 	Notes    string
 }
 
@@ -140,12 +144,13 @@ type Recipe struct {
 // Pin is the result of a training as an archive, for one compiler: counts fit only what the same compiler makes.
 type Pin struct {
 	Compiler string // the first line of what cc --version prints
+	Sysroot  string // the version of the component sysroot that it was compiled against, if any: headers hold code that is counted too
 	Source   Source
 }
 
-// Pinned returns the recipe that installs the pin for this compiler instead of training, or r itself when there is none.
-func (r *Recipe) Pinned(compiler string) *Recipe {
-	i := slices.IndexFunc(r.Pins, func(p Pin) bool { return p.Compiler == compiler })
+// Pinned returns the recipe that installs the pin for this compiler and sysroot instead of training, or r itself when there is none.
+func (r *Recipe) Pinned(compiler, sysroot string) *Recipe {
+	i := slices.IndexFunc(r.Pins, func(p Pin) bool { return p.Compiler == compiler && p.Sysroot == sysroot })
 	if i < 0 {
 		return r
 	}

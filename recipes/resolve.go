@@ -61,7 +61,8 @@ func (s *Set) Resolve(p *Profile) ([]*Recipe, error) {
 		}
 		done[name] = true
 		c := s.components[name]
-		v := variant{p.Versions[or(c.like, name)], p.Floor, p.Optimize}
+		number, _ := s.versionOf(p, or(c.like, name))
+		v := variant{number, p.Floor, p.Optimize}
 		for _, need := range slices.Sorted(slices.Values(chosen(c.needs, v))) {
 			visit(need)
 		}
@@ -73,7 +74,22 @@ func (s *Set) Resolve(p *Profile) ([]*Recipe, error) {
 	for _, name := range p.Controls {
 		visit(name)
 	}
+	if p.Sysroot != "" {
+		return s.against(p.Sysroot, out)
+	}
 	return out, nil
+}
+
+// versionOf is the version of a component that a profile has: the one that it names, or a library's only one.
+func (s *Set) versionOf(p *Profile, component string) (string, bool) {
+	if v, ok := p.Versions[component]; ok {
+		return v, true
+	}
+	c := s.components[component]
+	if all := c.versionList(); c.role == Library && len(all) == 1 {
+		return all[0], true
+	}
+	return "", false
 }
 
 // checkProfile holds a profile against the components. at is the zero place for a profile that is not
@@ -133,18 +149,20 @@ func (s *Set) checkChoice(p *Profile, name string, at place) error {
 
 func (s *Set) checkNeeds(p *Profile, c component, at place) error {
 	model := or(c.like, c.name)
-	v, ok := p.Versions[model]
+	v, ok := s.versionOf(p, model)
 	if !ok {
 		return at.fail("add "+model+" to the profile's versions", "%s is like %s, of which the profile has no version", c.name, model)
 	}
 	for _, need := range chosen(c.needs, variant{v, p.Floor, p.Optimize}) {
-		if n := s.components[need]; n.role == Training {
+		n := s.components[need]
+		_, known := s.versionOf(p, need)
+		if n.role == Training || known && n.role == Library {
 			if err := s.checkNeeds(p, n, at); err != nil {
 				return err
 			}
 			continue
 		}
-		if _, ok := p.Versions[need]; !ok && !slices.Contains(p.Controls, need) {
+		if !known && !slices.Contains(p.Controls, need) {
 			return at.fail("add "+need+" to the profile's versions, or controls", "%s %s needs %s, which the profile does not have", c.name, v, need)
 		}
 	}

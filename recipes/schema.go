@@ -90,6 +90,7 @@ type commandFile struct {
 type pinFile struct {
 	Version      string `yaml:"version"`
 	Compiler     string `yaml:"compiler"` // the first line of cc --version
+	Sysroot      string `yaml:"sysroot"`  // a version of the component sysroot
 	SourceFields `yaml:",inline"`
 }
 

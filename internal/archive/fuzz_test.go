@@ -25,6 +25,9 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(gz(f, make([]byte, 1<<20)))
 	f.Add(good(f, 100)[:1500])
 	f.Add(xzed(f, tarOf(f, fileEntry("a", "1"))))
+	f.Add(debOf(debHead, debMade{"data.tar.gz", gz(f, libc(f))}))
+	f.Add(debOf(debHead, debMade{"data.tar", tarOf(f, linkEntry(tar.TypeSymlink, "./d/l", "/../../x"), linkEntry(tar.TypeSymlink, "./r", "/"))}))
+	f.Add(debOf(debHead, debMade{"data.tar.xz", xzed(f, libc(f))})[:200])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		dir := filepath.Join(t.TempDir(), "out")
 		for strip := range 2 {

@@ -29,16 +29,17 @@ type stream struct {
 	free   chan []byte // chunks to decode into
 	now    []byte      // what is left of the chunk being read
 	whole  []byte      // that chunk
+	deb    bool        // the archive is the data of a package
 	err    error       // why full was closed; io.EOF at the end of the archive
 }
 
 func newStream(ctx context.Context, r io.Reader, l Limits) (*stream, error) {
 	packed := &counter{r: r}
-	decoder, err := decode(packed)
+	decoder, deb, err := decode(packed)
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{full: make(chan []byte, 4), free: make(chan []byte, 6)}
+	s := &stream{deb: deb, full: make(chan []byte, 4), free: make(chan []byte, 6)}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	for range cap(s.free) {
 		s.free <- make([]byte, chunk)
@@ -50,9 +51,25 @@ func newStream(ctx context.Context, r io.Reader, l Limits) (*stream, error) {
 	return s, nil
 }
 
-// decode picks the decoder by the first bytes of r.
-func decode(r io.Reader) (io.Reader, error) {
+// decode picks the decoder by the first bytes of r, or by those of the data when r is a package.
+func decode(r io.Reader) (decoder io.Reader, deb bool, err error) {
 	b := bufio.NewReaderSize(r, 1<<20)
+	head, err := b.Peek(len(arMagic))
+	if err != nil && err != io.EOF {
+		return nil, false, err
+	}
+	if string(head) == arMagic {
+		data, err := debData(b)
+		if err != nil {
+			return nil, true, err
+		}
+		deb, b = true, bufio.NewReaderSize(data, 1<<20)
+	}
+	decoder, err = decodeTar(b)
+	return decoder, deb, err
+}
+
+func decodeTar(b *bufio.Reader) (io.Reader, error) {
 	head, err := b.Peek(512)
 	if err != nil && err != io.EOF {
 		return nil, err
@@ -70,7 +87,7 @@ func decode(r io.Reader) (io.Reader, error) {
 	case len(head) == 512 && bytes.HasPrefix(head[257:], []byte("ustar")):
 		return b, nil
 	}
-	return nil, fault.New(fault.Failed, hostile, "neither a .tar nor a .tar.gz nor a .tar.xz file")
+	return nil, fault.New(fault.Failed, hostile, "neither a .tar nor a .tar.gz nor a .tar.xz nor a .deb file")
 }
 
 // maxDictionary bounds the memory that an xz stream can ask for before its first byte is decoded; xz -9 asks for 64 MiB.

@@ -27,6 +27,7 @@ const (
 type tree struct {
 	root   *os.Root
 	strip  int
+	rooted bool   // absolute targets of links begin at the root of the tree
 	top    string // the stripped top folder
 	limits Limits
 	made   map[string]kind
@@ -219,6 +220,9 @@ func (t *tree) close() {
 }
 
 func (t *tree) addSymlink(name, target string) error {
+	if t.rooted && path.IsAbs(target) {
+		target = strings.Repeat("../", strings.Count(name, "/")) + strings.TrimLeft(target, "/")
+	}
 	if err := t.inside(name, target); err != nil {
 		return err
 	}

@@ -1,6 +1,6 @@
 // Package archive unpacks source archives without trusting them.
 //
-// Unpack promises, for .tar, .tar.gz and .tar.xz (told apart by their first bytes, never by a name):
+// Unpack promises, for .tar, .tar.gz, .tar.xz and a .deb's data in one of these (told apart by their first bytes, never by a name):
 //
 //   - nothing is written outside the folder: every entry is judged by its name before it is made, and made within an
 //     os.Root. An absolute name, a "..", a name below a link, a name that stands twice, a link that leads outside,
@@ -16,6 +16,9 @@
 //
 // A link's target may begin with any number of ".." that stays inside, and may hold none after that: "x/../y" leads
 // elsewhere once x is a link, and no real source needs it. So no chain of links leads outside either.
+//
+// A .deb's names begin at the root of a system, and so do the absolute targets of its links: they are made relative to the
+// folder, and lead to the same file of the tree.
 package archive
 
 import (
@@ -63,7 +66,7 @@ func (l Limits) orDefaults() Limits {
 // Options says how to unpack.
 type Options struct {
 	Name   string // what errors call the archive; the folder's name by default
-	Strip  int    // 1 leaves out the single top folder that all entries must share; 0 keeps names as they are
+	Strip  int    // 1 leaves out the single top folder that all entries must share; 0 keeps names as they are, and so does a .deb, which has none
 	Limits Limits
 }
 
@@ -117,7 +120,11 @@ func fill(ctx context.Context, r io.Reader, temp string, o Options) error {
 		return err
 	}
 	defer s.stop()
+	if s.deb {
+		o.Strip = 0
+	}
 	t := newTree(root, o.Strip, limits)
+	t.rooted = s.deb
 	defer t.close()
 	if err := readEntries(s, t); err != nil {
 		return full(err)

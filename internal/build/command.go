@@ -53,7 +53,7 @@ func (j *job) env(r *recipes.Steps) []string {
 
 // spec is the world of a command of this step.
 func (j *job) spec(argv, env []string) sandbox.Spec {
-	s := sandbox.Spec{Mode: j.Mode, Argv: argv, Dir: j.inside("src"), Env: env, Work: j.work, Host: j.Host,
+	s := sandbox.Spec{Mode: j.Mode, Argv: argv, Dir: j.inside("src"), Env: env, Work: j.work, Host: j.Host, NoLibc: j.sysroot() != "",
 		Stdout: j.log, Stderr: j.log, ExtraFiles: j.jobs.files()}
 	if j.Mode == sandbox.Namespaces {
 		for _, need := range j.step.Recipe.Needs {

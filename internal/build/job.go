@@ -114,7 +114,7 @@ func (j *job) prepare(ctx context.Context) (err error) {
 
 func (j *job) src() string { return filepath.Join(j.work, "src") }
 
-// unpack puts the first source at src and further ones at src/<file's stem>.
+// unpack puts the first source at src and further ones at src/<file's stem>, which of a .deb is the package's name.
 func (j *job) unpack(ctx context.Context, d digest.Digest, file string, i int) error {
 	f, err := j.Store.Open(d)
 	if err != nil {
@@ -124,6 +124,9 @@ func (j *job) unpack(ctx context.Context, d digest.Digest, file string, i int) e
 	dir := j.src()
 	if i > 0 {
 		stem, _, _ := strings.Cut(file, ".tar")
+		if strings.HasSuffix(file, ".deb") {
+			stem, _, _ = strings.Cut(file, "_")
+		}
 		dir = filepath.Join(dir, stem)
 	}
 	if err := archive.Unpack(ctx, f, dir, archive.Options{Strip: 1}); err != nil {
@@ -252,14 +255,18 @@ func (j *job) vars() map[string]string {
 		"target": j.plan.Host.Target, "triple": j.plan.Host.Triple,
 	}
 	for need, prefix := range j.step.Needs {
-		v["prefix:"+need] = prefix
-		v["dep:"+need] = j.inside("needs", need)
-		if j.Mode == sandbox.Namespaces {
-			v["dep:"+need] = prefix // mounted there
-		}
+		v["prefix:"+need], v["dep:"+need] = prefix, j.dep(need)
 	}
 	v["minor"] = minor(r.Version)
 	return v
+}
+
+// dep is the path by which a command knows the tree of what the step needs.
+func (j *job) dep(need string) string {
+	if j.Mode == sandbox.Namespaces {
+		return j.step.Needs[need] // mounted there
+	}
+	return j.inside("needs", need)
 }
 
 // minor is the first two parts of a version: Python's lib/python3.13.

@@ -214,12 +214,15 @@ func (c *command) stage(ctx context.Context, w *workshop, result build.Result) (
 	}
 	begun := time.Now()
 	c.sink.Emit(event.Event{Kind: event.Begin, Step: "install", Text: "copying from the store"})
-	g, err = w.site.Stage(ctx, w.store, artifacts.Generation{Profile: w.profile.Name, Created: time.Now().UTC(), Components: want})
+	g, err = w.site.Stage(ctx, w.store, artifacts.Generation{Profile: w.profile.Name, Sysroot: c.Sysroot, Created: time.Now().UTC(), Components: want})
 	if err != nil {
 		c.sink.Emit(event.Event{Kind: event.Fail, Step: "install", Text: "stopped", Seconds: time.Since(begun).Seconds()})
 		return g, false, err
 	}
 	c.sink.Emit(event.Event{Kind: event.Done, Step: "install", Text: fmt.Sprintf("generation %d", g.Number), Seconds: time.Since(begun).Seconds()})
+	if g.GLIBC != "" && w.site.GLIBC() == "" {
+		c.sink.Note("no C library was found below " + filepath.Join("/", w.site.Root) + "; this generation needs glibc " + g.GLIBC + " or later")
+	}
 	return g, false, nil
 }
 

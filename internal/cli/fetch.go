@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/tlsfloor/tlsfloor/internal/build"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
@@ -49,16 +51,8 @@ func (c *command) fetch(ctx context.Context) error {
 		}
 		sources = append(sources, list.Sources...)
 	}
-	all := make([]fetched, len(sources))
-	g, ctx := errgroup.WithContext(ctx)
-	for i, src := range sources {
-		g.Go(func() error {
-			d, err := fetch.Step(ctx, c.sink, &src)
-			all[i] = fetched{src.File, d}
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	all, err := c.fetchAll(ctx, fetch, sources)
+	if err != nil {
 		return err
 	}
 	if c.JSON {
@@ -68,4 +62,45 @@ func (c *command) fetch(ctx context.Context) error {
 		fmt.Fprintf(c.out, "%s  %s\n", f.SHA256, f.File)
 	}
 	return nil
+}
+
+// fetchAll fetches every source, whatever becomes of the others: whoever fills a mirror wants to know all that is missing.
+func (c *command) fetchAll(ctx context.Context, fetch build.Fetch, sources []recipes.Source) ([]fetched, error) {
+	all, errs := make([]fetched, len(sources)), make([]error, len(sources))
+	var g sync.WaitGroup
+	for i, src := range sources {
+		g.Go(func() {
+			d, err := fetch.Step(ctx, c.sink, &src)
+			all[i], errs[i] = fetched{src.File, d}, err
+		})
+	}
+	g.Wait()
+	return all, unfetched(sources, errs)
+}
+
+// unfetched is the error of all that could not be fetched. What is worse than out of reach, such as another digest, stands for all;
+// of several hints the one that says most is given.
+func unfetched(sources []recipes.Source, errs []error) error {
+	var failed []error
+	var missing []string
+	hint := ""
+	for i, err := range errs {
+		if err == nil {
+			continue
+		}
+		if fault.CodeOf(err) != fault.Failed {
+			return err
+		}
+		failed, missing = append(failed, err), append(missing, sources[i].File)
+		if h := fault.HintOf(err); len(h) > len(hint) {
+			hint = h
+		}
+	}
+	switch len(failed) {
+	case 0:
+		return nil
+	case 1:
+		return failed[0]
+	}
+	return fault.New(fault.Failed, hint, "%d of %d sources could not be fetched: %s", len(failed), len(sources), strings.Join(missing, ", "))
 }

@@ -27,6 +27,7 @@ type Flags struct {
 	Store    *string        // folder of the store
 	Sandbox  *string        // auto, require or none
 	Optimize *string        // none, pgo or pgo+lto
+	Sysroot  *string        // the suite whose libc to build against
 	Deps     *string        // install or check: what to do about missing host tools
 	Offline  *bool          // use no network
 	JSON     *bool          // events and results as JSON
@@ -61,12 +62,12 @@ type Flags struct {
 
 // options are the flags resolved.
 type options struct {
-	Profile, Prefix, Root, Store, Sandbox, Optimize, Deps, Explain, Why, Check, Step, MaxSize, Trace, Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256 string
-	Mirror, Recipes, CAFiles                                                                                                                                      []string
-	Jobs, To, Keep, Rounds, Days                                                                                                                                  int
-	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each                                                                                                   bool
-	Timeout                                                                                                                                                       time.Duration
-	ProfileGiven                                                                                                                                                  bool
+	Profile, Prefix, Root, Store, Sandbox, Optimize, Sysroot, Deps, Explain, Why, Check, Step, MaxSize, Trace, Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256 string
+	Mirror, Recipes, CAFiles                                                                                                                                               []string
+	Jobs, To, Keep, Rounds, Days                                                                                                                                           int
+	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each                                                                                                            bool
+	Timeout                                                                                                                                                                time.Duration
+	ProfileGiven                                                                                                                                                           bool
 }
 
 // resolve fills flags that were not given from the environment and from the defaults.
@@ -76,7 +77,7 @@ func (f Flags) resolve() (options, error) {
 	}
 	o := options{
 		Profile: or(f.Profile, defaultProfile), ProfileGiven: f.Profile != nil, Prefix: or(f.Prefix, "/opt"), Root: or(f.Root, ""), Store: or(f.Store, defaultStore()),
-		Sandbox: or(f.Sandbox, "auto"), Optimize: or(f.Optimize, ""), Deps: or(f.Deps, "install"), Explain: or(f.Explain, ""), Why: or(f.Why, ""), Check: or(f.Check, "index"),
+		Sandbox: or(f.Sandbox, "auto"), Optimize: or(f.Optimize, ""), Sysroot: or(f.Sysroot, ""), Deps: or(f.Deps, "install"), Explain: or(f.Explain, ""), Why: or(f.Why, ""), Check: or(f.Check, "index"),
 		Step: or(f.Step, ""), MaxSize: or(f.MaxSize, ""), Trace: or(f.Trace, ""), Keep: or(f.Keep, 0), Suite: or(f.Suite, "build"), Rounds: or(f.Rounds, 3), Yes: or(f.Yes, false),
 		Vary: or(f.Vary, "all"), Each: or(f.Each, false), Against: or(f.Against, ""), Report: or(f.Report, ""), Claim: or(f.Claim, ""),
 		Trust: or(f.Trust, ""), CAFiles: list(or(f.CAFiles, "")), Subject: or(f.Subject, ""), SHA256: or(f.SHA256, ""), Days: or(f.Days, 30),

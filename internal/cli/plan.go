@@ -56,7 +56,11 @@ func (c *command) plan(ctx context.Context) error {
 // drawPlan prints the steps as a table, in an order in which they can run, and the longest way through what has to run.
 func (c *command) drawPlan(ch *chosen, w *workshop, states []build.State) {
 	fmt.Fprintf(c.out, "%s: TLS %s and later, into %s\n\n", ch.profile.Name, ch.profile.Floor, c.Prefix)
-	fmt.Fprintf(c.out, "%-14s %-10s %-13s %-5s %7s  %s\n", "STEP", "VERSION", "KEY", "STORE", "TIME", "NEEDS")
+	wide := 10
+	for _, st := range states {
+		wide = max(wide, len(st.Step.Recipe.Version))
+	}
+	fmt.Fprintf(c.out, "%-14s %-*s %-13s %-5s %7s  %s\n", "STEP", wide, "VERSION", "KEY", "STORE", "TIME", "NEEDS")
 	var all []planned
 	for _, st := range states {
 		p := w.planned(st)
@@ -71,7 +75,7 @@ func (c *command) drawPlan(ch *chosen, w *workshop, states []build.State) {
 		if p.Seconds > 0 {
 			time = fmt.Sprintf("%.1f s", p.Seconds)
 		}
-		fmt.Fprintf(c.out, "%-14s %-10s %-13s %-5s %7s  %s\n", strings.TrimPrefix(p.Step, "build/"), p.Version, key, hit, time, strings.Join(p.Needs, ", "))
+		fmt.Fprintf(c.out, "%-14s %-*s %-13s %-5s %7s  %s\n", strings.TrimPrefix(p.Step, "build/"), wide, p.Version, key, hit, time, strings.Join(p.Needs, ", "))
 	}
 	if path, seconds := criticalPath(all); len(path) > 0 {
 		fmt.Fprintf(c.out, "\ncritical path: %s", strings.Join(path, " > "))

@@ -61,11 +61,15 @@ func (c *command) trained(ctx context.Context) error {
 		out = "."
 	}
 	cc := compiler(ctx)
-	file := fmt.Sprintf("%s-%s-%s.tar.xz", top, w.plan.Host.Triple, digest.Of([]byte(cc)).Short())
+	file := fmt.Sprintf("%s-%s-%s.tar.xz", top, w.plan.Host.Triple, digest.Of([]byte(cc+ch.profile.Sysroot)).Short())
 	if err := errors.Join(os.MkdirAll(out, 0o755), os.WriteFile(filepath.Join(out, file), packed.Bytes(), 0o644)); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.out, pinText, r.Name, r.Version, yamlText(cc), file, digest.Of(packed.Bytes()), packed.Len(), file)
+	sysroot := ""
+	if ch.profile.Sysroot != "" {
+		sysroot = "    sysroot: " + ch.profile.Sysroot + "\n"
+	}
+	fmt.Fprintf(c.out, pinText, r.Name, r.Version, yamlText(cc), sysroot, file, digest.Of(packed.Bytes()), packed.Len(), file)
 	return nil
 }
 
@@ -74,7 +78,7 @@ const pinText = `name: %s
 pins:
   - version: "%s"
     compiler: %s
-    file: %s
+%s    file: %s
     sha256: %s
     size: %d
     urls: [https://example.org/%s] # where you publish it, or look for it with -mirror

@@ -33,8 +33,12 @@ func TestReal(t *testing.T) {
 	t.Run("nothing to do", r.nothingToDo)
 	t.Run("python", r.python)
 	t.Run("trust", r.trust)
+	t.Run("modules", r.modules)
+	t.Run("hello", r.hello)
+	t.Run("pip", r.pip)
 	t.Run("altered file", r.altered)
 	t.Run("corrupt store", r.corruptStore)
+	t.Run("moved", r.moved)
 	t.Run("switch under a running python", r.runningPython)
 	t.Run("ordinary user", r.ordinaryUser)
 	t.Run("missing link", r.missingLink)
@@ -44,6 +48,7 @@ func TestReal(t *testing.T) {
 	t.Run("rebuild", r.rebuild)
 	if os.Getenv("TLSFLOOR_TEST") == "long" {
 		t.Run("killed", r.killed)
+		t.Run("sysroot", r.sysroot)
 		for _, profile := range []string{"lts-3.0", "legacy"} {
 			t.Run(profile, func(t *testing.T) { r.profile(t, profile) })
 		}

@@ -17,6 +17,7 @@ type built struct {
 	Profile    string                         `json:"profile"`
 	Generation int                            `json:"generation"`
 	Components map[string]artifacts.Component `json:"components"`
+	GLIBC      string                         `json:"glibc,omitempty"` // the lowest version that it runs with
 	Proof      *verify.Proof                  `json:"proof"`
 	State      string                         `json:"state"`
 }
@@ -24,13 +25,16 @@ type built struct {
 // report prints the result of a build: the proof table, where things are, and what to run next.
 func (c *command) report(site artifacts.Site, g artifacts.Generation, proof *verify.Proof, state string) error {
 	if c.JSON {
-		return c.json(built{g.Profile, g.Number, g.Components, proof, state})
+		return c.json(built{g.Profile, g.Number, g.Components, g.GLIBC, proof, state})
 	}
 	proof.WriteTable(c.out, c.colour())
 	for _, name := range []string{"openssl", "python"} {
 		if comp, ok := g.Components[name]; ok {
 			fmt.Fprintf(c.out, "%-8s %-8s %s\n", name, comp.Version, filepath.Join(site.Root, comp.Prefix))
 		}
+	}
+	if g.GLIBC != "" {
+		fmt.Fprintf(c.out, "%-8s %-8s or later is needed\n", "glibc", g.GLIBC)
 	}
 	fmt.Fprintf(c.out, "%s: %s\n", g.Profile, state)
 	return nil

@@ -199,7 +199,7 @@ checks: []
 const impostorProfile = `name: impostor
 summary: the host's own programs, which have no floor
 floor: "1.2"
-versions: {openssl: 3.0.99, python: 3.12.99}
+versions: {openssl: 3.1.99, python: 3.12.99}
 prefixes: {openssl: openssl-impostor, python: python-impostor}
 controls: []
 `
@@ -207,7 +207,7 @@ controls: []
 // impostor writes an overlay whose profile installs the host's own openssl and python3 under our prefixes.
 func impostor(ts *testscript.TestScript, _ bool, _ []string) {
 	files := map[string]string{"site/profiles/impostor.yaml": impostorProfile}
-	for _, c := range [][3]string{{"openssl", "3.0.99", "openssl"}, {"python", "3.12.99", "python3"}} {
+	for _, c := range [][3]string{{"openssl", "3.1.99", "openssl"}, {"python", "3.12.99", "python3"}} {
 		name := c[0] + "-" + c[1]
 		b := tarball(ts, [][2]string{
 			{name + "/build.sh", "printf '#!/bin/sh\\nexec /usr/bin/" + c[2] + " \"$@\"\\n' >wrapper; chmod 755 wrapper\n"},

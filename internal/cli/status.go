@@ -91,9 +91,15 @@ func (c *command) printStatus(s sited) {
 				what = append(what, name+" "+comp.Version)
 			}
 		}
+		if g.Sysroot != "" {
+			what = append(what, "for "+g.Sysroot)
+		}
 		proof := "no proof"
 		if g.Proof != nil {
 			proof = fmt.Sprintf("proof: %s, %d cases, %s", g.Proof.Status, g.Proof.Cases, g.Proof.Time.Local().Format("2006-01-02 15:04"))
+		}
+		if g.GLIBC != "" {
+			proof += ", needs glibc " + g.GLIBC
 		}
 		fmt.Fprintf(c.out, "%s %3d  %s  %-34s %s\n", mark, g.Number, g.Created.Local().Format("2006-01-02 15:04"), strings.Join(what, ", "), proof)
 	}

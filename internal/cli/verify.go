@@ -30,6 +30,12 @@ func (c *command) verify(ctx context.Context) error {
 	if g.Adopted {
 		return fault.New(fault.Incomplete, "`build` installs one of ours beside it", "verify: generation %d was there before tlsfloor: there are no controls for it", n)
 	}
+	if c.Sysroot == "" && g.Sysroot != "" { // the controls are built as it was
+		c.Sysroot = g.Sysroot
+		if ch, err = c.choose(ctx); err != nil {
+			return err
+		}
+	}
 	w, err := c.open(ctx, ch)
 	if err != nil {
 		return err

@@ -54,19 +54,24 @@ func (c *command) choose(ctx context.Context) (*chosen, error) {
 			return nil, fault.New(fault.Usage, "one of: none, pgo, pgo+lto", "-optimize=%s: unknown value", c.Optimize)
 		}
 	}
+	if c.Sysroot != "" {
+		if p.Sysroot, err = set.Sysroot(c.Sysroot, runtime.GOARCH); err != nil {
+			return nil, err
+		}
+	}
 	all, err := set.Resolve(p)
 	if err != nil {
 		return nil, err
 	}
-	pin(ctx, all)
+	pin(ctx, p, all)
 	return &chosen{set: set, profile: p, recipes: all, site: artifacts.Site{Root: c.Root, Base: c.Prefix, Profile: p.Name, Prefixes: p.Prefixes}}, nil
 }
 
-// pin puts pinned profiles in the place of trainings, where there are any for the host's compiler.
-func pin(ctx context.Context, all []*recipes.Recipe) {
+// pin puts pinned profiles in the place of trainings, where there are any for the host's compiler and the sysroot.
+func pin(ctx context.Context, p *recipes.Profile, all []*recipes.Recipe) {
 	for i, r := range all {
 		if len(r.Pins) > 0 {
-			all[i] = r.Pinned(compiler(ctx))
+			all[i] = r.Pinned(compiler(ctx), p.Sysroot)
 		}
 	}
 }
@@ -123,7 +128,7 @@ func (c *command) open(ctx context.Context, ch *chosen) (*workshop, error) {
 	if err != nil {
 		return nil, err
 	}
-	pin(ctx, ch.recipes) // once more: the compiler may have been installed in between
+	pin(ctx, ch.profile, ch.recipes) // once more: the compiler may have been installed in between
 	mode, err := c.mode(ctx)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,8 @@
 //     the fingerprint does not cover are visible: such an Output is only as good as the host was clean
 //   - URLs and mirrors: a source is its digest, wherever it came from
 //   - the reasons ("why") and licences in a recipe: text for people
+//   - how a compiler is made to use a sysroot, which is a need as any other. The host's own libc headers stay lines of the key beside
+//     it, although no step sees them: an update of the host's libc then builds anew what comes out equal, and a key needs no exception
 //   - time: SOURCE_DATE_EPOCH follows from the source's bytes
 package plan
 

@@ -62,6 +62,7 @@ type Component struct {
 type Report struct {
 	Profile    string      `json:"profile"`
 	Optimize   string      `json:"optimize"`
+	Sysroot    string      `json:"sysroot,omitempty"` // the suite whose libc was compiled against: empty for the host's
 	Against    string      `json:"against,omitempty"` // whose build was compared with: empty for this store's
 	Time       string      `json:"time"`
 	Seconds    float64     `json:"seconds"`

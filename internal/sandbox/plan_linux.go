@@ -193,7 +193,11 @@ func (p *planner) own(context.Context) error {
 }
 
 func (p *planner) hide(ctx context.Context) error {
-	veils, err := hostVeils(ctx)
+	ask := hostVeils
+	if p.spec.NoLibc {
+		ask = func(context.Context) ([]veil, error) { return veilsFor(nobody{}, libraryDirs()) }
+	}
+	veils, err := ask(ctx)
 	if err != nil {
 		return err
 	}

@@ -102,6 +102,10 @@ type Spec struct {
 	Host    Host    // where BinPath's links lead; the zero value is the system's folders
 	Network bool    // share the caller's network instead of having an own, empty one
 
+	// NoLibc hides libc's and the kernel's headers and libc's linker names and static libraries too: the command brings others.
+	// Mode None hides nothing.
+	NoLibc bool
+
 	// HostView shows the host's whole root read-only instead of the system's folders only, with nothing
 	// hidden but /dev, which is as in a step, and /run, which is empty: it is for running a staged tree at
 	// its compiled-in prefix, not for building.

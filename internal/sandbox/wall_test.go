@@ -3,6 +3,7 @@ package sandbox
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -76,6 +77,18 @@ func TestWorldHostRun(t *testing.T) {
 	} {
 		if (Host{}).Find(name) != "" {
 			equal(t, name, must(t, spec, script), "16")
+		}
+	}
+}
+
+// TestWorldNoLibc looks for the host's headers and link libraries; that they are there otherwise is the control.
+func TestWorldNoLibc(t *testing.T) {
+	const script = `ls -A /usr/include | wc -l; find /usr/lib* /lib* -maxdepth 2 \( -name 'libc.so' -o -name 'libm.so' -o -name 'libc.a' -o -name 'libc_nonshared.a' \) 2>/dev/null | wc -l
+		echo '#include <stdio.h>' | cc -E - >/dev/null 2>&1; echo $?; echo 'int main(void) { return 0; }' >/tmp/a.c; cc -o /tmp/a /tmp/a.c 2>/dev/null; echo $?; echo 'int f;' | cc -c -x c -o /tmp/a.o - && ls /tmp/a.o`
+	for _, hidden := range []bool{true, false} {
+		got := strings.Fields(must(t, Spec{NoLibc: hidden, Env: Namespaces.Environ("")}, script))
+		if want := []string{"0", "0", "1", "1", "/tmp/a.o"}; slices.Equal(got, want) != hidden || got[len(got)-1] != "/tmp/a.o" {
+			t.Errorf("hidden is %v: %q", hidden, got)
 		}
 	}
 }
