@@ -52,11 +52,12 @@ type Status int
 const (
 	Unproven Status = iota // it did not run, or its control did not behave
 	Pass
-	Fail // the expectation was broken
-	Skip // left out on purpose: taints the whole proof
+	Fail   // the expectation was broken
+	Skip   // left out on purpose: taints the whole proof
+	Warned // a residual: not below the floor, and a reader must know of it
 )
 
-var statusNames = [...]string{"unproven", "pass", "fail", "skip"}
+var statusNames = [...]string{"unproven", "pass", "fail", "skip", "warned"}
 
 // String names s in lower case.
 func (s Status) String() string {
@@ -109,7 +110,7 @@ type Act string
 
 // The acts.
 const (
-	Serve  Act = "serve"  // a crypto/tls server that speaks exactly Offer.Version
+	Serve  Act = "serve"  // a crypto/tls server that speaks exactly Offer.Version, and shows and asks for what Offer says
 	Answer Act = "answer" // reads a hello, sends a crafted ServerHello of Offer.Version, then half-closes
 	Greet  Act = "greet"  // sends a crafted ClientHello of Offer.Version to the subject's server
 	Listen Act = "listen" // takes one datagram of a DTLS client
@@ -131,25 +132,87 @@ func (a Act) Static() bool {
 	return false
 }
 
-// Setup is how the subject is configured: every field lowers its guard.
+// Setup is how the subject is configured. Most fields lower its guard; Insecure and AnyName are for controls.
 type Setup struct {
-	Conf    bool         `json:"conf,omitempty"`    // run with an OPENSSL_CONF that allows everything
-	Context string       `json:"context,omitempty"` // python: "" plain SSLContext, "default" create_default_context, "TLSv1_1" that PROTOCOL_; openssl: "dtls1"
-	Min     wire.Version `json:"min,omitzero"`      // minimum_version, -min_protocol; 0 leaves the default
-	Max     wire.Version `json:"max,omitzero"`
-	Level0  bool         `json:"level0,omitempty"` // ciphers DEFAULT@SECLEVEL=0
+	Conf     bool         `json:"conf,omitempty"`    // run with an OPENSSL_CONF that allows everything
+	Context  string       `json:"context,omitempty"` // python: "" plain SSLContext, "default" create_default_context, "TLSv1_1" that PROTOCOL_; openssl: "dtls1"
+	Min      wire.Version `json:"min,omitzero"`      // minimum_version, -min_protocol; 0 leaves the default
+	Max      wire.Version `json:"max,omitzero"`
+	Level0   bool         `json:"level0,omitempty"`   // ciphers DEFAULT@SECLEVEL=0
+	Ciphers  string       `json:"ciphers,omitempty"`  // this list instead (openssl-ciphers(1))
+	Legacy   bool         `json:"legacy,omitempty"`   // renegotiation without RFC 5746 is allowed: OP_LEGACY_SERVER_CONNECT
+	Trust    Anchor       `json:"trust,omitempty"`    // the CAs that are trusted; "" the run's first
+	Insecure bool         `json:"insecure,omitempty"` // nothing is verified: CERT_NONE
+	AnyName  bool         `json:"any_name,omitempty"` // check_hostname off
+	CRL      bool         `json:"crl,omitempty"`      // the leaf is looked up in the run's CRL
+	Identity Identity     `json:"identity,omitempty"` // the client's own certificate
+	Status   bool         `json:"status,omitempty"`   // openssl: asks for an OCSP staple (RFC 6066 section 8)
+	Long     bool         `json:"long,omitempty"`     // ALPN (RFC 7301) with names that alone fill a packet
 }
+
+// Anchor names the CAs that a subject trusts.
+type Anchor string
+
+// The anchors. A rotation goes from the first by both to the new one.
+const (
+	FirstCA Anchor = ""
+	NewCA   Anchor = "new"
+	BothCAs Anchor = "both"
+)
+
+// Identity names the certificate that a client has for itself.
+type Identity string
+
+// The identities.
+const (
+	NoIdentity    Identity = ""
+	Plain         Identity = "plain"          // its key is not encrypted
+	RightPassword Identity = "right-password" // its key is encrypted, and the password fits
+	WrongPassword Identity = "wrong-password"
+)
+
+// Leaf names a certificate that the Go server shows.
+type Leaf string
+
+// The leaves. All but GoodLeaf and NewLeaf have one fault.
+const (
+	GoodLeaf      Leaf = ""
+	UntrustedLeaf Leaf = "untrusted" // of a CA that nobody trusts
+	ExpiredLeaf   Leaf = "expired"
+	NotYetLeaf    Leaf = "not-yet-valid"
+	OtherNameLeaf Leaf = "other-name" // for another host
+	RevokedLeaf   Leaf = "revoked"    // in the run's CRL
+	NewLeaf       Leaf = "new"        // of the second CA
+)
+
+// Staple names an OCSP response that the Go server staples to its certificate (RFC 6960, RFC 6066 section 8).
+type Staple string
+
+// The staples. GoodStaple and RevokedStaple are the CA's own; the last is no OCSP response at all.
+const (
+	NoStaple        Staple = ""
+	GoodStaple      Staple = "good"
+	RevokedStaple   Staple = "revoked"
+	MalformedStaple Staple = "malformed"
+)
 
 // Offer is one thing done with one program.
 type Offer struct {
-	Who      Who          `json:"who"`
-	Act      Act          `json:"act"`
-	Version  wire.Version `json:"version,omitzero"`
-	Says     wire.Version `json:"says,omitzero"`      // Answer: supported_versions in the ServerHello
-	Sentinel bool         `json:"sentinel,omitempty"` // Answer: the random ends in DOWNGRD 01 (RFC 8446 section 4.1.3)
-	Fallback bool         `json:"fallback,omitempty"` // Greet: with TLS_FALLBACK_SCSV (RFC 7507)
-	Match    string       `json:"match,omitempty"`    // Needed, Maps: a library's name begins with one of these, comma-separated
-	Setup    Setup        `json:"setup"`
+	Who      Who            `json:"who"`
+	Act      Act            `json:"act"`
+	Version  wire.Version   `json:"version,omitzero"`
+	Says     wire.Version   `json:"says,omitzero"`      // Answer: supported_versions in the ServerHello
+	Sentinel wire.Version   `json:"sentinel,omitzero"`  // Answer: the random ends in DOWNGRD of a server that was talked down to this version (RFC 8446 section 4.1.3)
+	Suite    wire.Suite     `json:"suite,omitzero"`     // Answer: the suite that the ServerHello picks
+	Bare     bool           `json:"bare,omitempty"`     // Answer: without renegotiation_info (RFC 5746 section 3.6)
+	Leaf     Leaf           `json:"leaf,omitempty"`     // Serve
+	Ask      bool           `json:"ask,omitempty"`      // Serve: requires a certificate of the client
+	Staple   Staple         `json:"staple,omitempty"`   // Serve
+	Fallback bool           `json:"fallback,omitempty"` // Greet: with TLS_FALLBACK_SCSV (RFC 7507)
+	Lists    []wire.Version `json:"lists,omitempty"`    // Greet: supported_versions of the ClientHello
+	V2       bool           `json:"v2,omitempty"`       // Greet: in the format of SSLv2 (RFC 5246 appendix E.2)
+	Match    string         `json:"match,omitempty"`    // Needed, Maps: a library's name begins with one of these, comma-separated
+	Setup    Setup          `json:"setup"`
 }
 
 // Outcome is what became of an Offer, in one word.
@@ -174,7 +237,14 @@ type Want struct {
 	From    Side             `json:"from,omitempty"`   // who sends the alert
 	Record  wire.Version     `json:"record,omitzero"`  // version of the alert's record
 	Offered []wire.Version   `json:"offered,omitzero"` // what the client's hello offers, in its order; empty but not nil: no hello
+	Verify  int              `json:"verify,omitempty"` // the code of X509_verify_cert (X509_STORE_CTX_get_error(3ssl))
+	Staple  Staple           `json:"staple,omitempty"` // what the client says of the staple; "absent" where there was none
+	Hello   int              `json:"hello,omitempty"`  // the most bytes that the client's first message may have on the wire
+	Longer  int              `json:"longer,omitempty"` // a control's: it has more bytes than this
 }
+
+// AbsentStaple is what a client says that got no staple.
+const AbsentStaple Staple = "absent"
 
 // Control is the same thing done so that it must come out the other way.
 type Control struct {
@@ -183,9 +253,10 @@ type Control struct {
 	Want  Want   `json:"want"`
 }
 
-// Case is one row of the proof.
+// Case is one row of the proof. That a Residual is accepted makes it Warned; refused as wanted, it is Pass.
 type Case struct {
 	Name     string    `json:"name"`
+	Residual bool      `json:"residual,omitempty"`
 	Role     Role      `json:"role"`
 	Offer    Offer     `json:"offer"`
 	Want     Want      `json:"want"`

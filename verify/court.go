@@ -2,14 +2,10 @@ package verify
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"sync"
-	"time"
 
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
@@ -17,17 +13,17 @@ import (
 // court is one run: the options, the run's certificates and the opened subjects.
 type court struct {
 	Options
-	leaf     tls.Certificate
+	peer     *Peer
 	subjects Subjects
 }
 
 func newCourt(o Options) (*court, error) {
-	leaf, files, err := mint(o.WorkDir, time.Now())
+	peer, err := NewPeer(o.WorkDir)
 	if err != nil {
-		return nil, fmt.Errorf("minting the run's certificates: %w", err)
+		return nil, err
 	}
-	bench := Bench{Toolchain: o.Toolchain, Launch: o.Launch, Files: files, Timeout: o.Timeout}
-	return &court{Options: o, leaf: leaf, subjects: o.Open(bench)}, nil
+	bench := Bench{Toolchain: o.Toolchain, Launch: o.Launch, Files: peer.Files(), Timeout: o.Timeout}
+	return &court{Options: o, peer: peer, subjects: o.Open(bench)}, nil
 }
 
 // close ends the subjects: the whole group of processes of each.
@@ -66,13 +62,7 @@ func (c *court) meet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 		if err != nil {
 			return Trial{}, err
 		}
-		return host(ctx, l, connect, func(conn *recorder) bool {
-			if o.Act == Serve {
-				return c.serve(ctx, conn, o.Version)
-			}
-			answer(conn, o)
-			return false
-		})
+		return host(ctx, l, connect, func(conn *recorder) bool { return c.peer.talk(ctx, conn, o, sayGreeting) })
 	case Greet:
 		return c.greet(ctx, s, o)
 	case Listen:
@@ -83,40 +73,6 @@ func (c *court) meet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 
 // call brings a client to addr and returns when it has ended, or soon after ctx has.
 type call func(ctx context.Context, addr string) (Report, error)
-
-// recorder keeps what passes through a connection.
-type recorder struct {
-	net.Conn
-	mu         sync.Mutex
-	transcript Transcript
-}
-
-func (r *recorder) Read(p []byte) (int, error) {
-	n, err := r.Conn.Read(p)
-	r.keep(FromSubject, p[:n])
-	return n, err
-}
-
-func (r *recorder) Write(p []byte) (int, error) {
-	n, err := r.Conn.Write(p)
-	r.keep(FromJudge, p[:n])
-	return n, err
-}
-
-func (r *recorder) keep(from Side, p []byte) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.transcript = r.transcript.add(from, p)
-}
-
-// hangUp says that we send no more, reads what the peer still has to say, and closes: an alert on its way is not lost to a reset.
-func (r *recorder) hangUp() {
-	if half, ok := r.Conn.(interface{ CloseWrite() error }); ok {
-		half.CloseWrite()
-		io.Copy(io.Discard, io.LimitReader(r, maxTranscript))
-	}
-	r.Close()
-}
 
 // host has connect bring a client to l, and talks to the one connection that comes. talk reports whether a
 // handshake was completed; a client that says so alone is not believed.
@@ -151,64 +107,6 @@ func host(ctx context.Context, l net.Listener, connect call, talk func(*recorder
 	return t, err
 }
 
-// bounded wraps conn so that it can block no longer than ctx.
-func bounded(ctx context.Context, conn net.Conn) *recorder {
-	if deadline, ok := ctx.Deadline(); ok {
-		conn.SetDeadline(deadline)
-	}
-	context.AfterFunc(ctx, func() { conn.Close() })
-	return &recorder{Conn: conn}
-}
-
-// serve is a crypto/tls server of exactly one version. It reports whether the handshake was completed; what comes after is the subject's own.
-func (c *court) serve(ctx context.Context, conn *recorder, v wire.Version) bool {
-	s := tls.Server(conn, &tls.Config{
-		Certificates: []tls.Certificate{c.leaf},
-		MinVersion:   uint16(v), MaxVersion: uint16(v),
-		CipherSuites: []uint16{
-			tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-			tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
-			tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA,
-		},
-		SessionTicketsDisabled: true,
-	})
-	if s.HandshakeContext(ctx) != nil || s.ConnectionState().Version != uint16(v) {
-		return false
-	}
-	io.WriteString(s, Greeting)
-	s.CloseWrite()
-	io.Copy(io.Discard, io.LimitReader(s, maxTranscript))
-	return true
-}
-
-// Greeting is what the Go server sends over a completed connection; a client reads it before it says OK.
-const Greeting = "ok\n"
-
-// answer reads a ClientHello and sends a crafted ServerHello.
-func answer(conn *recorder, o Offer) {
-	hello := readHello(conn, FromSubject)
-	if hello == nil {
-		return
-	}
-	if message, err := serverHello(o, hello.SessionID).Bytes(); err == nil {
-		conn.Write(wire.Record{Type: wire.Handshake, Version: min(o.Version, wire.TLS12), Payload: message}.Bytes())
-	}
-}
-
-// readHello reads records from conn until a handshake message is whole, an alert comes, or it ends. It returns a ClientHello, if it was one.
-func readHello(conn *recorder, from Side) *wire.ClientHello {
-	for conn.transcript.size() < maxTranscript {
-		r, err := wire.ReadRecord(conn)
-		if err != nil || r.Type == wire.AlertRecord {
-			return nil
-		}
-		if _, _, whole := wire.FirstHandshake(conn.transcript.records(from)); whole {
-			return conn.transcript.clientHello(from)
-		}
-	}
-	return nil
-}
-
 // greet sends a crafted ClientHello to the subject's server and reads its first answer.
 func (c *court) greet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 	service, err := s.Serve(ctx, o.Setup)
@@ -222,11 +120,11 @@ func (c *court) greet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 	}
 	conn := bounded(ctx, plain)
 	defer conn.Close()
-	message, err := clientHello(o).Bytes()
+	message, err := greeting(o)
 	if err != nil {
 		return Trial{}, err
 	}
-	conn.Write(wire.Record{Type: wire.Handshake, Version: min(o.Version, wire.TLS10), Payload: message}.Bytes())
+	conn.Write(message)
 	readHello(conn, FromSubject)
 	conn.hangUp()
 	report, err := service.Report(ctx)

@@ -160,7 +160,7 @@ func TestAnswerCrafted(t *testing.T) {
 		{Offer{Version: wire.TLS11}, Want{Outcome: Refused, Alert: wire.ProtocolVersion, From: FromSubject}},
 		{Offer{Version: wire.SSL30}, Want{Outcome: Refused, Alert: wire.ProtocolVersion, From: FromSubject}},
 		{Offer{Version: wire.TLS12, Setup: Setup{Max: wire.TLS12}}, Want{Outcome: Proceeds, Version: wire.TLS12}},
-		{Offer{Version: wire.TLS12, Sentinel: true}, Want{Outcome: Refused, Alert: wire.IllegalParameter, From: FromSubject}},
+		{Offer{Version: wire.TLS12, Sentinel: wire.TLS12}, Want{Outcome: Refused, Alert: wire.IllegalParameter, From: FromSubject}},
 		{Offer{Version: wire.TLS12, Says: wire.TLS11}, Want{Outcome: Refused, Alert: wire.ProtocolVersion, From: FromSubject}},
 	} {
 		test.o.Who, test.o.Act = Python, Answer
@@ -300,35 +300,49 @@ func TestRunGoPeerWithoutFloorFails(t *testing.T) {
 }
 
 func TestMint(t *testing.T) {
-	dir := t.TempDir()
-	leaf, files, err := mint(dir, time.Now())
+	now := time.Now()
+	p, err := mint(t.TempDir(), now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pem, err := os.ReadFile(files.CA)
-	if err != nil {
-		t.Fatal(err)
+	roots := func(a Anchor) *x509.CertPool {
+		pem, err := os.ReadFile(p.files.Roots(a))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(pem)
+		return pool
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(pem)
-	cert, err := x509.ParseCertificate(leaf.Certificate[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"localhost", "127.0.0.1"} {
-		if _, err := cert.Verify(x509.VerifyOptions{Roots: roots, DNSName: name}); err != nil {
-			t.Errorf("%s: %v", name, err)
+	// Each leaf is right but for its one fault.
+	for leaf, want := range map[Leaf]string{
+		GoodLeaf: "", RevokedLeaf: "", NewLeaf: "unknown authority", UntrustedLeaf: "unknown authority",
+		ExpiredLeaf: "expired", NotYetLeaf: "not yet valid", OtherNameLeaf: "not localhost",
+	} {
+		cert := p.leaves[leaf].Leaf
+		for _, name := range []string{"localhost", "127.0.0.1"} {
+			_, err := cert.Verify(x509.VerifyOptions{Roots: roots(FirstCA), DNSName: name, CurrentTime: now})
+			if (err == nil) != (want == "") || err != nil && name == "localhost" && !strings.Contains(err.Error(), want) {
+				t.Errorf("%q for %s: %v, want %q", leaf, name, err, want)
+			}
+		}
+		if len(cert.AuthorityKeyId) == 0 {
+			t.Errorf("%q: the authority key identifier is missing", leaf)
+		}
+		for _, e := range cert.Extensions {
+			if e.Id.String() == "2.5.29.19" && !e.Critical {
+				t.Errorf("%q: basicConstraints is not critical", leaf)
+			}
 		}
 	}
-	if len(cert.AuthorityKeyId) == 0 || len(cert.SubjectKeyId) == 0 && cert.IsCA {
-		t.Error("a key identifier is missing")
-	}
-	for _, e := range cert.Extensions {
-		if e.Id.String() == "2.5.29.19" && !e.Critical {
-			t.Error("basicConstraints is not critical")
+	for anchor, leaves := range map[Anchor][]Leaf{NewCA: {NewLeaf}, BothCAs: {NewLeaf, GoodLeaf}} {
+		for _, leaf := range leaves {
+			if _, err := p.leaves[leaf].Leaf.Verify(x509.VerifyOptions{Roots: roots(anchor), DNSName: "localhost", CurrentTime: now}); err != nil {
+				t.Errorf("%q with the anchor %q: %v", leaf, anchor, err)
+			}
 		}
 	}
-	if info, err := os.Stat(files.Key); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(p.files.Key); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the key's file: %v, %v", info.Mode(), err)
 	}
 }

@@ -9,14 +9,17 @@ import (
 // era holds what differs between OpenSSL's versions for the same behaviour.
 type era struct {
 	noProtocols wire.Description // alert when a client has no version left to offer
+	legacy      bool             // a client connects to servers without RFC 5746 by default (SSL_OP_LEGACY_SERVER_CONNECT)
+	password    string           // reason where a key's password does not fit
 }
 
 // eras are looked up by the longest prefix of the version. All rows were measured with 3.5 unless they say otherwise.
 var eras = map[string]era{
 	// 3.0 looks at the bounds in tls_setup_handshake and sends protocol_version.
-	"": {noProtocols: wire.ProtocolVersion},
+	// Its SSL_CTX_new no longer sets SSL_OP_LEGACY_SERVER_CONNECT.
+	"": {noProtocols: wire.ProtocolVersion, password: "PEM_LIB"},
 	// Derived from 1.1.1w's tls_construct_client_hello: it notices while it writes the hello, and calls that an internal error.
-	"1.1.1": {noProtocols: wire.InternalError},
+	"1.1.1": {noProtocols: wire.InternalError, legacy: true, password: "BAD_DECRYPT"},
 }
 
 func eraOf(openssl string) (e era) {
@@ -28,6 +31,9 @@ func eraOf(openssl string) (e era) {
 	}
 	return e
 }
+
+// helloLimit in bytes leaves room for the headers of IPv6, TCP and a tunnel in a packet of 1,500.
+const helloLimit = 1400
 
 // The setups: how far the subject is asked to lower its guard.
 var (
@@ -69,7 +75,10 @@ func ExpectedCases(floor Floor, openssl, python string) []Case {
 		t.servers(who)
 	}
 	t.serverConf()
+	t.trust()
+	t.staples()
 	t.static()
+	t.residuals()
 	return t.cases
 }
 
@@ -151,6 +160,17 @@ func (t *table) clients() {
 	t.add(Client, "client-conf", o, t.hello(), "an OPENSSL_CONF that allows everything, and the same asked for in code, since Python's contexts override the file: a process started under it is no weaker. That the library itself reads the file is shown by client-conf-openssl and server-conf-openssl",
 		works(o, t.v), weakly(o, Connected))
 	t.bounded()
+	t.size()
+}
+
+// size is the length of an ordinary hello.
+func (t *table) size() {
+	o := Offer{Who: Python, Act: Serve, Version: t.v, Setup: byDefault}
+	long := o
+	long.Setup.Long = true
+	t.add(Client, "client-hello-size", o, Want{Outcome: Connected, Version: t.v, Hello: helloLimit},
+		"firewalls drop a hello that does not fit into one packet: a hybrid key share of 1,216 bytes has to wait until a server asks for it",
+		Control{"same python with long ALPN names is longer", long, Want{Outcome: Connected, Version: t.v, Longer: helloLimit}})
 }
 
 // bounded are the clients with a maximum: the floor is met from above, so they refuse by themselves.
@@ -199,14 +219,49 @@ func (t *table) crafted() {
 	o := Offer{Who: Python, Act: Answer, Version: wire.TLS12, Says: wire.TLS11, Setup: perm}
 	t.add(Client, "client-sv0302", o, Want{Outcome: Refused, Reason: "BAD_PROTOCOL_VERSION_NUMBER", Alert: wire.IllegalParameter, From: FromSubject},
 		"supported_versions is for TLS 1.3 alone (RFC 8446 section 4.2.1)", works(o, wire.TLS13))
-	if t.floor == TLS12 {
-		o = Offer{Who: Python, Act: Answer, Version: wire.TLS12, Sentinel: true, Setup: perm}
+	if t.floor == TLS12 { // with a floor of 1.3 all of these are refused for their version
+		t.sentinels()
+		t.lies()
+	}
+}
+
+// sentinels are the randoms of a server that was talked down by somebody between it and the client.
+func (t *table) sentinels() {
+	for _, v := range []wire.Version{wire.TLS12, wire.TLS11} {
+		name := map[wire.Version]string{wire.TLS12: "client-sentinel", wire.TLS11: "client-sentinel11"}[v]
+		o := Offer{Who: Python, Act: Answer, Version: wire.TLS12, Sentinel: v, Setup: perm}
 		calm := o
-		calm.Setup = max12
-		t.add(Client, "client-sentinel", o, Want{Outcome: Refused, Reason: "INAPPROPRIATE_FALLBACK", Alert: wire.IllegalParameter, From: FromSubject},
-			"a server's random that says it was talked down from TLS 1.3 (RFC 8446 section 4.1.3)",
+		calm.Setup, calm.Sentinel = max12, 0
+		t.add(Client, name, o, Want{Outcome: Refused, Reason: "INAPPROPRIATE_FALLBACK", Alert: wire.IllegalParameter, From: FromSubject},
+			"a server's random that says it was talked down from TLS 1.3 to "+v.String()+" (RFC 8446 section 4.1.3)",
 			Control{"same python with maximum 1.2 proceeds", calm, Want{Outcome: Proceeds, Version: wire.TLS12}})
 	}
+}
+
+// noRenegotiationInfo is the want of a client that a server tells nothing of RFC 5746.
+var noRenegotiationInfo = Want{Outcome: Refused, Reason: "UNSAFE_LEGACY_RENEGOTIATION_DISABLED", Alert: wire.HandshakeFailure, From: FromSubject}
+
+// lies are ServerHellos of TLS 1.2 with what a client must not take.
+func (t *table) lies() {
+	honest := Control{"same python accepts an honest one", Offer{Who: Python, Act: Answer, Version: wire.TLS12, Setup: perm}, Want{Outcome: Proceeds, Version: wire.TLS12}}
+	for _, r := range []struct {
+		name   string
+		suite  wire.Suite
+		reason string
+	}{{"client-null", wire.RSANULLSHA256, "WRONG_CIPHER_RETURNED"}, {"client-export", wire.RSAExportRC4, "UNKNOWN_CIPHER_RETURNED"}} {
+		o := Offer{Who: Python, Act: Answer, Version: wire.TLS12, Suite: r.suite, Setup: perm}
+		t.add(Client, r.name, o, Want{Outcome: Refused, Reason: r.reason, Alert: wire.IllegalParameter, From: FromSubject},
+			"a suite that was not offered, at security level 0: no encryption, or 40 bits of it", honest)
+	}
+	if t.era.legacy {
+		return // then it is a residual
+	}
+	o := Offer{Who: Python, Act: Answer, Version: wire.TLS12, Bare: true, Setup: perm}
+	allowed := o
+	allowed.Setup.Legacy = true
+	t.add(Client, "client-no-ri", o, noRenegotiationInfo,
+		"a server without renegotiation_info lets somebody between them begin its sessions (CVE-2009-3555, RFC 5746 section 4.1)", honest,
+		Control{"same python with OP_LEGACY_SERVER_CONNECT proceeds", allowed, Want{Outcome: Proceeds, Version: wire.TLS12}})
 }
 
 // servers are hellos against the subject as a server with everything allowed.
@@ -233,10 +288,40 @@ func (t *table) servers(who Who) {
 	scsv := weakly(fallback, Refused)
 	scsv.Name, scsv.Want = string(scsv.Offer.Who)+" calls the fallback inappropriate", Want{Outcome: Refused, Alert: wire.InappropriateFallback, From: FromSubject}
 	t.add(Server, "server-tls11-scsv"+suffix, fallback, refuse, "70: the version is not there. 86 would mean that it is, and that only the fallback was refused (RFC 7507 section 3)", answers(t.v), scsv)
+	t.listed(who, suffix, answers(t.v))
+	t.ssl2(who, suffix, answers(t.v))
 	old := at(wire.SSL30)
 	old.Setup = ssl3
 	t.add(Server, "server-ssl3"+suffix, old, Want{Outcome: Refused, Reason: notThere, Alert: wire.HandshakeFailure, From: FromSubject, Record: wire.SSL30},
 		"SSLv3 has no alert 70: handshake_failure in a record of its own version", answers(t.v), weakly(old, Answered))
+}
+
+// listed are the servers' choices where a hello says more than one version.
+func (t *table) listed(who Who, suffix string, answers Control) {
+	o := Offer{Who: who, Act: Greet, Version: wire.TLS12, Lists: []wire.Version{wire.TLS11, wire.TLS10}, Setup: perm}
+	picks := weakly(o, Answered)
+	picks.Name, picks.Want.Version = string(picks.Offer.Who)+" picks TLS 1.1 of them", wire.TLS11
+	t.add(Server, "server-sv"+suffix, o, refusedBy(FromSubject, unsupported), "supported_versions with old versions only, under a legacy_version that says TLS 1.2: the list counts (RFC 8446 section 4.2.1)", answers, picks)
+	if t.floor == TLS12 {
+		o = Offer{Who: who, Act: Greet, Version: wire.TLS12, Fallback: true, Setup: perm}
+		calm := o
+		calm.Fallback = false
+		t.add(Server, "server-tls12-scsv"+suffix, o, Want{Outcome: Refused, Reason: "INAPPROPRIATE_FALLBACK", Alert: wire.InappropriateFallback, From: FromSubject},
+			"86: a client that says it fell back to 1.2 from something newer, at a server that speaks 1.3 (RFC 7507 section 3)",
+			Control{"same " + string(who) + " answers without the signal", calm, Want{Outcome: Answered, Version: wire.TLS12}})
+	}
+}
+
+// ssl2 are hellos in the format of SSLv2: one that speaks nothing else, and one that asks for TLS 1.1 in it.
+func (t *table) ssl2(who Who, suffix string, answers Control) {
+	asks := Offer{Who: who, Act: Greet, Version: wire.TLS11, V2: true, Setup: perm}
+	weak := weakly(asks, Answered)
+	weak.Name = string(weak.Offer.Who) + " answers TLS 1.1 to this format"
+	refuse := refusedBy(FromSubject, notThere)
+	t.add(Server, "server-ssl2-tls11"+suffix, asks, refuse, "the old format is another way to ask for an old version (RFC 5246 appendix E.2)", answers, weak)
+	alone := asks
+	alone.Version = wire.SSL20
+	t.add(Server, "server-ssl2"+suffix, alone, refusedBy(FromSubject, "UNKNOWN_PROTOCOL"), "SSLv2 itself (RFC 6176)", answers, weak)
 }
 
 // serverConf is the server that nothing but the file lowers.

@@ -36,7 +36,19 @@ func clientHello(o Offer) wire.ClientHello {
 		h.Suites = []wire.Suite{wire.AES128GCM}
 		h.Extensions = append(h.Extensions, wire.Offer(wire.TLS13), wire.ClientShare(x25519, publicShare()))
 	}
+	if o.Lists != nil {
+		h.Extensions = append(h.Extensions, wire.Offer(o.Lists...))
+	}
 	return h
+}
+
+// greeting is the first flight of a client that does what o says.
+func greeting(o Offer) ([]byte, error) {
+	if o.V2 {
+		return wire.SSL2Hello{Version: o.Version, Suites: []wire.Suite{wire.RSAAES128SHA, wire.ECDHERSAAES128SHA, wire.ECDHERSAAES128GCM, wire.EmptyRenegotiation}}.Bytes(), nil
+	}
+	message, err := clientHello(o).Bytes()
+	return wire.Record{Type: wire.Handshake, Version: min(o.Version, wire.TLS10), Payload: message}.Bytes(), err
 }
 
 // publicShare is a fresh X25519 public key (RFC 7748 section 6.1); its secret is thrown away, as no handshake is completed.
@@ -63,8 +75,17 @@ func serverHello(o Offer, session []byte) wire.ServerHello {
 	case o.Version == wire.TLS12:
 		h.Suite = wire.ECDHERSAAES128GCM
 	}
-	if o.Sentinel {
+	if o.Suite != 0 {
+		h.Suite = o.Suite
+	}
+	if o.Bare {
+		h.Extensions = nil
+	}
+	switch o.Sentinel {
+	case wire.TLS12:
 		copy(h.Random[24:], wire.DowngradeTLS12[:])
+	case wire.TLS11:
+		copy(h.Random[24:], wire.DowngradeTLS11[:])
 	}
 	return h
 }

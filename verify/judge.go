@@ -19,6 +19,8 @@ type Report struct {
 	Reason  string       `json:"reason,omitempty"` // the library's reason, upper case; EOF; or the exception's name
 	Text    string       `json:"text,omitempty"`   // its words, for people
 	Facts   []string     `json:"facts,omitempty"`  // a static look's: each is one thing found
+	Verify  int          `json:"verify,omitempty"` // why a certificate was refused, by X509_verify_cert's code
+	Staple  Staple       `json:"staple,omitempty"` // what an OCSP staple said, where the program was asked to look
 }
 
 // Got is what a trial showed: a pure function of Offer, Report and Transcript, so that a stored proof can be judged again.
@@ -29,6 +31,9 @@ type Got struct {
 	Alert   *SentAlert     `json:"alert,omitempty"`
 	Offered []wire.Version `json:"offered,omitempty"` // the subject's hello
 	Facts   []string       `json:"facts,omitempty"`
+	Verify  int            `json:"verify,omitempty"`
+	Staple  Staple         `json:"staple,omitempty"`
+	Hello   int            `json:"hello,omitempty"` // size in bytes of the client's first message on the wire
 }
 
 // Trial is one Offer, carried out. Problem says why it could not be, and is empty otherwise.
@@ -71,20 +76,23 @@ func describe(r Report) string {
 
 // observeClient decides from both ends: the subject's word alone is never enough for a connection.
 func observeClient(o Offer, r Report, t Transcript) Got {
-	got := Got{Reason: r.Reason, Alert: t.fatal()}
+	got := Got{Hello: t.helloSize(FromSubject)}
 	if h := t.clientHello(FromSubject); h != nil {
 		got.Offered = h.Offered()
 	}
-	chosen := t.serverHello(FromJudge)
+	chosen, alert := t.serverHello(FromJudge), t.fatal()
 	switch {
 	case r.OK && chosen != nil && chosen.Chosen() == r.Version && o.Act == Serve:
-		return Got{Outcome: Connected, Version: r.Version, Offered: got.Offered}
+		got.Outcome, got.Version, got.Staple = Connected, r.Version, r.Staple
+		return got
 	case r.OK:
-	case o.Act == Answer && r.Reason == EOF && chosen != nil && complainsOfEOF(got.Alert):
-		return Got{Outcome: Proceeds, Version: chosen.Chosen(), Offered: got.Offered}
+	case o.Act == Answer && r.Reason == EOF && chosen != nil && complainsOfEOF(alert):
+		got.Outcome, got.Version = Proceeds, chosen.Chosen()
+		return got
 	case r.Reason != "":
 		got.Outcome = Refused
 	}
+	got.Reason, got.Alert, got.Verify = r.Reason, alert, r.Verify
 	return got
 }
 
@@ -134,6 +142,14 @@ func (w Want) mismatch(got Got) string {
 		return fmt.Sprintf("%s, not in a record of %s", got, w.Record)
 	case w.Offered != nil && !slices.Equal(got.Offered, w.Offered):
 		return fmt.Sprintf("%s, not offering %v", got, w.Offered)
+	case w.Verify != 0 && got.Verify != w.Verify:
+		return fmt.Sprintf("%s, not with verification's code %d", got, w.Verify)
+	case w.Staple != "" && got.Staple != w.Staple:
+		return fmt.Sprintf("%s, not with a staple that is %s", got, w.Staple)
+	case w.Hello != 0 && (got.Hello == 0 || got.Hello > w.Hello):
+		return fmt.Sprintf("its hello has %d bytes, more than %d", got.Hello, w.Hello)
+	case w.Longer != 0 && got.Hello <= w.Longer:
+		return fmt.Sprintf("its hello has %d bytes, no more than %d", got.Hello, w.Longer)
 	}
 	return ""
 }
@@ -150,8 +166,14 @@ func (g Got) String() string {
 	if g.Reason != "" {
 		s += " " + g.Reason
 	}
+	if g.Verify != 0 {
+		s += fmt.Sprintf(" %d", g.Verify)
+	}
 	if g.Alert != nil {
 		s += ", " + g.Alert.String()
+	}
+	if g.Staple != "" {
+		s += ", staple " + string(g.Staple)
 	}
 	if len(g.Facts) > 0 {
 		s += ": " + strings.Join(g.Facts, ", ")
@@ -171,7 +193,7 @@ func (t Trial) breach(c Case, f Floor) string {
 	g := t.Got
 	switch g.Outcome {
 	case Connected, Proceeds, Answered:
-		if c.Want.Outcome == Refused {
+		if c.Want.Outcome == Refused && !c.Residual || g.Version < wire.Version(f) {
 			return g.String()
 		}
 	case Present:
@@ -208,8 +230,18 @@ func (fi Finding) judge(f Floor) (Status, string) {
 			return Unproven, fmt.Sprintf("control %s: %s", c.Name, bad)
 		}
 	}
-	if bad := fi.Case.Want.mismatch(fi.Trial.Got); bad != "" {
-		return Fail, bad
+	bad := fi.Case.Want.mismatch(fi.Trial.Got)
+	switch {
+	case bad == "":
+		return Pass, ""
+	case fi.Case.Residual && fi.Trial.Got.accepted():
+		return Warned, "a residual: " + fi.Case.Why
+	case fi.Case.Residual: // refused, but not for the reason that would close it
+		return Unproven, bad
 	}
-	return Pass, ""
+	return Fail, bad
+}
+
+func (g Got) accepted() bool {
+	return g.Outcome == Connected || g.Outcome == Proceeds || g.Outcome == Answered
 }

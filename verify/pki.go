@@ -10,11 +10,15 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
+
+	"golang.org/x/crypto/ocsp"
 )
 
 // allowAll is an OPENSSL_CONF that asks for every version at security level 0 (config(5ssl), SSL_CONF_cmd(3ssl)).
@@ -28,62 +32,60 @@ MinProtocol = TLSv1
 CipherString = DEFAULT:@SECLEVEL=0
 `
 
-// mint makes a root and a leaf for localhost that are valid for a day around now, and writes what subjects read
-// to dir. The certificates stand up to VERIFY_X509_STRICT: critical basicConstraints, both key identifiers.
-func mint(dir string, now time.Time) (tls.Certificate, Files, error) {
-	var none tls.Certificate
-	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return none, Files{}, err
-	}
-	root, err := sign(template("tlsfloor proof root", now), nil, rootKey.Public(), rootKey)
-	if err != nil {
-		return none, Files{}, err
-	}
-	// RSA, since an SSLv3 control has no elliptic curves.
-	leafKey, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return none, Files{}, err
-	}
-	leaf, err := sign(leafTemplate(now), root, leafKey.Public(), rootKey)
-	if err != nil {
-		return none, Files{}, err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(leafKey)
-	if err != nil {
-		return none, Files{}, err
-	}
-	files, err := writeFiles(dir, map[string][]byte{
-		"ca.pem":        encode("CERTIFICATE", root.Raw),
-		"cert.pem":      encode("CERTIFICATE", leaf.Raw),
-		"key.pem":       encode("PRIVATE KEY", der),
-		"allow-all.cnf": []byte(allowAll),
-	})
-	return tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: leafKey}, files, err
+// Passwords of the client's encrypted key: the one that fits, and one that does not.
+const (
+	rightPassword = "correct horse"
+	wrongPassword = "battery staple"
+)
+
+// pki is a run's certificates. They are valid for a day around the moment of their making, so they cannot rot, and stand up to
+// VERIFY_X509_STRICT: critical basicConstraints, both key identifiers.
+type pki struct {
+	files   Files
+	leaves  map[Leaf]tls.Certificate
+	staples map[Staple][]byte
+	clients *x509.CertPool // the CA of the clients' certificates
 }
 
-func template(name string, now time.Time) *x509.Certificate {
-	return &x509.Certificate{
+// authority is a CA with its key.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	next int64 // serial number
+}
+
+func newAuthority(name string, now time.Time) (*authority, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	t := &x509.Certificate{
 		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: name},
 		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign | x509.KeyUsageDigitalSignature,
 	}
+	cert, err := sign(t, t, key.Public(), key)
+	return &authority{cert, key, now.UnixNano()}, err
 }
 
-func leafTemplate(now time.Time) *x509.Certificate {
-	t := template("localhost", now)
-	t.IsCA, t.KeyUsage = false, x509.KeyUsageDigitalSignature|x509.KeyUsageKeyEncipherment
-	t.SerialNumber.Add(t.SerialNumber, big.NewInt(1))
-	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	t.DNSNames, t.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}
-	return t
+// issue makes a leaf for localhost and 127.0.0.1, altered by change.
+func (a *authority) issue(public crypto.PublicKey, change func(*x509.Certificate)) (*x509.Certificate, error) {
+	a.next++
+	t := &x509.Certificate{
+		SerialNumber: big.NewInt(a.next), Subject: pkix.Name{CommonName: "localhost"},
+		NotBefore: a.cert.NotBefore, NotAfter: a.cert.NotAfter, BasicConstraintsValid: true,
+		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		DNSNames:    []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+	}
+	if change != nil {
+		change(t)
+	}
+	return sign(t, a.cert, public, a.key)
 }
 
 // sign issues t and returns it parsed: signing with a template instead of the parsed parent leaves the authority key identifier out.
 func sign(t, parent *x509.Certificate, public crypto.PublicKey, key *ecdsa.PrivateKey) (*x509.Certificate, error) {
-	if parent == nil {
-		parent = t
-	}
 	der, err := x509.CreateCertificate(rand.Reader, t, parent, public, key)
 	if err != nil {
 		return nil, err
@@ -91,16 +93,109 @@ func sign(t, parent *x509.Certificate, public crypto.PublicKey, key *ecdsa.Priva
 	return x509.ParseCertificate(der)
 }
 
-func encode(kind string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+// mint makes a run's certificates, and writes what subjects read to dir.
+func mint(dir string, now time.Time) (*pki, error) {
+	first, err := newAuthority("tlsfloor proof root", now)
+	if err != nil {
+		return nil, err
+	}
+	second, err := newAuthority("tlsfloor proof root, new", now)
+	if err != nil {
+		return nil, err
+	}
+	stranger, err := newAuthority("a root that nobody trusts", now)
+	if err != nil {
+		return nil, err
+	}
+	// RSA, since an SSLv3 control has no elliptic curves.
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, err
+	}
+	p := &pki{leaves: map[Leaf]tls.Certificate{}, clients: x509.NewCertPool()}
+	p.clients.AddCert(first.cert)
+	for _, l := range []struct {
+		leaf   Leaf
+		by     *authority
+		change func(*x509.Certificate)
+	}{
+		{GoodLeaf, first, nil},
+		{NewLeaf, second, nil},
+		{RevokedLeaf, first, nil},
+		{UntrustedLeaf, stranger, nil},
+		{ExpiredLeaf, first, func(t *x509.Certificate) { t.NotAfter = now.Add(-time.Minute) }},
+		{NotYetLeaf, first, func(t *x509.Certificate) { t.NotBefore = now.Add(12 * time.Hour) }},
+		{OtherNameLeaf, first, func(t *x509.Certificate) { t.DNSNames, t.IPAddresses = []string{"elsewhere.example"}, nil }},
+	} {
+		cert, err := l.by.issue(key.Public(), l.change)
+		if err != nil {
+			return nil, fmt.Errorf("leaf %q: %w", l.leaf, err)
+		}
+		p.leaves[l.leaf] = tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
+	}
+	if p.staples, err = first.staples(p.leaves[GoodLeaf].Leaf, now); err != nil {
+		return nil, err
+	}
+	return p, p.write(dir, first, second, key, now)
 }
 
-func writeFiles(dir string, files map[string][]byte) (Files, error) {
-	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			return Files{}, err
+// staples are the responses about the leaf.
+func (a *authority) staples(leaf *x509.Certificate, now time.Time) (map[Staple][]byte, error) {
+	all := map[Staple][]byte{MalformedStaple: []byte("no OCSP response")}
+	for name, status := range map[Staple]int{GoodStaple: ocsp.Good, RevokedStaple: ocsp.Revoked} {
+		response, err := ocsp.CreateResponse(a.cert, a.cert, ocsp.Response{
+			Status: status, SerialNumber: leaf.SerialNumber, RevokedAt: now.Add(-time.Minute),
+			ThisUpdate: now.Add(-time.Minute), NextUpdate: now.Add(time.Hour),
+		}, a.key)
+		if err != nil {
+			return nil, fmt.Errorf("OCSP response: %w", err)
+		}
+		all[name] = response
+	}
+	return all, nil
+}
+
+// write puts what subjects read into dir.
+func (p *pki) write(dir string, first, second *authority, key *rsa.PrivateKey, now time.Time) error {
+	client, err := first.issue(key.Public(), func(t *x509.Certificate) {
+		t.Subject.CommonName, t.DNSNames, t.IPAddresses = "a client", nil, nil
+		t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	})
+	if err != nil {
+		return err
+	}
+	list, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
+		Number: big.NewInt(1), ThisUpdate: now.Add(-time.Minute), NextUpdate: now.Add(time.Hour),
+		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: p.leaves[RevokedLeaf].Leaf.SerialNumber, RevocationTime: now.Add(-time.Minute)}},
+	}, first.cert, first.key)
+	if err != nil {
+		return err
+	}
+	der := x509.MarshalPKCS1PrivateKey(key)
+	// The old format of encrypted keys (RFC 1423) is the one that the standard library writes, and every OpenSSL reads it.
+	sealed, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", der, []byte(rightPassword), x509.PEMCipherAES256)
+	if err != nil {
+		return err
+	}
+	one, two := encode("CERTIFICATE", first.cert.Raw), encode("CERTIFICATE", second.cert.Raw)
+	for _, f := range []struct {
+		path *string
+		name string
+		data []byte
+	}{
+		{&p.files.CA, "ca.pem", one}, {&p.files.NewCA, "new-ca.pem", two}, {&p.files.BothCAs, "both-cas.pem", slices.Concat(one, two)},
+		{&p.files.Cert, "cert.pem", encode("CERTIFICATE", p.leaves[GoodLeaf].Certificate[0])}, {&p.files.Key, "key.pem", encode("RSA PRIVATE KEY", der)},
+		{&p.files.CRL, "crl.pem", encode("X509 CRL", list)}, {&p.files.Client, "client.pem", encode("CERTIFICATE", client.Raw)},
+		{&p.files.SealedKey, "sealed-key.pem", pem.EncodeToMemory(sealed)}, {&p.files.Conf, "allow-all.cnf", []byte(allowAll)},
+	} {
+		*f.path = filepath.Join(dir, f.name)
+		if err := os.WriteFile(*f.path, f.data, 0o600); err != nil {
+			return err
 		}
 	}
-	in := func(name string) string { return filepath.Join(dir, name) }
-	return Files{CA: in("ca.pem"), Cert: in("cert.pem"), Key: in("key.pem"), Conf: in("allow-all.cnf")}, nil
+	return nil
+}
+
+func encode(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }

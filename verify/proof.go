@@ -123,7 +123,7 @@ func (p *Proof) conclude() {
 // Breached reports whether some case Failed.
 func (p *Proof) Breached() bool { return p.count(Fail) > 0 }
 
-// Complete reports whether every expected case is there, once and as expected, with a verdict of Pass or Fail, and
+// Complete reports whether every expected case is there, once and as expected, with a verdict of Pass, Fail or Warned, and
 // every tested file could be hashed.
 func (p *Proof) Complete() bool {
 	expected := ExpectedCases(p.Floor, p.OpenSSLVersion, p.PythonVersion)
@@ -132,7 +132,7 @@ func (p *Proof) Complete() bool {
 	}
 	for i, c := range expected {
 		f := p.Findings[i]
-		if !reflect.DeepEqual(f.Case, c) || f.Status != Pass && f.Status != Fail {
+		if !reflect.DeepEqual(f.Case, c) || f.Status != Pass && f.Status != Fail && f.Status != Warned {
 			return false
 		}
 	}
@@ -157,7 +157,7 @@ func (p *Proof) count(s Status) (n int) {
 func (p *Proof) Summary() string {
 	s := fmt.Sprintf("TLS floor %s: %s, %d of %d cases pass", p.Floor, p.Status, p.count(Pass),
 		len(ExpectedCases(p.Floor, p.OpenSSLVersion, p.PythonVersion)))
-	for _, status := range []Status{Fail, Unproven, Skip} {
+	for _, status := range []Status{Warned, Fail, Unproven, Skip} {
 		if n := p.count(status); n > 0 {
 			s += fmt.Sprintf(", %d %s", n, status)
 		}
@@ -179,8 +179,8 @@ func (p *Proof) UnmarshalJSON(data []byte) error {
 // status, name, what happened; then one indented line per control.
 func (p *Proof) Verdict() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "tlsfloor verdict, version 1\nfloor %s\nopenssl %s\npython %s\nstatus %s\n", p.Floor, p.OpenSSLVersion, p.PythonVersion, p.Status)
-	line := func(indent, name string, t Trial) {
+	fmt.Fprintf(&b, "tlsfloor verdict, version 2\nfloor %s\nopenssl %s\npython %s\nstatus %s\n", p.Floor, p.OpenSSLVersion, p.PythonVersion, p.Status)
+	line := func(indent, name string, t Trial, w Want) {
 		if indent != "" {
 			t.Got.Facts = nil // what a weak peer has depends on the host's C library and linker
 		}
@@ -188,12 +188,15 @@ func (p *Proof) Verdict() []byte {
 		if len(t.Got.Offered) > 0 {
 			fmt.Fprintf(&b, ", offered %v", t.Got.Offered)
 		}
+		if w.Hello != 0 {
+			fmt.Fprintf(&b, ", hello of %d bytes", t.Got.Hello)
+		}
 		b.WriteByte('\n')
 	}
 	for _, f := range p.Findings {
-		line("", f.Status.String()+" "+f.Case.Name, f.Trial)
+		line("", f.Status.String()+" "+f.Case.Name, f.Trial, f.Case.Want)
 		for i := range min(len(f.Controls), len(f.Case.Controls)) {
-			line("  ", "control, "+f.Case.Controls[i].Name, f.Controls[i])
+			line("  ", "control, "+f.Case.Controls[i].Name, f.Controls[i], f.Case.Controls[i].Want)
 		}
 	}
 	return b.Bytes()

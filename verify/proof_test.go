@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // enact makes a trial that shows exactly what w wants, with fresh randoms: the report and the bytes, not the Got.
 func enact(t testing.TB, o Offer, w Want) Trial {
 	t.Helper()
-	tr := Trial{Report: Report{Reason: w.Reason}}
+	tr := Trial{Report: Report{Reason: w.Reason, Verify: w.Verify}}
 	if o.Act.Static() {
 		if w.Outcome == Present {
 			tr.Report.Facts = []string{"TLSv1_1_method"}
@@ -42,6 +42,9 @@ func enact(t testing.TB, o Offer, w Want) Trial {
 		if len(w.Offered) > 0 {
 			hello.Extensions = []wire.Extension{wire.Offer(w.Offered...)}
 		}
+		if w.Longer != 0 {
+			hello.Extensions = append(hello.Extensions, wire.Extension{Type: 21, Data: make([]byte, w.Longer)}) // padding, RFC 7685
+		}
 		rand.Read(hello.Random[:])
 		say(client, handshake(t, wire.TLS10, hello))
 	}
@@ -56,7 +59,7 @@ func enact(t testing.TB, o Offer, w Want) Trial {
 	}
 	switch w.Outcome {
 	case Connected:
-		tr.Report = Report{OK: true, Version: w.Version}
+		tr.Report = Report{OK: true, Version: w.Version, Staple: w.Staple}
 	case Proceeds:
 		tr.Report.Reason = EOF
 	case Refused:
@@ -125,7 +128,7 @@ var mutations = map[string]func(f *Finding) (applies bool){
 		return true
 	},
 	"the transcript is gone": func(f *Finding) bool {
-		had := f.Trial.Transcript != nil
+		had := len(f.Trial.Transcript.sent(FromSubject)) > 0
 		f.Trial.Transcript = nil
 		return had
 	},
@@ -170,6 +173,20 @@ var mutations = map[string]func(f *Finding) (applies bool){
 		return f.Case.Want.Outcome == Absent
 	},
 	"skipped": func(f *Finding) bool { f.Skipped = "no time"; return true },
+	"verification's code is another one": func(f *Finding) bool {
+		f.Trial.Report.Verify++
+		return f.Case.Want.Verify != 0
+	},
+	"the staple says something else": func(f *Finding) bool {
+		f.Trial.Report.Staple = "unknown"
+		return f.Case.Want.Staple != ""
+	},
+	"the hello is too long": func(f *Finding) bool {
+		w := f.Case.Want
+		w.Longer = w.Hello
+		f.Trial = enact(nopTB{}, f.Case.Offer, w)
+		return w.Hello != 0
+	},
 	"the want is relaxed": func(f *Finding) bool {
 		f.Case.Want = Want{Outcome: f.Case.Want.Outcome}
 		return f.Case.Want.Outcome == Refused
@@ -270,6 +287,32 @@ func TestWholeMutations(t *testing.T) {
 	}
 }
 
+// A residual that is there is said, and the rest still counts; one that is closed passes; another refusal shows neither.
+func TestResiduals(t *testing.T) {
+	for _, test := range []struct {
+		happens Want
+		whole   Status
+		finding Status
+	}{
+		{Want{Outcome: Proceeds, Version: wire.TLS12}, Pass, Warned},
+		{Want{Outcome: Refused, Reason: "NO_CIPHER_MATCH", Offered: []wire.Version{}}, Pass, Pass},
+		{Want{Outcome: Refused, Reason: "INTERNAL_ERROR", Offered: []wire.Version{}}, Unproven, Unproven},
+	} {
+		p := goodProof(t, TLS12, "3.5.7")
+		i := slices.IndexFunc(p.Findings, func(f Finding) bool { return f.Case.Name == "residual-null" })
+		f := &p.Findings[i]
+		f.Trial = enact(t, f.Case.Offer, test.happens)
+		p.settle()
+		if p.Status != test.whole || f.Status != test.finding || p.Breached() {
+			t.Errorf("%v: the finding is %s, the whole %s", test.happens, f.Status, p.Status)
+		}
+		f.Controls = nil
+		if p.settle(); p.Status != Unproven {
+			t.Errorf("%v without its control: the whole is %s", test.happens, p.Status)
+		}
+	}
+}
+
 func TestBreachNeedsNoControl(t *testing.T) {
 	p := goodProof(t, TLS12, "3.5.7")
 	i := slices.IndexFunc(p.Findings, func(f Finding) bool { return f.Case.Name == "client-tls11-perm" })
@@ -335,7 +378,7 @@ func TestTable(t *testing.T) {
 	if err := p.WriteTable(&b, false); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"weak python: not given", "missing   static-dtls1", "TLS floor 1.2: unproven"} {
+	for _, want := range []string{"weak python: not given", "missing   residual-legacy-renegotiation", "TLS floor 1.2: unproven"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("table has no %q:\n%s", want, b.String())
 		}
@@ -369,5 +412,5 @@ func golden(t *testing.T, name, got string) {
 
 func ExampleProof_Summary() {
 	fmt.Println((&Proof{Floor: TLS12}).Summary())
-	// Output: TLS floor 1.2: unproven, 0 of 37 cases pass
+	// Output: TLS floor 1.2: unproven, 0 of 68 cases pass
 }

@@ -11,7 +11,7 @@ const (
 	green, red, yellow, reset = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
 )
 
-var colours = map[Status]string{Pass: green, Fail: red, Unproven: yellow, Skip: yellow}
+var colours = map[Status]string{Pass: green, Fail: red, Unproven: yellow, Skip: yellow, Warned: yellow}
 
 // WriteTable writes the proof for people: one line per case, why it is not pass below it, and the result.
 func (p *Proof) WriteTable(w io.Writer, color bool) error {

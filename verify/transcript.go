@@ -99,6 +99,18 @@ func (t Transcript) clientHello(side Side) *wire.ClientHello {
 	return nil
 }
 
+// helloSize is how many bytes the records have that hold the ClientHello of side; 0 where there is none.
+func (t Transcript) helloSize(side Side) (n int) {
+	records := t.records(side)
+	for i, r := range records {
+		n += len(r.Bytes())
+		if kind, _, whole := wire.FirstHandshake(records[:i+1]); whole && kind == wire.ClientHelloType {
+			return n
+		}
+	}
+	return 0
+}
+
 // serverHello returns the hello that side sent, or nil.
 func (t Transcript) serverHello(side Side) *wire.ServerHello {
 	if kind, message, ok := wire.FirstHandshake(t.records(side)); ok && kind == wire.ServerHelloType {
@@ -114,7 +126,7 @@ func (t Transcript) String() string {
 	var b strings.Builder
 	for _, s := range t {
 		fmt.Fprintf(&b, ">>> %s sent %d bytes\n", s.From, len(s.Data))
-		records, err := wire.ParseRecords(s.Data)
+		records, cut := wire.ParseRecords(s.Data)
 		rest := s.Data
 		for _, r := range records {
 			raw := r.Bytes()
@@ -122,8 +134,11 @@ func (t Transcript) String() string {
 			dump(&b, raw)
 			rest = rest[len(raw):]
 		}
-		if len(rest) > 0 {
-			fmt.Fprintf(&b, "# %d bytes that are no whole record: %v\n", len(rest), err)
+		if h, err := wire.ParseSSL2Hello(rest); err == nil {
+			fmt.Fprintf(&b, "# ClientHello in the format of SSLv2, version %s\n", h.Version)
+			dump(&b, rest)
+		} else if len(rest) > 0 {
+			fmt.Fprintf(&b, "# %d bytes that are no whole record: %v\n", len(rest), cut)
 			dump(&b, rest)
 		}
 	}

@@ -60,12 +60,41 @@ func (t Toolchain) withDefaults() Toolchain {
 // Launch prepares a command with the complete environment env; it must share this process's loopback and see WorkDir.
 type Launch func(ctx context.Context, argv, env []string) *exec.Cmd
 
-// Files are what subjects read, all in the work folder.
+// Files are what subjects read, all PEM and in the work folder but Conf.
 type Files struct {
-	CA   string // the run's own root, PEM
-	Cert string // a leaf for localhost and 127.0.0.1, PEM
-	Key  string // its key, PEM
-	Conf string // an OPENSSL_CONF that allows every version at security level 0
+	CA        string // the run's own root
+	NewCA     string // the root that it is rotated to
+	BothCAs   string // a bundle of the two
+	Cert      string // a leaf for localhost and 127.0.0.1
+	Key       string // the key of all leaves and of Client
+	CRL       string // the first root's
+	Client    string // a client's certificate
+	SealedKey string // Key, encrypted with Password(RightPassword)
+	Conf      string // an OPENSSL_CONF that allows every version at security level 0
+}
+
+// Roots returns the file that holds an anchor's CAs.
+func (f Files) Roots(a Anchor) string {
+	switch a {
+	case NewCA:
+		return f.NewCA
+	case BothCAs:
+		return f.BothCAs
+	}
+	return f.CA
+}
+
+// Identify returns a client's files and the password of its key, all "" where it has no identity.
+func (f Files) Identify(i Identity) (cert, key, password string) {
+	switch i {
+	case Plain:
+		return f.Client, f.Key, ""
+	case RightPassword:
+		return f.Client, f.SealedKey, rightPassword
+	case WrongPassword:
+		return f.Client, f.SealedKey, wrongPassword
+	}
+	return "", "", ""
 }
 
 // Bench is what subjects are opened with.

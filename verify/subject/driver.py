@@ -28,8 +28,10 @@ servers = {}
 
 def lowered(ctx, setup):
     """Applies the parts of a setup that clients and servers share."""
-    if setup.get("level0"):
-        ctx.set_ciphers("DEFAULT@SECLEVEL=0")
+    if setup.get("ciphers") or setup.get("level0"):
+        ctx.set_ciphers(setup.get("ciphers") or "DEFAULT@SECLEVEL=0")
+    if setup.get("legacy"):
+        ctx.options |= 0x4  # OP_LEGACY_SERVER_CONNECT, which has a name since 3.12
     if setup.get("min"):
         ctx.minimum_version = getattr(ssl.TLSVersion, BOUND[setup["min"]])
     if setup.get("max"):
@@ -39,16 +41,28 @@ def lowered(ctx, setup):
     return ctx
 
 
-def client(setup, ca):
-    kind = setup.get("context", "")
+def client(request):
+    setup, kind = request["setup"], request["setup"].get("context", "")
     if kind == "default":
-        return lowered(ssl.create_default_context(cafile=ca), setup)
-    if kind == "":
+        ctx = ssl.create_default_context(cafile=request["ca"])
+    elif kind == "":
         ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     else:
         ctx = ssl.SSLContext(getattr(ssl, "PROTOCOL_" + kind))
         ctx.verify_mode = ssl.CERT_REQUIRED
-    ctx.load_verify_locations(cafile=ca)
+    if kind != "default":
+        ctx.load_verify_locations(cafile=request["ca"])
+    if setup.get("crl"):
+        ctx.load_verify_locations(cafile=request["crl"])
+        ctx.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    if setup.get("any_name") or setup.get("insecure"):
+        ctx.check_hostname = False
+    if setup.get("insecure"):
+        ctx.verify_mode = ssl.CERT_NONE
+    if setup.get("long"):
+        ctx.set_alpn_protocols([letter * 250 for letter in "abcdef"])
+    if request["own"]:
+        ctx.load_cert_chain(request["own"], request["own_key"], request["password"] or None)
     return lowered(ctx, setup)
 
 
@@ -59,7 +73,10 @@ def refusal(e):
     if isinstance(e, ssl.SSLError) and not isinstance(e, ssl.SSLSyscallError):
         # An older table of reasons does not know the newest, and leaves them in the text: "[SSL] some words (_ssl.c:992)".
         words = e.reason or str(e).split("] ")[-1].split(" (_ssl")[0]
-        return {"report": {"reason": words.upper().replace(" ", "_"), "text": str(e)}}
+        why = {"reason": words.upper().replace(" ", "_"), "text": str(e)}
+        if isinstance(e, ssl.SSLCertVerificationError):
+            why["verify"] = e.verify_code
+        return {"report": why}
     if isinstance(e, ValueError):
         return {"report": {"reason": "ValueError", "text": str(e)}}
     if isinstance(e, (ConnectionResetError, BrokenPipeError)):
@@ -72,7 +89,7 @@ def spoken(tls):
 
 
 def connect(request):
-    ctx = client(request["setup"], request["ca"])
+    ctx = client(request)
     host, port = request["addr"].rsplit(":", 1)
     with socket.create_connection((host, int(port)), request["timeout"]) as plain:
         with ctx.wrap_socket(plain, server_hostname="localhost") as tls:

@@ -29,8 +29,17 @@ func flags(s verify.Setup) (args []string) {
 	if s.Max != 0 {
 		args = append(args, "-max_protocol", protocolNames[s.Max])
 	}
-	if s.Level0 {
+	switch {
+	case s.Ciphers != "":
+		args = append(args, "-cipher", s.Ciphers)
+	case s.Level0:
 		args = append(args, "-cipher", "DEFAULT@SECLEVEL=0")
+	}
+	if s.Legacy {
+		args = append(args, "-legacy_server_connect")
+	}
+	if s.Status {
+		args = append(args, "-status")
 	}
 	if s.Context == "dtls1" {
 		args = append(args, "-dtls1")
@@ -40,8 +49,11 @@ func flags(s verify.Setup) (args []string) {
 
 // Connect implements verify.Subject. Standard input stays open, so that s_client ends when the server does and not before.
 func (o *openSSL) Connect(ctx context.Context, s verify.Setup, addr string) (verify.Report, error) {
-	argv := append([]string{o.path, "s_client", "-brief", "-connect", addr, "-servername", "localhost",
-		"-CAfile", o.bench.Files.CA, "-verify_return_error"}, flags(s)...)
+	argv := append([]string{o.path, "s_client", "-connect", addr, "-servername", "localhost",
+		"-CAfile", o.bench.Files.Roots(s.Trust), "-verify_return_error"}, flags(s)...)
+	if !s.Status { // which -brief would say nothing of
+		argv = append(argv, "-brief")
+	}
 	out := &lines{}
 	p, err := start(ctx, o.bench, argv, s.Conf, out, out)
 	if err != nil {
@@ -51,13 +63,29 @@ func (o *openSSL) Connect(ctx context.Context, s verify.Setup, addr string) (ver
 	if err := p.wait(ctx); err != nil {
 		return verify.Report{}, fmt.Errorf("waiting for s_client: %w", err)
 	}
-	return parse(out.String()), nil
+	report := parse(out.String())
+	if s.Status && report.OK {
+		report.Staple = staple(out.String())
+	}
+	return report, nil
+}
+
+// staple brings what s_client -status prints into one word.
+func staple(out string) verify.Staple {
+	switch m := certStatusLine.FindStringSubmatch(out); {
+	case m != nil:
+		return verify.Staple(m[1])
+	case strings.Contains(out, "OCSP response: no response"):
+		return verify.AbsentStaple
+	}
+	return ""
 }
 
 var (
-	acceptLine   = regexp.MustCompile(`^ACCEPT (127\.0\.0\.1:\d+)\s*$`)
-	protocolLine = regexp.MustCompile(`(?m)^Protocol version: (\S+)`)
-	cipherLine   = regexp.MustCompile(`(?m)^Ciphersuite: (\S+)`)
+	certStatusLine = regexp.MustCompile(`(?m)^\s*Cert Status: (good|revoked|unknown)`)
+	acceptLine     = regexp.MustCompile(`^ACCEPT (127\.0\.0\.1:\d+)\s*$`)
+	protocolLine   = regexp.MustCompile(`(?m)^(?:Protocol version|\s*Protocol *): (\S+)`) // with -brief, and without
+	cipherLine     = regexp.MustCompile(`(?m)^(?:Ciphersuite|\s*Cipher *): (\S+)`)
 	// error:0A000102:SSL routines::unsupported protocol:ssl/... and error:1425F102:SSL routines:function:unsupported protocol:ssl/...
 	errorLine  = regexp.MustCompile(`(?m)error:[0-9A-Fa-f]{8}:SSL routines:[^:\n]*:([^:\n]+):`)
 	optionLine = regexp.MustCompile(`(?mi)^.*unknown option:? -.*$`)

@@ -45,6 +45,10 @@ type request struct {
 	Addr     string       `json:"addr,omitempty"`
 	Server   int          `json:"server,omitempty"`
 	CA       string       `json:"ca"`
+	CRL      string       `json:"crl"`
+	Own      string       `json:"own"` // the client's certificate; "" none
+	OwnKey   string       `json:"own_key"`
+	Password string       `json:"password"`
 	Cert     string       `json:"cert"`
 	Key      string       `json:"key"`
 	Greeting string       `json:"greeting"`
@@ -99,7 +103,9 @@ func (p *python) ask(ctx context.Context, r request) (id int, answer reply, err 
 		return 0, reply{}, err
 	}
 	f := p.bench.Files
-	r.CA, r.Cert, r.Key, r.Greeting, r.Timeout = f.CA, f.Cert, f.Key, verify.Greeting, p.bench.Timeout.Seconds()
+	r.CA, r.Cert, r.Key, r.Greeting, r.Timeout = f.Roots(r.Setup.Trust), f.Cert, f.Key, verify.Greeting, p.bench.Timeout.Seconds()
+	r.CRL = f.CRL
+	r.Own, r.OwnKey, r.Password = f.Identify(r.Setup.Identity)
 	c := make(chan reply, 1)
 	if r.ID, err = d.send(r, c); err != nil {
 		return 0, reply{}, fmt.Errorf("asking the interpreter: %w: %s", err, d.errors.tail())

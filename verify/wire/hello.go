@@ -13,6 +13,9 @@ type Suite uint16
 const (
 	RSAAES128SHA       Suite = 0x002f // the one that every version from SSLv3 to TLS 1.2 knows
 	RSAAES256SHA       Suite = 0x0035
+	RSANULLSHA256      Suite = 0x003b
+	RSAExportRC4       Suite = 0x0003 // RSA_EXPORT_WITH_RC4_40_MD5 (RFC 4346 appendix A.5)
+	AnonAES128SHA256   Suite = 0x006c // DH_anon
 	ECDHERSAAES128SHA  Suite = 0xc013
 	ECDHERSAAES128GCM  Suite = 0xc02f
 	AES128GCM          Suite = 0x1301 // TLS 1.3

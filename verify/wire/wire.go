@@ -30,7 +30,7 @@ const (
 )
 
 var versionNames = map[Version]string{
-	SSL30: "SSL 3.0", TLS10: "TLS 1.0", TLS11: "TLS 1.1", TLS12: "TLS 1.2", TLS13: "TLS 1.3", DTLS10: "DTLS 1.0",
+	SSL20: "SSL 2.0", SSL30: "SSL 3.0", TLS10: "TLS 1.0", TLS11: "TLS 1.1", TLS12: "TLS 1.2", TLS13: "TLS 1.3", DTLS10: "DTLS 1.0",
 }
 
 // String names v ("TLS 1.2"), or gives its four hex digits.
