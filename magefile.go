@@ -73,9 +73,14 @@ func Fetch(ctx context.Context,
 	return cli.Fetch(ctx, cli.Flags{Profile: profile, Mirror: mirror, Recipes: recipes, Store: store, Trust: trust, Sysroot: sysroot, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
-// Verify proves the installed toolchain again and keeps the new proof.
+// Verify proves the installed toolchain again and keeps the new proof; or it holds another Python, openssl, client or server to the profile's floor.
 func Verify(ctx context.Context,
-	profile *string, // the profile (default min-tls1_2)
+	profile *string, // the profile, which gives floor and controls (default min-tls1_2)
+	python *string, // try this Python instead of the installed one, such as /usr/bin/python3
+	openssl *string, // try this openssl instead
+	client *string, // try this command as a client; {host}, {port}, {url} and {ca} are replaced: 'curl --cacert {ca} {url}'
+	server *string, // try the server that listens at this host:port of this machine
+	starttls *string, // what that server speaks before TLS: none (default) or postgres
 	prefix *string, // base folder of the two prefixes (default /opt)
 	root *string, // the image's root folder that it was staged into
 	jobs *int, // compilers at the same time, should a control have to be built
@@ -91,7 +96,7 @@ func Verify(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Verify(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, Sandbox: sandbox,
+	return cli.Verify(ctx, cli.Flags{Python: python, OpenSSL: openssl, Client: client, Server: server, StartTLS: starttls, Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, Sandbox: sandbox,
 		Deps: deps, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 

@@ -45,6 +45,26 @@ func (f *Floor) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
+// Kind is what a proof is about, and so which cases it holds.
+type Kind string
+
+// The kinds.
+const (
+	KindToolchain Kind = ""        // an openssl and a Python that belong together
+	KindPython    Kind = "python"  // a Python alone, whatever its OpenSSL
+	KindOpenSSL   Kind = "openssl" // an openssl command alone
+	KindClient    Kind = "client"  // any command that connects: its exit status and what the wire showed decide together
+	KindServer    Kind = "server"  // any server on this machine: what the wire showed decides alone
+)
+
+// line is a verdict's, which says nothing of the toolchain.
+func (k Kind) line() string {
+	if k == KindToolchain {
+		return ""
+	}
+	return "kind " + string(k) + "\n"
+}
+
 // Status is a verdict. The zero value is Unproven, and Unproven is not Pass.
 type Status int
 
@@ -90,6 +110,10 @@ const (
 	OpenSSL     Who = "openssl"
 	WeakPython  Who = "weak python"
 	WeakOpenSSL Who = "weak openssl"
+	Command     Who = "client" // Toolchain.Command
+	Endpoint    Who = "server" // Toolchain.Endpoint
+	HostPython  Who = "host's python"
+	HostOpenSSL Who = "host's openssl"
 )
 
 // Weak reports whether w is a control's peer.
@@ -102,6 +126,7 @@ type Role string
 const (
 	Client Role = "client"
 	Server Role = "server"
+	Trust  Role = "trust"  // a client, tried by certificates rather than versions
 	Static Role = "static" // nothing is spoken: the files or the process are looked at
 )
 

@@ -62,7 +62,7 @@ func (c *court) meet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 		if err != nil {
 			return Trial{}, err
 		}
-		return host(ctx, l, connect, func(conn *recorder) bool { return c.peer.talk(ctx, conn, o, sayGreeting) })
+		return host(ctx, l, connect, func(conn *recorder) bool { return c.peer.talk(ctx, conn, o, manners(o.Who)) })
 	case Greet:
 		return c.greet(ctx, s, o)
 	case Listen:
@@ -114,9 +114,18 @@ func (c *court) greet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 		return Trial{}, err
 	}
 	defer service.Close()
-	plain, err := (&net.Dialer{}).DialContext(ctx, "tcp4", service.Addr())
+	plain, err := (&net.Dialer{}).DialContext(ctx, "tcp", service.Addr())
 	if err != nil {
 		return Trial{}, err
+	}
+	if p, ok := service.(Preamble); ok {
+		if deadline, ok := ctx.Deadline(); ok {
+			plain.SetDeadline(deadline)
+		}
+		if err := p.Begin(plain); err != nil {
+			plain.Close()
+			return Trial{}, err
+		}
 	}
 	conn := bounded(ctx, plain)
 	defer conn.Close()
@@ -128,6 +137,9 @@ func (c *court) greet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 	readHello(conn, FromSubject)
 	conn.hangUp()
 	report, err := service.Report(ctx)
+	if o.Who == Endpoint && len(conn.transcript.sent(FromSubject)) == 0 && ctx.Err() == nil && !conn.timedOut {
+		report.Reason = Closed
+	}
 	return Trial{Report: report, Transcript: conn.transcript}, err
 }
 

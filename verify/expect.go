@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tlsfloor/tlsfloor/verify/wire"
@@ -10,16 +11,16 @@ import (
 type era struct {
 	noProtocols wire.Description // alert when a client has no version left to offer
 	legacy      bool             // a client connects to servers without RFC 5746 by default (SSL_OP_LEGACY_SERVER_CONNECT)
-	password    string           // reason where a key's password does not fit
+	sentinels   bool             // a hello of TLS 1.2 is held against both sentinels, as RFC 8446 section 4.1.3 wants it
 }
 
 // eras are looked up by the longest prefix of the version. All rows were measured with 3.5 unless they say otherwise.
 var eras = map[string]era{
 	// 3.0 looks at the bounds in tls_setup_handshake and sends protocol_version.
 	// Its SSL_CTX_new no longer sets SSL_OP_LEGACY_SERVER_CONNECT.
-	"": {noProtocols: wire.ProtocolVersion, password: "PEM_LIB"},
+	"": {noProtocols: wire.ProtocolVersion, sentinels: true},
 	// Derived from 1.1.1w's tls_construct_client_hello: it notices while it writes the hello, and calls that an internal error.
-	"1.1.1": {noProtocols: wire.InternalError, legacy: true, password: "BAD_DECRYPT"},
+	"1.1.1": {noProtocols: wire.InternalError, legacy: true},
 }
 
 func eraOf(openssl string) (e era) {
@@ -61,13 +62,37 @@ const (
 	notThere = "VERSION_TOO_LOW"
 )
 
-// ExpectedCases lists every case that a proof for the floor and the versions must hold, in the order of the report.
-// There is none for another floor than TLS12 and TLS13, so that a proof of it is never complete.
+// ExpectedCases lists every case that a proof of a toolchain must hold, in the order of the report.
 func ExpectedCases(floor Floor, openssl, python string) []Case {
+	return CasesOf(KindToolchain, floor, openssl, python)
+}
+
+// CasesOf lists every case that a proof of this kind must hold for the floor and the versions. There is none for another floor than
+// TLS12 and TLS13, and none for another kind, so that a proof of it is never complete.
+func CasesOf(kind Kind, floor Floor, openssl, python string) []Case {
 	if floor != TLS12 && floor != TLS13 {
 		return nil
 	}
 	t := table{floor: floor, v: wire.Version(floor), era: eraOf(openssl)}
+	switch kind {
+	case KindClient:
+		t.command()
+		return t.cases
+	case KindServer:
+		t.endpoint()
+		return t.cases
+	}
+	t.toolchain()
+	switch kind {
+	case KindToolchain:
+		return t.cases
+	case KindPython, KindOpenSSL:
+		return slices.DeleteFunc(t.cases, func(c Case) bool { return string(c.Offer.Who) != string(kind) })
+	}
+	return nil
+}
+
+func (t *table) toolchain() {
 	t.positives()
 	t.clients()
 	t.crafted()
@@ -79,7 +104,6 @@ func ExpectedCases(floor Floor, openssl, python string) []Case {
 	t.staples()
 	t.static()
 	t.residuals()
-	return t.cases
 }
 
 // table is the list being written.
@@ -102,7 +126,7 @@ func works(o Offer, v wire.Version) Control {
 
 // weakly is the control that a weak peer, under the same offer, does what the subject must not.
 func weakly(o Offer, outcome Outcome) Control {
-	o.Who = map[Who]Who{Python: WeakPython, OpenSSL: WeakOpenSSL}[o.Who]
+	o.Who = map[Who]Who{Python: WeakPython, OpenSSL: WeakOpenSSL, Command: WeakOpenSSL, Endpoint: WeakOpenSSL}[o.Who]
 	w := Want{Outcome: outcome, Version: o.Version}
 	return Control{string(o.Who) + " " + string(outcome) + " " + o.Version.String(), o, w}
 }
@@ -235,6 +259,7 @@ func (t *table) sentinels() {
 		t.add(Client, name, o, Want{Outcome: Refused, Reason: "INAPPROPRIATE_FALLBACK", Alert: wire.IllegalParameter, From: FromSubject},
 			"a server's random that says it was talked down from TLS 1.3 to "+v.String()+" (RFC 8446 section 4.1.3)",
 			Control{"same python with maximum 1.2 proceeds", calm, Want{Outcome: Proceeds, Version: wire.TLS12}})
+		t.cases[len(t.cases)-1].Residual = v == wire.TLS11 && !t.era.sentinels // the other one is what belongs to TLS 1.2
 	}
 }
 

@@ -44,7 +44,7 @@ func (t *table) trust() {
 		{"wronghost", OtherNameLeaf, byDefault, distrust(wrongHostname, wire.BadCertificate), "a certificate for another host (RFC 9525)", t.meets("takes it without check_hostname", anyName, OtherNameLeaf)},
 		{"crl-hit", RevokedLeaf, crl, distrust(revoked, wire.CertificateRevoked), "a certificate in the CA's revocation list (RFC 5280 section 5)", t.meets("takes it without the list", byDefault, RevokedLeaf)},
 	} {
-		t.add(Client, "trust-"+r.name, at(r.leaf, r.setup), r.want, r.why, t.meets("takes the right one", r.setup, GoodLeaf), r.control)
+		t.add(Trust, "trust-"+r.name, at(r.leaf, r.setup), r.want, r.why, t.meets("takes the right one", r.setup, GoodLeaf), r.control)
 	}
 	t.mutual(at)
 	t.rotation(at)
@@ -61,14 +61,14 @@ func (t *table) mutual(at func(Leaf, Setup) Offer) {
 		return Control{"same python with a certificate connects", asked(v, Plain), Want{Outcome: Connected, Version: v}}
 	}
 	if t.floor == TLS12 {
-		t.add(Client, "trust-mtls-none12", asked(wire.TLS12, NoIdentity), Want{Outcome: Refused, Reason: "SSLV3_ALERT_HANDSHAKE_FAILURE", Alert: wire.HandshakeFailure, From: FromJudge},
+		t.add(Trust, "trust-mtls-none12", asked(wire.TLS12, NoIdentity), Want{Outcome: Refused, Reason: "SSLV3_ALERT_HANDSHAKE_FAILURE", Alert: wire.HandshakeFailure, From: FromJudge},
 			"a server that requires a certificate refuses a client that has none: 40 at TLS 1.2 (RFC 5246 section 7.4.6)", with(wire.TLS12))
 	}
 	// The alert is encrypted there: the client's word for it is all that is seen.
-	t.add(Client, "trust-mtls-none13", asked(wire.TLS13, NoIdentity), Want{Outcome: Refused, Reason: "TLSV13_ALERT_CERTIFICATE_REQUIRED", Offered: t.offers()},
+	t.add(Trust, "trust-mtls-none13", asked(wire.TLS13, NoIdentity), Want{Outcome: Refused, Reason: "TLSV13_ALERT_CERTIFICATE_REQUIRED", Offered: t.offers()},
 		"the same at TLS 1.3, where the alert is 116, and comes after the client has connected (RFC 8446 section 4.4.2.4)", with(wire.TLS13))
-	t.add(Client, "trust-mtls-encrypted-key", asked(t.v, RightPassword), Want{Outcome: Connected, Version: t.v}, "a key that is encrypted, with its password",
-		Control{"same python with a wrong password does not even dial", asked(t.v, WrongPassword), Want{Outcome: Refused, Reason: t.era.password, Offered: []wire.Version{}}})
+	t.add(Trust, "trust-mtls-encrypted-key", asked(t.v, RightPassword), Want{Outcome: Connected, Version: t.v}, "a key that is encrypted, with its password",
+		Control{"same python with a wrong password does not even dial", asked(t.v, WrongPassword), Want{Outcome: Refused, Reason: "PEM_LIB", Offered: []wire.Version{}}})
 }
 
 // rotation is what keeps clients connected while a server's CA changes: both are trusted in between.
@@ -83,7 +83,7 @@ func (t *table) rotation(at func(Leaf, Setup) Offer) {
 		leaf  Leaf
 		other Anchor
 	}{{"old", GoodLeaf, NewCA}, {"new", NewLeaf, FirstCA}} {
-		t.add(Client, "trust-rotation-"+r.name, at(r.leaf, trusting(BothCAs)), Want{Outcome: Connected, Version: t.v},
+		t.add(Trust, "trust-rotation-"+r.name, at(r.leaf, trusting(BothCAs)), Want{Outcome: Connected, Version: t.v},
 			"a bundle of the old and the new CA takes a server's certificate of either",
 			Control{"same python refuses it with the other CA alone", at(r.leaf, trusting(r.other)), distrust(noIssuer, wire.UnknownCA)})
 	}
@@ -97,10 +97,10 @@ func (t *table) staples() {
 	says := func(s Staple) Want { return Want{Outcome: Connected, Version: t.v, Staple: s} }
 	absent := Control{"same openssl says that there is none", at(NoStaple), says(AbsentStaple)}
 	good := Control{"same openssl reads a good one", at(GoodStaple), says(GoodStaple)}
-	t.add(Client, "ocsp-good", at(GoodStaple), says(GoodStaple), "a staple that says good", absent)
-	t.add(Client, "ocsp-revoked", at(RevokedStaple), says(RevokedStaple), "a staple that says revoked is read as such; what follows from it is the application's to decide", good)
-	t.add(Client, "ocsp-absent", at(NoStaple), says(AbsentStaple), "no staple", good)
-	t.add(Client, "ocsp-malformed", at(MalformedStaple), Want{Outcome: Refused, Reason: "INVALID_STATUS_RESPONSE", Alert: wire.BadStatusResponse, From: FromSubject},
+	t.add(Trust, "ocsp-good", at(GoodStaple), says(GoodStaple), "a staple that says good", absent)
+	t.add(Trust, "ocsp-revoked", at(RevokedStaple), says(RevokedStaple), "a staple that says revoked is read as such; what follows from it is the application's to decide", good)
+	t.add(Trust, "ocsp-absent", at(NoStaple), says(AbsentStaple), "no staple", good)
+	t.add(Trust, "ocsp-malformed", at(MalformedStaple), Want{Outcome: Refused, Reason: "INVALID_STATUS_RESPONSE", Alert: wire.BadStatusResponse, From: FromSubject},
 		"what is no response ends the connection", good)
 }
 
@@ -112,7 +112,8 @@ func (t *table) residuals() {
 	}
 	revokedStaple := Offer{Who: Python, Act: Serve, Version: t.v, Staple: RevokedStaple, Setup: byDefault}
 	residual("staple", revokedStaple, Want{Outcome: Refused, Reason: verifyFailed, Alert: wire.CertificateRevoked, From: FromSubject}, "Python's ssl module does not look at OCSP staples: a server whose staple says revoked is connected to",
-		Control{"openssl reads the staple", Offer{Who: OpenSSL, Act: Serve, Version: t.v, Staple: RevokedStaple, Setup: Setup{Status: true}}, Want{Outcome: Connected, Version: t.v, Staple: RevokedStaple}})
+		t.meets("takes a good one", byDefault, GoodLeaf),
+		Control{"weak openssl reads the staple", Offer{Who: WeakOpenSSL, Act: Serve, Version: t.v, Staple: RevokedStaple, Setup: Setup{Status: true}}, Want{Outcome: Connected, Version: t.v, Staple: RevokedStaple}})
 	if t.floor != TLS12 {
 		return // TLS 1.3 has no such suites, and no renegotiation
 	}

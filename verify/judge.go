@@ -11,6 +11,9 @@ import (
 // EOF is the Reason that subjects report when the peer hung up in the middle of a handshake.
 const EOF = "EOF"
 
+// Closed is the Reason of a server of which nothing is known but the wire, and which hung up without a byte.
+const Closed = "CLOSED"
+
 // Report is what a program said about one trial, brought into one form for all of them.
 type Report struct {
 	OK      bool         `json:"ok"`
@@ -81,6 +84,9 @@ func observeClient(o Offer, r Report, t Transcript) Got {
 		got.Offered = h.Offered()
 	}
 	chosen, alert := t.serverHello(FromJudge), t.fatal()
+	if o.Who == Command && r.OK && chosen != nil { // it says no version
+		r.Version = chosen.Chosen()
+	}
 	switch {
 	case r.OK && chosen != nil && chosen.Chosen() == r.Version && o.Act == Serve:
 		got.Outcome, got.Version, got.Staple = Connected, r.Version, r.Staple
@@ -107,7 +113,7 @@ func observeServer(r Report, t Transcript) Got {
 		return Got{Outcome: Answered, Version: h.Chosen()}
 	}
 	got := Got{Reason: r.Reason, Alert: t.fatal()}
-	if got.Alert != nil && got.Alert.From == FromSubject {
+	if got.Alert != nil && got.Alert.From == FromSubject || r.Reason == Closed {
 		got.Outcome = Refused
 	}
 	return got
@@ -202,7 +208,7 @@ func (t Trial) breach(c Case, f Floor) string {
 		}
 	}
 	for _, v := range g.Offered {
-		if v < wire.Version(f) {
+		if c.Role != Trust && !c.Residual && v < wire.Version(f) {
 			return fmt.Sprintf("offers %s", v)
 		}
 	}

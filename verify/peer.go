@@ -3,9 +3,11 @@ package verify
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -49,10 +51,12 @@ type recorder struct {
 	net.Conn
 	mu         sync.Mutex
 	transcript Transcript
+	timedOut   bool // a read ended by the deadline
 }
 
 func (r *recorder) Read(p []byte) (int, error) {
 	n, err := r.Conn.Read(p)
+	r.timedOut = r.timedOut || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed)
 	r.keep(FromSubject, p[:n])
 	return n, err
 }
@@ -118,8 +122,18 @@ func (p *Peer) serve(ctx context.Context, conn *recorder, o Offer, use func(*tls
 // Greeting is what the Go server sends over a completed connection; a client reads it before it says OK.
 const Greeting = "ok\n"
 
-func sayGreeting(s *tls.Conn) {
-	io.WriteString(s, Greeting)
+// manners are what the server says to a client: a command may well speak HTTP.
+func manners(who Who) func(*tls.Conn) {
+	if who == Command {
+		return func(s *tls.Conn) {
+			say(s, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\n"+Greeting)
+		}
+	}
+	return func(s *tls.Conn) { say(s, Greeting) }
+}
+
+func say(s *tls.Conn, text string) {
+	io.WriteString(s, text)
 	s.CloseWrite()
 	io.Copy(io.Discard, io.LimitReader(s, maxTranscript))
 }

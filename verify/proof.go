@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"time"
@@ -34,12 +35,14 @@ type Tested struct {
 type Proof struct {
 	Time           time.Time `json:"time"` // UTC, whole seconds; outside of the verdict
 	Status         Status    `json:"status"`
+	Kind           Kind      `json:"kind,omitempty"`
 	Floor          Floor     `json:"floor"`
 	OpenSSLVersion string    `json:"openssl_version"`
 	PythonVersion  string    `json:"python_version"`
 	Subjects       []Tested  `json:"subjects"`
 	Controls       []Tested  `json:"controls"` // the weak peers
 	Findings       []Finding `json:"findings"`
+	Hosts          []Host    `json:"hosts,omitempty"` // the host's own programs: outside of status and verdict
 }
 
 // identify hashes the tested files: the toolchain's, and the weak peers apart.
@@ -48,13 +51,26 @@ func (c *court) identify() (subjects, controls []Tested) {
 	tested := func(name, path string) Tested {
 		return Tested{name, path, fileDigest(c.Locate(path))}
 	}
-	subjects = []Tested{
-		tested("openssl", t.OpenSSL), tested("libssl.a", filepath.Join(t.OpenSSLPrefix, "lib", "libssl.a")),
-		tested("libcrypto.a", filepath.Join(t.OpenSSLPrefix, "lib", "libcrypto.a")), tested("python", t.Python),
+	if c.Kind == KindToolchain || c.Kind == KindOpenSSL {
+		subjects = append(subjects, tested("openssl", t.OpenSSL))
+		for _, file := range c.libraries(t.OpenSSL, t.OpenSSLPrefix) {
+			subjects = append(subjects, tested(filepath.Base(file), file))
+		}
 	}
-	subjects = append(subjects, c.extensions()...)
-	controls = []Tested{tested("weak openssl", t.WeakOpenSSL), tested("weak _ssl", t.WeakSSL)}
-	if t.WeakPython != t.Python {
+	if c.Kind == KindToolchain || c.Kind == KindPython {
+		subjects = append(append(subjects, tested("python", t.Python)), c.extensions()...)
+	}
+	if name := firstWord(c.Toolchain.Command); c.Kind == KindClient {
+		if path, err := exec.LookPath(name); err == nil {
+			name = path
+		}
+		subjects = append(subjects, tested("client", name))
+	}
+	controls = []Tested{tested("weak openssl", t.WeakOpenSSL)}
+	if c.Kind == KindToolchain || c.Kind == KindPython {
+		controls = append(controls, tested("weak _ssl", t.WeakSSL))
+	}
+	if t.WeakPython != t.Python && t.WeakPython != "" {
 		controls = append(controls, tested("weak python", t.WeakPython))
 	}
 	return subjects, controls
@@ -120,13 +136,16 @@ func (p *Proof) conclude() {
 	}
 }
 
+// Expected lists the cases that the proof must hold.
+func (p *Proof) Expected() []Case { return CasesOf(p.Kind, p.Floor, p.OpenSSLVersion, p.PythonVersion) }
+
 // Breached reports whether some case Failed.
 func (p *Proof) Breached() bool { return p.count(Fail) > 0 }
 
 // Complete reports whether every expected case is there, once and as expected, with a verdict of Pass, Fail or Warned, and
 // every tested file could be hashed.
 func (p *Proof) Complete() bool {
-	expected := ExpectedCases(p.Floor, p.OpenSSLVersion, p.PythonVersion)
+	expected := p.Expected()
 	if len(expected) == 0 || len(p.Findings) != len(expected) {
 		return false
 	}
@@ -141,7 +160,8 @@ func (p *Proof) Complete() bool {
 			return false
 		}
 	}
-	return len(p.Subjects) > 0 && len(p.Controls) > 0
+	// What listens at an address may be any program, of any user's: it is named, and no file is.
+	return (len(p.Subjects) > 0 || p.Kind == KindServer) && len(p.Controls) > 0
 }
 
 func (p *Proof) count(s Status) (n int) {
@@ -156,7 +176,7 @@ func (p *Proof) count(s Status) (n int) {
 // Summary is the result in one line.
 func (p *Proof) Summary() string {
 	s := fmt.Sprintf("TLS floor %s: %s, %d of %d cases pass", p.Floor, p.Status, p.count(Pass),
-		len(ExpectedCases(p.Floor, p.OpenSSLVersion, p.PythonVersion)))
+		len(p.Expected()))
 	for _, status := range []Status{Warned, Fail, Unproven, Skip} {
 		if n := p.count(status); n > 0 {
 			s += fmt.Sprintf(", %d %s", n, status)
@@ -179,7 +199,7 @@ func (p *Proof) UnmarshalJSON(data []byte) error {
 // status, name, what happened; then one indented line per control.
 func (p *Proof) Verdict() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "tlsfloor verdict, version 2\nfloor %s\nopenssl %s\npython %s\nstatus %s\n", p.Floor, p.OpenSSLVersion, p.PythonVersion, p.Status)
+	fmt.Fprintf(&b, "tlsfloor verdict, version 2\n%sfloor %s\nopenssl %s\npython %s\nstatus %s\n", p.Kind.line(), p.Floor, p.OpenSSLVersion, p.PythonVersion, p.Status)
 	line := func(indent, name string, t Trial, w Want) {
 		if indent != "" {
 			t.Got.Facts = nil // what a weak peer has depends on the host's C library and linker

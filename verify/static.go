@@ -25,7 +25,11 @@ func (c *court) look(ctx context.Context, o Offer) ([]string, error) {
 	}
 	switch o.Act {
 	case Methods:
-		return methodsIn(c.Locate(filepath.Join(prefix, "lib", "libssl.a")), c.Floor)
+		binary := c.Toolchain.OpenSSL
+		if o.Who.Weak() {
+			binary = c.Toolchain.WeakOpenSSL
+		}
+		return c.methods(binary, prefix)
 	case Macros:
 		return macrosMissing(c.Locate(filepath.Join(prefix, "include", "openssl")), c.Floor)
 	case Symbols:

@@ -37,6 +37,9 @@ func (p *Proof) WriteTable(w io.Writer, color bool) error {
 		fmt.Fprintf(&b, "%s  %s\n", paint(Unproven, "missing "), strings.Join(missing, ", "))
 	}
 	fmt.Fprintf(&b, "%s\n", paint(p.Status, p.Summary()))
+	for _, line := range p.hostLines() {
+		fmt.Fprintln(&b, line)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -47,7 +50,7 @@ func (p *Proof) missing() (names []string) {
 	for _, f := range p.Findings {
 		have[f.Case.Name] = true
 	}
-	for _, c := range ExpectedCases(p.Floor, p.OpenSSLVersion, p.PythonVersion) {
+	for _, c := range p.Expected() {
 		if !have[c.Name] {
 			names = append(names, c.Name)
 		}

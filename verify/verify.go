@@ -23,6 +23,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,6 +44,12 @@ type Toolchain struct {
 	WeakOpenSSLPrefix string // as OpenSSLPrefix
 	WeakSSL           string // an `_ssl` extension module linked to the weak OpenSSL
 	WeakPython        string // the Python that can load WeakSSL; "" means Python
+
+	HostPython, HostOpenSSL string // extra controls, shown apart; "" none
+
+	Command  string // KindClient: a command line with {host}, {port}, {ca} and {url} in it
+	Endpoint string // KindServer: host:port on this machine
+	StartTLS string // KindServer: what is spoken before TLS: "" nothing, "postgres"
 }
 
 func (t Toolchain) withDefaults() Toolchain {
@@ -118,6 +125,11 @@ type Subject interface {
 	Close() error
 }
 
+// Preamble is implemented by a Service whose protocol begins in the clear: Begin brings conn to where TLS begins.
+type Preamble interface {
+	Begin(conn net.Conn) error
+}
+
 // Service is a subject's server that waits for its one connection.
 type Service interface {
 	Addr() string
@@ -130,6 +142,7 @@ type Subjects map[Who]Subject
 
 // Options is what Run needs. Zero fields have the defaults that their comments name.
 type Options struct {
+	Kind           Kind  // KindToolchain
 	Floor          Floor // TLS12
 	Toolchain      Toolchain
 	OpenSSLVersion string // "3.5.7": decides what is expected
@@ -187,9 +200,10 @@ func Run(ctx context.Context, o Options) (*Proof, error) {
 		return nil, err
 	}
 	proof := &Proof{
-		Floor: o.Floor, OpenSSLVersion: o.OpenSSLVersion, PythonVersion: o.PythonVersion,
-		Time: start.UTC().Truncate(time.Second), Findings: c.hearAll(ctx, ExpectedCases(o.Floor, o.OpenSSLVersion, o.PythonVersion)),
+		Kind: o.Kind, Floor: o.Floor, OpenSSLVersion: o.OpenSSLVersion, PythonVersion: o.PythonVersion, Time: start.UTC().Truncate(time.Second),
 	}
+	proof.Findings = c.hearAll(ctx, proof.Expected())
+	proof.Hosts = c.hearHost(ctx, proof.Findings)
 	proof.Subjects, proof.Controls = c.identify()
 	if err := errors.Join(c.close(), ctx.Err()); err != nil {
 		return nil, fmt.Errorf("proving the floor: %w", err)

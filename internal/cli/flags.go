@@ -52,6 +52,11 @@ type Flags struct {
 	Subject  *string        // trust:remove: a certificate's name, or how it begins
 	SHA256   *string        // trust:remove: a certificate's digest, or how it begins
 	Days     *int           // trust:check: how far to look ahead
+	Python   *string        // verify: any other Python
+	OpenSSL  *string        // verify: any other openssl
+	Client   *string        // verify: a command that connects
+	Server   *string        // verify: host:port of a server on this machine
+	StartTLS *string        // verify: what the server speaks before TLS
 	Step     *string        // enter: the failed step
 	Vary     *string        // rebuild: the variations
 	Each     *bool          // rebuild: one rebuild for each of them
@@ -62,12 +67,12 @@ type Flags struct {
 
 // options are the flags resolved.
 type options struct {
-	Profile, Prefix, Root, Store, Sandbox, Optimize, Sysroot, Deps, Explain, Why, Check, Step, MaxSize, Trace, Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256 string
-	Mirror, Recipes, CAFiles                                                                                                                                               []string
-	Jobs, To, Keep, Rounds, Days                                                                                                                                           int
-	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each                                                                                                            bool
-	Timeout                                                                                                                                                                time.Duration
-	ProfileGiven                                                                                                                                                           bool
+	Profile, Prefix, Root, Store, Sandbox, Optimize, Sysroot, Deps, Explain, Why, Check, Step, MaxSize, Trace, Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256, Python, OpenSSL, Client, Server, StartTLS string
+	Mirror, Recipes, CAFiles                                                                                                                                                                                          []string
+	Jobs, To, Keep, Rounds, Days                                                                                                                                                                                      int
+	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each                                                                                                                                                       bool
+	Timeout                                                                                                                                                                                                           time.Duration
+	ProfileGiven                                                                                                                                                                                                      bool
 }
 
 // resolve fills flags that were not given from the environment and from the defaults.
@@ -81,6 +86,7 @@ func (f Flags) resolve() (options, error) {
 		Step: or(f.Step, ""), MaxSize: or(f.MaxSize, ""), Trace: or(f.Trace, ""), Keep: or(f.Keep, 0), Suite: or(f.Suite, "build"), Rounds: or(f.Rounds, 3), Yes: or(f.Yes, false),
 		Vary: or(f.Vary, "all"), Each: or(f.Each, false), Against: or(f.Against, ""), Report: or(f.Report, ""), Claim: or(f.Claim, ""),
 		Trust: or(f.Trust, ""), CAFiles: list(or(f.CAFiles, "")), Subject: or(f.Subject, ""), SHA256: or(f.SHA256, ""), Days: or(f.Days, 30),
+		Python: or(f.Python, ""), OpenSSL: or(f.OpenSSL, ""), Client: or(f.Client, ""), Server: or(f.Server, ""), StartTLS: or(f.StartTLS, "none"),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),
@@ -173,6 +179,7 @@ func (o *options) validate() error {
 		{"-deps", o.Deps, []string{"install", "check"}},
 		{"-check", o.Check, []string{"index", "full"}},
 		{"-trust", cmp.Or(o.Trust, "host"), []string{"host", "mozilla", "both"}},
+		{"-starttls", o.StartTLS, []string{"none", "postgres"}},
 	} {
 		if !slices.Contains(c.choices, c.value) {
 			return fault.New(fault.Usage, "one of: "+strings.Join(c.choices, ", "), "%s=%s: unknown value", c.flag, c.value)

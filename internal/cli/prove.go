@@ -51,15 +51,8 @@ func (c *command) prove(ctx context.Context, w *workshop, g artifacts.Generation
 	for name := range g.Components {
 		b.mounts = append(b.mounts, sandbox.Mount{From: w.genDir(g.Number, name), To: g.Components[name].Prefix})
 	}
-	for _, s := range w.plan.Components() {
-		if s.Recipe.Role != recipes.Control {
-			continue
-		}
-		dir := filepath.Join(work, s.Recipe.Name)
-		if err := w.store.Restore(ctx, records[s.Recipe.Name].Output, dir); err != nil {
-			return nil, err
-		}
-		b.mounts = append(b.mounts, sandbox.Mount{From: dir, To: s.Prefix})
+	if err := b.add(ctx, w, records, recipes.Control); err != nil {
+		return nil, err
 	}
 	floor, err := verify.ParseFloor(string(w.profile.Floor))
 	if err != nil {
@@ -70,7 +63,7 @@ func (c *command) prove(ctx context.Context, w *workshop, g artifacts.Generation
 	}
 	opts := verify.Options{
 		Floor: floor, OpenSSLVersion: g.Components["openssl"].Version, PythonVersion: g.Components["python"].Version,
-		Open: subject.Open, Launch: b.launch, Locate: b.locate, WorkDir: work, Sink: c.sink,
+		Open: subject.Open, Launch: b.launch, Locate: b.locate, WorkDir: work, Sink: c.sink, Toolchain: b.weak(w),
 	}
 	if o, ok := g.Components["openssl"]; ok {
 		opts.Toolchain.OpenSSL, opts.Toolchain.OpenSSLPrefix = b.at(o.Prefix, "bin/openssl"), b.at(o.Prefix, "")
@@ -78,17 +71,46 @@ func (c *command) prove(ctx context.Context, w *workshop, g artifacts.Generation
 	if p, ok := g.Components["python"]; ok {
 		opts.Toolchain.Python = b.at(p.Prefix, "bin/python3")
 	}
-	if s := w.plan.Step("build/openssl-weak"); s != nil {
-		opts.Toolchain.WeakOpenSSL, opts.Toolchain.WeakOpenSSLPrefix = b.at(s.Prefix, "bin/openssl"), b.at(s.Prefix, "")
-	}
-	if s := w.plan.Step("build/python-weak"); s != nil {
-		opts.Toolchain.WeakSSL = b.at(s.Prefix, "lib/_ssl.so")
-	}
+	opts.Toolchain.HostPython, opts.Toolchain.HostOpenSSL = present("/usr/bin/python3"), present("/usr/bin/openssl")
 	proof, err := verify.Run(ctx, opts)
 	if err != nil {
 		return nil, fmt.Errorf("proving generation %d: %w", g.Number, err)
 	}
 	return proof, nil
+}
+
+// present returns path where a program stands there, and else nothing.
+func present(path string) string {
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
+}
+
+// add restores the components of a role from the store, to stand at their prefixes.
+func (b *rig) add(ctx context.Context, w *workshop, records map[string]store.Record, role recipes.Role) error {
+	for _, s := range w.plan.Components() {
+		if s.Recipe.Role != role {
+			continue
+		}
+		dir := filepath.Join(b.work, s.Recipe.Name)
+		if err := w.store.Restore(ctx, records[s.Recipe.Name].Output, dir); err != nil {
+			return err
+		}
+		b.mounts = append(b.mounts, sandbox.Mount{From: dir, To: s.Prefix})
+	}
+	return nil
+}
+
+// weak names the weak peers of the plan.
+func (b rig) weak(w *workshop) (t verify.Toolchain) {
+	if s := w.plan.Step("build/openssl-weak"); s != nil {
+		t.WeakOpenSSL, t.WeakOpenSSLPrefix = b.at(s.Prefix, "bin/openssl"), b.at(s.Prefix, "")
+	}
+	if s := w.plan.Step("build/python-weak"); s != nil {
+		t.WeakSSL = b.at(s.Prefix, "lib/_ssl.so")
+	}
+	return t
 }
 
 // at returns the path by which a launched program knows a file below a prefix.

@@ -9,9 +9,14 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
-// Verify proves the generation in use anew.
+// Verify proves the generation in use anew, or holds something else to the floor.
 func Verify(ctx context.Context, f Flags) error {
-	return run(ctx, f, func(c *command, ctx context.Context) error { return c.again(ctx, c.verify) })
+	return run(ctx, f, func(c *command, ctx context.Context) error {
+		if c.Python != "" || c.OpenSSL != "" || c.Client != "" || c.Server != "" {
+			return c.again(ctx, c.verifyOther)
+		}
+		return c.again(ctx, c.verify)
+	})
 }
 
 func (c *command) verify(ctx context.Context) error {

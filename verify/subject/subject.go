@@ -38,6 +38,18 @@ func Open(b verify.Bench) verify.Subjects {
 	if b.WeakOpenSSL != "" {
 		s[verify.WeakOpenSSL] = &openSSL{bench: b, path: b.WeakOpenSSL}
 	}
+	if b.HostPython != "" {
+		s[verify.HostPython] = newPython(b, b.HostPython, "")
+	}
+	if b.HostOpenSSL != "" {
+		s[verify.HostOpenSSL] = &openSSL{bench: b, path: b.HostOpenSSL}
+	}
+	if b.Command != "" {
+		s[verify.Command] = &command{bench: b}
+	}
+	if b.Endpoint != "" {
+		s[verify.Endpoint] = &endpoint{addr: b.Endpoint, startTLS: b.StartTLS}
+	}
 	return s
 }
 
@@ -56,6 +68,7 @@ type process struct {
 	stdin io.WriteCloser
 	done  chan struct{} // closed when it has ended and its output is read
 	stop  func() bool
+	err   error // of Wait, when done
 }
 
 // start runs argv until it ends or ctx does. out gets both outputs unless errOut is given.
@@ -77,7 +90,7 @@ func start(ctx context.Context, b verify.Bench, argv []string, conf bool, out, e
 	p := &process{cmd: cmd, stdin: stdin, done: make(chan struct{})}
 	p.stop = context.AfterFunc(ctx, p.kill)
 	go func() {
-		cmd.Wait() // its status says nothing that its output does not
+		p.err = cmd.Wait()
 		close(p.done)
 	}()
 	return p, nil
