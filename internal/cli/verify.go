@@ -9,15 +9,21 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
-// Verify proves the generation in use anew.
+// Verify proves the generation in use anew, or explains a case of its proof.
 func Verify(ctx context.Context, f Flags) error {
 	return run(ctx, f, func(c *command, ctx context.Context) error { return c.again(ctx, c.verify) })
 }
 
 func (c *command) verify(ctx context.Context) error {
+	if err := c.refuseReport(); err != nil {
+		return err
+	}
 	ch, err := c.choose(ctx)
 	if err != nil {
 		return err
+	}
+	if c.Explain != "" {
+		return c.explainCase(ch)
 	}
 	n := ch.site.Current()
 	if n == 0 {
@@ -60,11 +66,13 @@ func (c *command) verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.keepProof(ch.site, n, proof); err != nil {
+	if err := c.keepProof(ch, n, proof); err != nil {
 		c.sink.Warn("the proof was not kept: " + err.Error())
 	}
-	if err := c.outcome(proof); err != nil {
-		return errors.Join(err, c.report(ch.site, g, proof, "not proved"))
+	verdict, state := c.outcome(proof), fmt.Sprintf("generation %d is in use, proved again", n)
+	if verdict != nil {
+		state = "not proved"
 	}
-	return c.report(ch.site, g, proof, fmt.Sprintf("generation %d is in use, proved again", n))
+	// The verdict decides on the exit code, and neither of the two that tell of it keeps the other from doing so.
+	return errors.Join(verdict, c.writeReport(ch, g, proof), c.report(ch.site, g, proof, state))
 }

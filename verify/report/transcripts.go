@@ -26,6 +26,7 @@ func Transcripts(p *verify.Proof) ([]byte, error) {
 
 func (r *reading) transcripts() []byte {
 	var b bytes.Buffer
+	b.WriteString("tlsfloor transcripts, version 1\n")
 	for _, one := range r.results {
 		if one.Finding != nil {
 			fmt.Fprintf(&b, "%s%s\n%s", mark, clean(one.Name), one.section())
@@ -47,7 +48,7 @@ func (r result) section() string {
 func (s step) text() string {
 	var b strings.Builder
 	if s.Control != "" {
-		fmt.Fprintf(&b, "control: %s\n", s.Control)
+		fmt.Fprintf(&b, "\ncontrol: %s\n", s.Control)
 	}
 	fmt.Fprintf(&b, "tried: %s\nexpected: %s\n", s.Tried, s.Expected)
 	if s.Happened == "" {
