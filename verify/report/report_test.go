@@ -266,3 +266,25 @@ func TestFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestABreachStaysOne: a case that nobody expects, or that is there twice, is doubted, but what it shows did happen.
+func TestABreachStaysOne(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(*verify.Proof)
+		want  int
+	}{
+		"another case": {func(p *verify.Proof) { p.Findings[3].Case.Name = "other" }, 1},
+		"twice":        {func(p *verify.Proof) { p.Findings = append(p.Findings, p.Findings[3]) }, 2},
+	} {
+		p := proofOf(t, verify.TLS12, 1)
+		p.Findings[3].Completed = true
+		c.spoil(p)
+		r, err := read(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := r.count("fail"); n != c.want {
+			t.Errorf("%s: %d failed", name, n)
+		}
+	}
+}
