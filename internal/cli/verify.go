@@ -25,6 +25,11 @@ func (c *command) verify(ctx context.Context) error {
 	if c.Explain != "" {
 		return c.explainCase(ch)
 	}
+	return c.verifyCurrent(ctx, ch)
+}
+
+// verifyCurrent proves the generation in use, with controls that are built if the store does not have them.
+func (c *command) verifyCurrent(ctx context.Context, ch *chosen) error {
 	n := ch.site.Current()
 	if n == 0 {
 		return fault.New(fault.Failed, "`build` installs it; `status` lists what is installed", "verify: profile %s is not installed below %s", ch.profile.Name, filepath.Join(c.Root, c.Prefix))
