@@ -91,13 +91,15 @@ func Verify(ctx context.Context,
 	sysroot *string, // the suite whose libc it is built against (default: this host's)
 	sandbox *string, // auto (default), require or none
 	deps *string, // missing host tools: install (default, as root) or check
+	report *string, // write the proof as a page, JUnit XML, in-toto Statements and transcripts to this folder
+	explain *string, // print why this case exists, what it does, and what happened in the stored proof; run nothing
 	offline *bool, // use no network
 	json *bool, // events and result as JSON
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
 	return cli.Verify(ctx, cli.Flags{Python: python, OpenSSL: openssl, Client: client, Server: server, StartTLS: starttls, Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, Sandbox: sandbox,
-		Deps: deps, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
+		Deps: deps, Report: report, Explain: explain, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
 // Status lists the installed generations, their proofs, altered files and packages of yours.

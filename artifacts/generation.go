@@ -119,13 +119,16 @@ func replaceFile(path string, b []byte) error {
 	return err
 }
 
-// Prove notes the proof of generation n and keeps its JSON beside the trees.
-func (s Site) Prove(n int, note ProofNote, proof []byte) error {
+// Prove notes the proof of generation n and keeps its JSON and its page beside the trees.
+func (s Site) Prove(n int, note ProofNote, proof, page []byte) error {
 	g, err := s.Generation(n)
 	if err != nil {
 		return err
 	}
 	if err := replaceFile(filepath.Join(s.Dir(n), "proof.json"), proof); err != nil {
+		return err
+	}
+	if err := replaceFile(filepath.Join(s.Dir(n), "proof.html"), page); err != nil {
 		return err
 	}
 	g.Proof = &note

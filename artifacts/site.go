@@ -4,7 +4,7 @@
 //
 //	.tlsfloor/<profile>/<n>/openssl     generation n of both trees
 //	.tlsfloor/<profile>/<n>/python
-//	.tlsfloor/<profile>/<n>/generation.json, *.tree, index, proof.json
+//	.tlsfloor/<profile>/<n>/generation.json, *.tree, index, proof.json, proof.html
 //	.tlsfloor/<profile>/<n>/openssl/ssl/cert.pem -> ../../../trust/cert.pem
 //	.tlsfloor/<profile>/trust/{trust.json,cert.pem}     what all generations trust
 //	.tlsfloor/<profile>/current -> <n>

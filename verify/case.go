@@ -116,6 +116,9 @@ const (
 	HostOpenSSL Who = "host's openssl"
 )
 
+// String is the name.
+func (w Who) String() string { return string(w) }
+
 // Weak reports whether w is a control's peer.
 func (w Who) Weak() bool { return w == WeakPython || w == WeakOpenSSL }
 

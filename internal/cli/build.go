@@ -177,7 +177,7 @@ func (c *command) install(ctx context.Context, w *workshop, result build.Result)
 	}
 	proof, err := c.prove(ctx, w, g, result.Records)
 	if err == nil {
-		err = c.keepProof(w.site, g.Number, proof)
+		err = c.keepProof(w.chosen, g.Number, proof)
 	}
 	if err == nil {
 		err = c.outcome(proof)

@@ -38,7 +38,7 @@ type Flags struct {
 	To       *int           // rollback: the generation to go to
 	All      *bool          // clean: the whole store
 	Long     *bool          // test: the long tests too
-	Explain  *string        // plan: the step whose key lines to print
+	Explain  *string        // plan: the step whose key lines to print; verify: the case to explain
 	Why      *string        // plan: the step whose changed lines to print
 	Check    *string        // build: index or full
 	Keep     *int           // store:gc: records to keep of each step and profile
@@ -61,7 +61,7 @@ type Flags struct {
 	Vary     *string        // rebuild: the variations
 	Each     *bool          // rebuild: one rebuild for each of them
 	Against  *string        // rebuild: somebody else's index.json or tarball
-	Report   *string        // rebuild: folder for the report
+	Report   *string        // rebuild, verify: folder for the report
 	Claim    *string        // rebuild: index.json to write the digests to
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/recipes"
 	"github.com/tlsfloor/tlsfloor/verify"
+	"github.com/tlsfloor/tlsfloor/verify/report"
 	"github.com/tlsfloor/tlsfloor/verify/subject"
 )
 
@@ -25,6 +27,9 @@ type tried struct {
 // are the profile's weak peers.
 func (c *command) verifyOther(ctx context.Context) error {
 	opts, name, err := c.other()
+	if err == nil {
+		err = c.refuseReport()
+	}
 	if err != nil {
 		return err
 	}
@@ -78,10 +83,7 @@ func (c *command) verifyOther(ctx context.Context) error {
 		proof.WriteTable(c.out, c.colour())
 		fmt.Fprintf(c.out, "subject: %s\n", name)
 	}
-	if bad := c.outcome(proof); bad != nil {
-		return bad
-	}
-	return err
+	return errors.Join(c.outcome(proof), err, c.writeReport(report.About{Profile: ch.profile.Name, Subject: name}, proof))
 }
 
 // other reads what is to be tried.

@@ -18,6 +18,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/store"
 	"github.com/tlsfloor/tlsfloor/recipes"
 	"github.com/tlsfloor/tlsfloor/verify"
+	"github.com/tlsfloor/tlsfloor/verify/report"
 	"github.com/tlsfloor/tlsfloor/verify/subject"
 )
 
@@ -157,9 +158,9 @@ func judged(p *verify.Proof) error {
 	return nil
 }
 
-// keepProof writes the proof beside the generation.
-func (c *command) keepProof(site artifacts.Site, n int, p *verify.Proof) error {
-	g, err := site.Generation(n)
+// keepProof writes the proof beside the generation, for programs and as a page.
+func (c *command) keepProof(ch *chosen, n int, p *verify.Proof) error {
+	g, err := ch.site.Generation(n)
 	if err != nil {
 		return err
 	}
@@ -167,12 +168,25 @@ func (c *command) keepProof(site artifacts.Site, n int, p *verify.Proof) error {
 	if err != nil {
 		return err
 	}
+	page, err := report.HTML(p, ch.about(g))
+	if err != nil {
+		return err
+	}
 	note := artifacts.ProofNote{Status: p.Status.String(), Time: p.Time, Judge: judge(recipes.Floor(p.Floor.String()), g), Cases: len(p.Findings), Digest: digest.Of(b)}
-	return site.Prove(n, note, b)
+	return ch.site.Prove(n, note, b, page)
 }
 
-// stored reads the proof of a generation back: altered bytes are an error, and its statuses are judged anew.
+// stored reads the proof of a generation back, and judges it anew.
 func (c *command) stored(site artifacts.Site, g artifacts.Generation) (*verify.Proof, error) {
+	p, err := readProof(site, g)
+	if err != nil {
+		return nil, err
+	}
+	return p, c.outcome(p)
+}
+
+// readProof reads the proof of a generation that has one. Altered bytes are an error.
+func readProof(site artifacts.Site, g artifacts.Generation) (*verify.Proof, error) {
 	b, err := os.ReadFile(filepath.Join(site.Dir(g.Number), "proof.json"))
 	if err != nil {
 		return nil, err
@@ -184,7 +198,7 @@ func (c *command) stored(site artifacts.Site, g artifacts.Generation) (*verify.P
 	if err := json.Unmarshal(b, &p); err != nil {
 		return nil, fmt.Errorf("proof of generation %d: %w", g.Number, err)
 	}
-	return &p, c.outcome(&p)
+	return &p, nil
 }
 
 // proveAgain proves the generation in use anew.
@@ -197,7 +211,7 @@ func (c *command) proveAgain(ctx context.Context, w *workshop, n int, records ma
 	if err != nil {
 		return err
 	}
-	if err := c.keepProof(w.site, n, proof); err != nil {
+	if err := c.keepProof(w.chosen, n, proof); err != nil {
 		return err
 	}
 	if err := c.outcome(proof); err != nil {

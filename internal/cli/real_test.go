@@ -290,7 +290,9 @@ func (r *real) corruptStore(t *testing.T) {
 	if err := os.WriteFile(blob, b, 0o444); err != nil {
 		t.Fatal(err)
 	}
-	_, stderr := r.tlsfloor(t, "verify")
+	dir := t.TempDir()
+	_, stderr := r.tlsfloor(t, "verify", "-report="+dir)
+	reported(t, dir)
 	if !strings.Contains(stderr, "built python-weak") {
 		t.Errorf("the corrupt step was not built again:\n%s", stderr)
 	}

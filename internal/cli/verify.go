@@ -9,7 +9,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
-// Verify proves the generation in use anew, or holds something else to the floor.
+// Verify proves the generation in use anew, or holds something else to the floor, or explains a case.
 func Verify(ctx context.Context, f Flags) error {
 	return run(ctx, f, func(c *command, ctx context.Context) error {
 		if c.Python != "" || c.OpenSSL != "" || c.Client != "" || c.Server != "" {
@@ -20,10 +20,21 @@ func Verify(ctx context.Context, f Flags) error {
 }
 
 func (c *command) verify(ctx context.Context) error {
+	if err := c.refuseReport(); err != nil {
+		return err
+	}
 	ch, err := c.choose(ctx)
 	if err != nil {
 		return err
 	}
+	if c.Explain != "" {
+		return c.explainCase(ch)
+	}
+	return c.verifyCurrent(ctx, ch)
+}
+
+// verifyCurrent proves the generation in use, with controls that are built if the store does not have them.
+func (c *command) verifyCurrent(ctx context.Context, ch *chosen) error {
 	n := ch.site.Current()
 	if n == 0 {
 		return fault.New(fault.Failed, "`build` installs it; `status` lists what is installed", "verify: profile %s is not installed below %s", ch.profile.Name, filepath.Join(c.Root, c.Prefix))
@@ -65,11 +76,13 @@ func (c *command) verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.keepProof(ch.site, n, proof); err != nil {
+	if err := c.keepProof(ch, n, proof); err != nil {
 		c.sink.Warn("the proof was not kept: " + err.Error())
 	}
-	if err := c.outcome(proof); err != nil {
-		return errors.Join(err, c.report(ch.site, g, proof, "not proved"))
+	verdict, state := c.outcome(proof), fmt.Sprintf("generation %d is in use, proved again", n)
+	if verdict != nil {
+		state = "not proved"
 	}
-	return c.report(ch.site, g, proof, fmt.Sprintf("generation %d is in use, proved again", n))
+	// The verdict decides on the exit code, and neither of the two that tell of it keeps the other from doing so.
+	return errors.Join(verdict, c.writeReport(ch.about(g), proof), c.report(ch.site, g, proof, state))
 }
