@@ -19,7 +19,7 @@ import (
 // look carries out a static offer. It returns what was found of the things that must not be there, sorted, and an
 // error when what must always be there was not seen: then the look itself did not work.
 func (c *court) look(ctx context.Context, o Offer) ([]string, error) {
-	prefix, module := c.Toolchain.OpenSSLPrefix, ""
+	prefix, module := c.Toolchain.OpenSSLPrefix, c.Toolchain.Module
 	if o.Who.Weak() {
 		prefix, module = c.Toolchain.WeakOpenSSLPrefix, c.Toolchain.WeakSSL
 	}

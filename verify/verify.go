@@ -39,6 +39,7 @@ type Toolchain struct {
 	OpenSSL       string // the openssl binary
 	OpenSSLPrefix string // holds lib/libssl.a and include/openssl; "" means two levels above OpenSSL
 	Python        string
+	Module        string // an _ssl extension module that Python loads in place of its own; "" its own
 
 	WeakOpenSSL       string // the control's openssl: same version, old protocols left in
 	WeakOpenSSLPrefix string // as OpenSSLPrefix

@@ -43,11 +43,13 @@ func TestReal(t *testing.T) {
 	t.Run("ordinary user", r.ordinaryUser)
 	t.Run("missing link", r.missingLink)
 	t.Run("judge", r.judge)
+	t.Run("others", r.others)
 	t.Run("by hand", r.byHand)
 	t.Run("planted", r.planted)
 	t.Run("rebuild", r.rebuild)
 	if os.Getenv("TLSFLOOR_TEST") == "long" {
 		t.Run("killed", r.killed)
+		t.Run("the guide's flags", r.guidesFlags)
 		t.Run("sysroot", r.sysroot)
 		for _, profile := range []string{"lts-3.0", "legacy"} {
 			t.Run(profile, func(t *testing.T) { r.profile(t, profile) })
@@ -90,35 +92,6 @@ func (r *real) byHand(t *testing.T) {
 	}
 	if got := r.inside(t, "/bin/sh", "-c", script.String()); got != want.String() || want.Len() == 0 {
 		t.Errorf("it prints\n%s\nand the README shows\n%s", got, want.String())
-	}
-}
-
-// judge runs the judge's own tests of real toolchains on what was built: the weak peers and another floor must fail.
-func (r *real) judge(t *testing.T) {
-	st, err := store.Open(r.store)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for _, control := range []string{"openssl-weak", "python-weak"} {
-		rec, err := st.Last("min-tls1_2", "build/"+control)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := st.Restore(context.Background(), rec.Output, filepath.Join(dir, control)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.Command("go", "test", "-count=1", "-v", "-run", "RealToolchain|WeakPeers", "./verify/subject")
-	cmd.Dir = filepath.Join("..", "..")
-	cmd.Env = append(os.Environ(),
-		"TLSFLOOR_TEST_OPENSSL="+filepath.Join(r.site().Dir(1), "openssl", "bin", "openssl"),
-		"TLSFLOOR_TEST_PYTHON="+filepath.Join(r.site().Dir(1), "python", "bin", "python3"),
-		"TLSFLOOR_TEST_WEAK_OPENSSL="+filepath.Join(dir, "openssl-weak", "bin", "openssl"),
-		"TLSFLOOR_TEST_WEAK_SSL="+filepath.Join(dir, "python-weak", "lib", "_ssl.so"))
-	out, err := cmd.CombinedOutput()
-	if err != nil || strings.Contains(string(out), "--- SKIP") || strings.Count(string(out), "--- PASS: Test") < 3 {
-		t.Errorf("%v\n%s", err, out)
 	}
 }
 

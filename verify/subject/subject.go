@@ -27,7 +27,7 @@ const maxOutput = 1 << 20
 func Open(b verify.Bench) verify.Subjects {
 	s := verify.Subjects{}
 	if b.Python != "" {
-		s[verify.Python] = newPython(b, b.Python, "")
+		s[verify.Python] = newPython(b, b.Python, b.Module)
 	}
 	if b.OpenSSL != "" {
 		s[verify.OpenSSL] = &openSSL{bench: b, path: b.OpenSSL}

@@ -57,7 +57,9 @@ func page(p *verify.Proof) string {
 
 func TestRealToolchainPasses(t *testing.T) {
 	o := real(t)
-	first, second := prove(t, o), prove(t, o)
+	first := prove(t, o)
+	o.Toolchain.HostPython, o.Toolchain.HostOpenSSL = "/usr/bin/python3", "/usr/bin/openssl" // another host, or none, is no other verdict
+	second := prove(t, o)
 	if first.Status != verify.Pass {
 		t.Fatal(page(first))
 	}
@@ -112,18 +114,52 @@ func failures(p *verify.Proof) (names []string) {
 	return names
 }
 
-// The host's own stack has no floor. Without the weak peers, what is seen below the floor still is a breach.
+// distributions are the cases that a stack fails which has TLS 1.0 and 1.1 compiled in and lets a program ask for them: Debian's
+// OpenSSL 3.0 and its Python.
+var distributions = []string{
+	"client-tls13", "client-tls12", "client-tls11-default", "client-tls11-perm", "client-tls10-default", "client-tls10-perm", "client-seclevel0", "client-conf",
+	"client-conf-openssl", "client-max12-sec0", "client-max11", "client-method11", "client-hello-size", "client-raw0302-perm", "client-raw0301-perm", "client-raw0300",
+	"client-sv0302", "client-sentinel", "client-sentinel11", "client-null", "client-export", "client-no-ri",
+	"server-tls11-openssl", "server-tls10-openssl", "server-tls11-scsv-openssl", "server-sv-openssl", "server-ssl2-tls11-openssl",
+	"server-tls11-python", "server-tls10-python", "server-tls11-scsv-python", "server-sv-python", "server-ssl2-tls11-python", "server-conf-openssl",
+	"static-link", "static-ctypes", "static-has", "static-needed", "static-maps", "static-dtls1",
+}
+
+// The host's own stack has no floor: with the weak peers as controls it fails exactly what such a stack must fail, and passes the rest.
 func TestHostFails(t *testing.T) {
-	tools := verify.Toolchain{Python: "/usr/bin/python3", OpenSSL: "/usr/bin/openssl"}
-	for _, path := range []string{tools.Python, tools.OpenSSL} {
-		if _, err := os.Stat(path); err != nil {
-			t.Skipf("the host has no %s", path)
+	o := real(t)
+	o.Toolchain.WeakPython = o.Toolchain.Python
+	o.Toolchain.Python, o.Toolchain.OpenSSL, o.Toolchain.OpenSSLPrefix = "/usr/bin/python3", "/usr/bin/openssl", "/usr"
+	if out, err := exec.Command("/usr/bin/openssl", "ciphers", "-tls1_1", "-s").CombinedOutput(); err != nil {
+		t.Skipf("the host's openssl is none that knows TLS 1.1: %v %s", err, out)
+	}
+	said, err := exec.Command("/usr/bin/python3", "-c", "import ssl; print(ssl.HAS_TLSv1_1, ssl.OPENSSL_VERSION.split()[1])").Output()
+	if words := strings.Fields(string(said)); err != nil || len(words) != 2 || words[0] != "True" || !strings.HasPrefix(words[1], "3.0.") {
+		t.Skipf("the list is for a Python on OpenSSL 3.0 with TLS 1.1, and the host's says %q, %v", said, err)
+	}
+	p := prove(t, o)
+	if p.Status != verify.Fail || p.Complete() {
+		t.Error(p.Summary())
+	}
+	got, want := failures(p), slices.Clone(distributions)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("it fails %v, not %v\n%s", got, want, page(p))
+	}
+	for _, f := range p.Findings {
+		if f.Case.Role == verify.Trust && f.Status != verify.Pass {
+			t.Errorf("%s: %s: %s", f.Case.Name, f.Status, f.Reason)
 		}
 	}
-	if err := exec.Command(tools.Python, "-c", "import ssl").Run(); err != nil {
-		t.Skipf("the host's python3 has no ssl: %v", err)
+}
+
+// Without the weak peers, what is seen below the floor still is a breach.
+func TestBreachWithoutControls(t *testing.T) {
+	if err := exec.Command("/usr/bin/python3", "-c", "import ssl").Run(); err != nil {
+		t.Skipf("the host has no python3 with ssl: %v", err)
 	}
-	p := prove(t, verify.Options{Toolchain: tools, Open: Open, OpenSSLVersion: "3.5.7"})
+	p := prove(t, verify.Options{Toolchain: verify.Toolchain{Python: "/usr/bin/python3"}, Kind: verify.KindPython, Open: Open, OpenSSLVersion: "3.5.7"})
 	if p.Status != verify.Fail || !p.Breached() || p.Complete() {
 		t.Fatal(page(p))
 	}
@@ -131,6 +167,22 @@ func TestHostFails(t *testing.T) {
 		if !slices.Contains(failures(p), name) {
 			t.Errorf("%s does not fail\n%s", name, page(p))
 		}
+	}
+}
+
+// The flags that people give by hand, and no more, leave the fixed-version methods in the library, in the interpreter and in s_client.
+func TestGuidesFlagsFail(t *testing.T) {
+	o := real(t)
+	openssl, module := os.Getenv("TLSFLOOR_TEST_GUIDE_OPENSSL"), os.Getenv("TLSFLOOR_TEST_GUIDE_SSL")
+	if openssl == "" || module == "" {
+		t.Skip("no such build: TLSFLOOR_TEST_GUIDE_OPENSSL and TLSFLOOR_TEST_GUIDE_SSL are not set")
+	}
+	o.Toolchain.WeakPython = o.Toolchain.Python
+	o.Toolchain.OpenSSL, o.Toolchain.OpenSSLPrefix = openssl, ""
+	o.Toolchain.Module = module
+	p := prove(t, o)
+	if got, want := failures(p), []string{"static-link", "static-ctypes", "static-dtls1"}; !slices.Equal(got, want) {
+		t.Errorf("it fails %v, not %v\n%s", got, want, page(p))
 	}
 }
 
