@@ -73,8 +73,10 @@ func (t Trial) observe(o Offer) Trial {
 	return t
 }
 
+// describe is one line, however much a program said.
 func describe(r Report) string {
-	return strings.TrimSpace(fmt.Sprintf("%s %s", r.Reason, r.Text))
+	text := strings.Join(strings.Fields(r.Reason+" "+r.Text), " ")
+	return text[:min(len(text), 200)]
 }
 
 // observeClient decides from both ends: the subject's word alone is never enough for a connection.

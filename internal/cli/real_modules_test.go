@@ -192,7 +192,7 @@ server.serve_forever()
 set -e
 openssl=/opt/openssl-with-min-tls1_2/bin/openssl
 export PIP_CONFIG_FILE=/dev/null # not the settings of the host that the test runs on
-$openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj '/CN=CA of the index' -addext keyUsage=critical,keyCertSign -keyout ca.key -out ca.pem 2>/dev/null
+$openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj '/CN=CA of the index' -keyout ca.key -out ca.pem 2>/dev/null
 $openssl req -new -newkey rsa:2048 -nodes -subj /CN=localhost -keyout key.pem -out request.pem 2>/dev/null
 printf 'basicConstraints = critical, CA:false\nsubjectAltName = DNS:localhost\nsubjectKeyIdentifier = hash\nauthorityKeyIdentifier = keyid\n' >extensions
 $openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -days 2 -extfile extensions -out cert.pem 2>/dev/null
