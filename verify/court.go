@@ -125,7 +125,7 @@ func (c *court) greet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 		return Trial{}, err
 	}
 	conn.Write(message)
-	readHello(conn, FromSubject)
+	readHello(conn)
 	conn.hangUp()
 	report, err := service.Report(ctx)
 	return Trial{Report: report, Transcript: conn.transcript}, err

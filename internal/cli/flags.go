@@ -58,16 +58,20 @@ type Flags struct {
 	Against  *string        // rebuild: somebody else's index.json or tarball
 	Report   *string        // rebuild: folder for the report
 	Claim    *string        // rebuild: index.json to write the digests to
+	Max      *string        // serve: the newest version of honest servers
+	Only     *string        // serve: comma-separated scenarios
+	Port     *int           // serve: of the first scenario
+	Out      *string        // serve: folder for the certificates
 }
 
 // options are the flags resolved.
 type options struct {
-	Profile, Prefix, Root, Store, Sandbox, Optimize, Sysroot, Deps, Explain, Why, Check, Step, MaxSize, Trace, Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256 string
-	Mirror, Recipes, CAFiles                                                                                                                                               []string
-	Jobs, To, Keep, Rounds, Days                                                                                                                                           int
-	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each                                                                                                            bool
-	Timeout                                                                                                                                                                time.Duration
-	ProfileGiven                                                                                                                                                           bool
+	Profile, Prefix, Root, Store, Sandbox, Optimize, Sysroot, Deps, Explain, Why, Check, Step, MaxSize, Trace, Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256, Max, Out string
+	Mirror, Recipes, CAFiles, Only                                                                                                                                                   []string
+	Jobs, To, Keep, Rounds, Days, Port                                                                                                                                               int
+	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each                                                                                                                      bool
+	Timeout                                                                                                                                                                          time.Duration
+	ProfileGiven                                                                                                                                                                     bool
 }
 
 // resolve fills flags that were not given from the environment and from the defaults.
@@ -81,6 +85,7 @@ func (f Flags) resolve() (options, error) {
 		Step: or(f.Step, ""), MaxSize: or(f.MaxSize, ""), Trace: or(f.Trace, ""), Keep: or(f.Keep, 0), Suite: or(f.Suite, "build"), Rounds: or(f.Rounds, 3), Yes: or(f.Yes, false),
 		Vary: or(f.Vary, "all"), Each: or(f.Each, false), Against: or(f.Against, ""), Report: or(f.Report, ""), Claim: or(f.Claim, ""),
 		Trust: or(f.Trust, ""), CAFiles: list(or(f.CAFiles, "")), Subject: or(f.Subject, ""), SHA256: or(f.SHA256, ""), Days: or(f.Days, 30),
+		Max: or(f.Max, ""), Only: list(or(f.Only, "")), Port: or(f.Port, 0), Out: or(f.Out, ""),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),
@@ -162,6 +167,9 @@ func (o *options) validate() error {
 	if o.Days < 0 {
 		return fault.New(fault.Usage, "such as -days=30", "-days=%d: less than nothing", o.Days)
 	}
+	if o.Port < 0 || o.Port > 65535 {
+		return fault.New(fault.Usage, "from 1 to 65535; leave -port out for any that are free", "-port=%d: no port", o.Port)
+	}
 	if o.Timeout < 0 {
 		return fault.New(fault.Usage, "such as -timeout=45m", "-timeout=%s: less than nothing", o.Timeout)
 	}
@@ -172,6 +180,7 @@ func (o *options) validate() error {
 		{"-sandbox", o.Sandbox, []string{"auto", "require", "none"}},
 		{"-deps", o.Deps, []string{"install", "check"}},
 		{"-check", o.Check, []string{"index", "full"}},
+		{"-max", cmp.Or(o.Max, "1.3"), []string{"1.0", "1.1", "1.2", "1.3"}},
 		{"-trust", cmp.Or(o.Trust, "host"), []string{"host", "mozilla", "both"}},
 	} {
 		if !slices.Contains(c.choices, c.value) {

@@ -52,6 +52,9 @@ func (s Scheme) String() string { return nameOf(uint16(s), schemeNames[s]) }
 // GREASE is Version's.
 func (g Group) GREASE() bool { return Version(g).GREASE() }
 
+// GREASE is Version's.
+func (s Scheme) GREASE() bool { return Version(s).GREASE() }
+
 // PostQuantum reports whether g withstands a quantum computer (FIPS 203), alone or beside a curve.
 func (g Group) PostQuantum() bool {
 	switch g {
