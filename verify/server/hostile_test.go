@@ -138,7 +138,7 @@ func TestHostilePeers(t *testing.T) {
 	}
 	grown := max(peak.Load(), before.HeapAlloc) - before.HeapAlloc
 	t.Logf("%d peers: %v, the heap grew by %d KiB at most, the clients' own share included", len(gone), took, grown>>10)
-	if most := uint64(len(gone)) * 512 << 10; grown > most {
+	if most := uint64(len(gone)) * 256 << 10; grown > most {
 		t.Errorf("the heap grew by %d bytes: more than %d", grown, most)
 	}
 	if took > timeout+5*time.Second {
