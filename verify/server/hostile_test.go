@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,6 +82,30 @@ func hostile(t testing.TB) map[string]func(net.Conn) {
 	}
 }
 
+// watchHeap looks at the heap until the returned function is called, which tells the most that was in use.
+func watchHeap() (peak func() uint64) {
+	var most uint64
+	stop := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		for {
+			var now runtime.MemStats
+			runtime.ReadMemStats(&now)
+			most = max(most, now.HeapAlloc)
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	})
+	return func() uint64 {
+		close(stop)
+		watch.Wait()
+		return most
+	}
+}
+
 // TestHostilePeers measures time and memory while all hostile peers are at the server at once, several of each.
 func TestHostilePeers(t *testing.T) {
 	const timeout, each = 800 * time.Millisecond, 6
@@ -106,21 +129,7 @@ func TestHostilePeers(t *testing.T) {
 			}
 		}
 	}
-	var peak atomic.Uint64
-	stop := make(chan struct{})
-	var measure sync.WaitGroup
-	measure.Go(func() {
-		for {
-			var now runtime.MemStats
-			runtime.ReadMemStats(&now)
-			peak.Store(max(peak.Load(), now.HeapAlloc))
-			select {
-			case <-stop:
-				return
-			case <-time.After(20 * time.Millisecond):
-			}
-		}
-	})
+	peak := watchHeap()
 	for range gone {
 		v := r.next(t)
 		if v.Verdict == AsItMust && v.Request == "" && v.Version == "" && v.Alert == nil && v.Scenario != "hello-0303" {
@@ -131,15 +140,14 @@ func TestHostilePeers(t *testing.T) {
 		}
 	}
 	took := time.Since(start)
-	close(stop)
-	measure.Wait()
+	most := peak()
 	for _, c := range gone {
 		c.Close()
 	}
-	grown := max(peak.Load(), before.HeapAlloc) - before.HeapAlloc
+	grown := max(most, before.HeapAlloc) - before.HeapAlloc
 	t.Logf("%d peers: %v, the heap grew by %d KiB at most, the clients' own share included", len(gone), took, grown>>10)
-	if most := uint64(len(gone)) * 256 << 10; grown > most {
-		t.Errorf("the heap grew by %d bytes: more than %d", grown, most)
+	if bound := uint64(len(gone)) * 256 << 10; grown > bound {
+		t.Errorf("the heap grew by %d bytes: more than %d", grown, bound)
 	}
 	if took > timeout+5*time.Second {
 		t.Errorf("took %v", took)

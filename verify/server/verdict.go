@@ -103,6 +103,9 @@ func (s Scenario) accepted(e evidence) (Verdict, string) {
 	case !e.said: // curl and libpq look at a name after the handshake, and an application at a staple
 		return Unclear, "it connected and sent nothing: some look at a certificate only then"
 	}
+	if s.Offer.Leaf == verify.RevokedLeaf {
+		return Careless, "it connected and sent something: was it given crl.pem?"
+	}
 	return Careless, "it connected and sent something"
 }
 

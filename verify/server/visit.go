@@ -68,13 +68,14 @@ func alertOf(d wire.Description, from string) *Alert {
 // offered reads a sight's hello, in either format.
 func offered(s verify.Sight) *Offered {
 	if s.SSL2 != nil {
-		return &Offered{Versions: []string{s.SSL2.Version.String() + " in the format of SSLv2"}, Suites: len(s.SSL2.Suites()), Size: s.Size}
+		return &Offered{Versions: []string{s.SSL2.Version.String() + " in the format of SSLv2"}, Suites: len(s.SSL2.Suites()),
+			Groups: []string{}, Schemes: []string{}, ALPN: []string{}, Size: s.Size}
 	}
 	h := s.Hello
 	if h == nil {
 		return nil
 	}
-	o := &Offered{Versions: names(h.Offered()), Groups: names(h.Groups()), Schemes: names(h.Schemes()), ALPN: h.Protocols(), SNI: h.Host(), Size: s.Size}
+	o := &Offered{Versions: names(h.Offered()), Groups: names(h.Groups()), Schemes: names(h.Schemes()), ALPN: append([]string{}, h.Protocols()...), SNI: h.Host(), Size: s.Size}
 	o.ALPN = o.ALPN[:min(len(o.ALPN), maxListed)]
 	for _, suite := range h.Suites {
 		if !suite.GREASE() && !suite.Signals() {
@@ -89,7 +90,8 @@ func names[T interface {
 	comparable
 	fmt.Stringer
 	GREASE() bool
-}](list []T) (all []string) {
+}](list []T) []string {
+	all := []string{} // for JSON, where nothing is a list too
 	for _, v := range list {
 		if !v.GREASE() && len(all) < maxListed {
 			all = append(all, v.String())
