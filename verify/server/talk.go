@@ -30,7 +30,9 @@ func (s *Server) receive(ctx context.Context, conn net.Conn, sc Scenario) Visit 
 		v.Version, v.Cipher = e.version.String(), wire.Suite(state.CipherSuite).OpenSSL()
 		v.Request, e.said = speakHTTP(ctx, c, sc)
 	})
-	e.Sight, e.completed, e.waited = m.Transcript.Sight(), m.Completed, patient.waited.Load()
+	e.Sight, e.completed = m.Transcript.Sight(), m.Completed
+	// A client on a busy machine may refuse after the half-close: then it does so for a reason of its own.
+	e.waited = patient.waited.Load() && e.Alert.ComplainsOfEOF()
 	if !e.completed {
 		e.alert = ended(e.Sight, m.Err)
 	}

@@ -2,6 +2,8 @@ package server
 
 import (
 	"encoding/json"
+	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +110,24 @@ func TestJudgeCertificates(t *testing.T) {
 		{"client-cert", evidence{Sight: saw(good, nil, false), alert: server(wire.CertificateRequired)}, AsItMust, "no certificate"},
 		{"client-cert", evidence{Sight: saw(good, nil, false), alert: server(wire.UnknownCA)}, Unclear, ""},
 	})
+}
+
+// A client that takes longer than our patience to refuse has refused all the same; one that only complains of the end has waited.
+func TestSlowRefusal(t *testing.T) {
+	r := begin(t, Options{Patience: 50 * time.Millisecond})
+	for d, want := range map[wire.Description]Verdict{wire.ProtocolVersion: AsItMust, wire.DecodeError: Below} {
+		conn, err := net.Dial("tcp", r.address(t, "hello-0302"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Write(hardenedHello(t))
+		io.Copy(io.Discard, conn) // until the half-close
+		conn.Write(wire.Alert{Level: wire.Fatal, Description: d}.Record(wire.TLS12).Bytes())
+		conn.Close()
+		if v := r.next(t); v.Verdict != want {
+			t.Errorf("alert %s after the half-close: %s", d, v.Line())
+		}
+	}
 }
 
 // What programs read of a visit.

@@ -46,6 +46,9 @@ type Offered struct {
 	ALPN     []string `json:"alpn"`
 	SNI      string   `json:"sni"`
 	Size     int      `json:"size"` // in bytes, with the headers of its records
+
+	Resumes    bool `json:"resumes,omitempty"`    // it goes on with a session
+	Compresses bool `json:"compresses,omitempty"` // it offers compression
 }
 
 // Alert is one alert with its sender.
@@ -75,7 +78,8 @@ func offered(s verify.Sight) *Offered {
 	if h == nil {
 		return nil
 	}
-	o := &Offered{Versions: names(h.Offered()), Groups: names(h.Groups()), Schemes: names(h.Schemes()), ALPN: append([]string{}, h.Protocols()...), SNI: h.Host(), Size: s.Size}
+	o := &Offered{Versions: names(h.Offered()), Groups: names(h.Groups()), Schemes: names(h.Schemes()), ALPN: append([]string{}, h.Protocols()...), SNI: h.Host(),
+		Size: s.Size, Resumes: h.Resumes(), Compresses: h.Compresses()}
 	o.ALPN = o.ALPN[:min(len(o.ALPN), maxListed)]
 	for _, suite := range h.Suites {
 		if !suite.GREASE() && !suite.Signals() {
