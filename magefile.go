@@ -102,6 +102,18 @@ func Verify(ctx context.Context,
 		Deps: deps, Report: report, Explain: explain, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
+// Serve is a set of honest, weak and lying TLS servers to try any client on, until it is interrupted; each connection is a line with a verdict.
+func Serve(ctx context.Context,
+	max *string, // honest servers speak at most this version: 1.0, 1.1, 1.2 or 1.3 (default); what cannot be said within it is left out
+	only *string, // comma-separated scenarios (default: all)
+	port *int, // port of the first scenario, the others count up (default: any that are free)
+	out *string, // keep the certificates in this folder, for a client in a container (default: a temporary one, removed at the end)
+	json *bool, // one JSON object per line: the table, then each connection
+	timeout *time.Duration, // end after this time, such as 5m (default: when the certificates do, after a day)
+) error {
+	return cli.Serve(ctx, cli.Flags{Max: max, Only: only, Port: port, Out: out, JSON: json, Timeout: timeout})
+}
+
 // Status lists the installed generations, their proofs, altered files and packages of yours.
 func Status(ctx context.Context,
 	profile *string, // only this profile

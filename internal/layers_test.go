@@ -23,7 +23,7 @@ const module = "github.com/tlsfloor/tlsfloor/"
 // sees all layers below the ones that it sees. Every room but those of standardOnly imports internal/fault.
 var rooms = map[string][]string{
 	"magefile.go":        {"internal/cli"},
-	"internal/cli":       {"artifacts", "internal/bench", "internal/build", "internal/fetch", "internal/rebuild", "internal/ui", "verify/report", "verify/subject"},
+	"internal/cli":       {"artifacts", "internal/bench", "internal/build", "internal/fetch", "internal/rebuild", "internal/ui", "verify/report", "verify/server", "verify/subject"},
 	"artifacts":          {"verify", "internal/elfpolicy", "internal/archive", "internal/store", "internal/plan", "internal/trust", "recipes"},
 	"internal/build":     {"internal/elfpolicy", "internal/plan", "internal/store", "internal/fetch", "internal/archive", "internal/sandbox", "patches"},
 	"internal/rebuild":   {"internal/archive", "internal/sandbox"},
@@ -40,6 +40,7 @@ var rooms = map[string][]string{
 	"internal/sandbox":   {"internal/digest", "internal/event"},
 	"verify/report":      {"verify"},
 	"verify/subject":     {"verify"}, // the judge never imports the builder
+	"verify/server":      {"verify"}, // nor does the server for people
 	"verify":             {"verify/wire"},
 	"verify/wire":        {"internal/event"},
 	"recipes/version":    nil,
@@ -70,6 +71,7 @@ var owners = map[string][]string{
 var standardOnly = map[string]string{
 	"internal/digest": "", "internal/event": "", "internal/fault": "", "recipes/version": "", "magefile.go": "github.com/magefile/mage/mg",
 	"verify": "golang.org/x/crypto", "verify/wire": "golang.org/x/crypto", "verify/subject": "golang.org/x/crypto",
+	"verify/server": "golang.org/x/crypto",
 }
 
 // door lists what magefile.go may import of the standard library: the types of its flags and no more.
@@ -218,6 +220,10 @@ var planted = []struct {
 	{"verify", module + "recipes", false},
 	{"verify", module + "internal/fault", false},
 	{"verify/subject", module + "internal/sandbox", false},
+	{"verify/server", module + "verify/wire", true},
+	{"verify/server", module + "verify/subject", false},
+	{"verify/server", module + "internal/fault", false},
+	{"verify", module + "verify/server", false},
 	{"verify/wire", module + "verify", false},
 	{"verify/wire", "golang.org/x/crypto/cryptobyte", true},
 	{"verify/wire", "golang.org/x/sys/unix", false},

@@ -138,7 +138,7 @@ type Act string
 
 // The acts.
 const (
-	Serve  Act = "serve"  // a crypto/tls server that speaks exactly Offer.Version, and shows and asks for what Offer says
+	Serve  Act = "serve"  // a crypto/tls server that speaks exactly Offer.Version, or from Offer.Least to it, and shows and asks for what Offer says
 	Answer Act = "answer" // reads a hello, sends a crafted ServerHello of Offer.Version, then half-closes
 	Greet  Act = "greet"  // sends a crafted ClientHello of Offer.Version to the subject's server
 	Listen Act = "listen" // takes one datagram of a DTLS client
@@ -229,6 +229,7 @@ type Offer struct {
 	Who      Who            `json:"who"`
 	Act      Act            `json:"act"`
 	Version  wire.Version   `json:"version,omitzero"`
+	Least    wire.Version   `json:"least,omitzero"`     // Serve: every version from this one to Version, as servers of today do; 0: Version alone
 	Says     wire.Version   `json:"says,omitzero"`      // Answer: supported_versions in the ServerHello
 	Sentinel wire.Version   `json:"sentinel,omitzero"`  // Answer: the random ends in DOWNGRD of a server that was talked down to this version (RFC 8446 section 4.1.3)
 	Suite    wire.Suite     `json:"suite,omitzero"`     // Answer: the suite that the ServerHello picks

@@ -134,7 +134,7 @@ func (c *court) greet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 		return Trial{}, err
 	}
 	conn.Write(message)
-	readHello(conn, FromSubject)
+	readHello(conn)
 	conn.hangUp()
 	report, err := service.Report(ctx)
 	if o.Who == Endpoint && len(conn.transcript.sent(FromSubject)) == 0 && ctx.Err() == nil && !conn.timedOut {

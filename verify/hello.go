@@ -45,7 +45,7 @@ func clientHello(o Offer) wire.ClientHello {
 // greeting is the first flight of a client that does what o says.
 func greeting(o Offer) ([]byte, error) {
 	if o.V2 {
-		return wire.SSL2Hello{Version: o.Version, Suites: []wire.Suite{wire.RSAAES128SHA, wire.ECDHERSAAES128SHA, wire.ECDHERSAAES128GCM, wire.EmptyRenegotiation}}.Bytes(), nil
+		return wire.SSL2Hello{Version: o.Version, Specs: wire.Specs(wire.RSAAES128SHA, wire.ECDHERSAAES128SHA, wire.ECDHERSAAES128GCM, wire.EmptyRenegotiation)}.Bytes(), nil
 	}
 	message, err := clientHello(o).Bytes()
 	return wire.Record{Type: wire.Handshake, Version: min(o.Version, wire.TLS10), Payload: message}.Bytes(), err

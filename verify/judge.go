@@ -94,7 +94,7 @@ func observeClient(o Offer, r Report, t Transcript) Got {
 		got.Outcome, got.Version, got.Staple = Connected, r.Version, r.Staple
 		return got
 	case r.OK:
-	case o.Act == Answer && r.Reason == EOF && chosen != nil && complainsOfEOF(alert):
+	case o.Act == Answer && r.Reason == EOF && chosen != nil && alert.ComplainsOfEOF():
 		got.Outcome, got.Version = Proceeds, chosen.Chosen()
 		return got
 	case r.Reason != "":
@@ -104,9 +104,9 @@ func observeClient(o Offer, r Report, t Transcript) Got {
 	return got
 }
 
-// complainsOfEOF reports whether an alert after our half-close is only about that: none, or decode_error, which
+// ComplainsOfEOF reports whether an alert after our half-close is only about that: none, or decode_error, which
 // SSLv3 does not have and OpenSSL sends as handshake_failure there.
-func complainsOfEOF(a *SentAlert) bool {
+func (a *SentAlert) ComplainsOfEOF() bool {
 	return a == nil || a.Description == wire.DecodeError || a.Record == wire.SSL30 && a.Description == wire.HandshakeFailure
 }
 

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,18 +31,49 @@ func NewPeer(dir string) (*Peer, error) {
 // Files tells where in the work folder the peer's files are.
 func (p *Peer) Files() Files { return p.files }
 
+// Expires tells until when the certificates are valid.
+func (p *Peer) Expires() time.Time { return p.expires }
+
 // Talk plays the server of o (whose act is Serve or Answer) on conn, and closes it. After a completed handshake at o.Version, which
 // completed tells, use has the connection; it may be nil. What passes is recorded, up to a bound, and conn blocks no longer than ctx.
 func (p *Peer) Talk(ctx context.Context, conn net.Conn, o Offer, use func(*tls.Conn)) (t Transcript, completed bool) {
+	m := p.Meet(ctx, conn, o, use)
+	return m.Transcript, m.Completed
+}
+
+// Meeting is what came of one connection to a Peer.
+type Meeting struct {
+	Transcript Transcript
+	Completed  bool  // a handshake was, at a version that the offer has
+	Err        error // why not, in crypto/tls's words; nil for Answer, which never completes one
+}
+
+// Meet is Talk, and tells why a handshake was not completed: an alert that was encrypted is in the error only.
+func (p *Peer) Meet(ctx context.Context, conn net.Conn, o Offer, use func(*tls.Conn)) Meeting {
 	r := bounded(ctx, conn)
-	completed = p.talk(ctx, r, o, use)
+	var m Meeting
+	if o.Act == Serve {
+		m.Err = p.serve(ctx, r, o, use)
+		m.Completed = m.Err == nil
+	} else {
+		answer(r, o)
+	}
 	r.hangUp()
-	return r.transcript, completed
+	m.Transcript = r.soFar()
+	return m
+}
+
+// SoFar returns what has passed on a connection that Meet or Talk gave to use; nil for another one.
+func SoFar(s *tls.Conn) Transcript {
+	if r, ours := s.NetConn().(*recorder); ours {
+		return r.soFar()
+	}
+	return nil
 }
 
 func (p *Peer) talk(ctx context.Context, conn *recorder, o Offer, use func(*tls.Conn)) bool {
 	if o.Act == Serve {
-		return p.serve(ctx, conn, o, use)
+		return p.serve(ctx, conn, o, use) == nil
 	}
 	answer(conn, o)
 	return false
@@ -73,6 +106,13 @@ func (r *recorder) keep(from Side, p []byte) {
 	r.transcript = r.transcript.add(from, p)
 }
 
+// soFar returns what was kept; later bytes do not alter it.
+func (r *recorder) soFar() Transcript {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.transcript)
+}
+
 // hangUp says that we send no more, reads what the peer still has to say, and closes: an alert on its way is not lost to a reset.
 func (r *recorder) hangUp() {
 	if half, ok := r.Conn.(interface{ CloseWrite() error }); ok {
@@ -98,25 +138,29 @@ var suites = []uint16{
 	tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA,
 }
 
-// serve is a crypto/tls server of exactly one version. It reports whether the handshake was completed; what comes after is use's own.
-func (p *Peer) serve(ctx context.Context, conn *recorder, o Offer, use func(*tls.Conn)) bool {
+// serve is a crypto/tls server of exactly one version, or of those from o.Least on. The error says why the handshake was not completed;
+// what comes after it is use's own.
+func (p *Peer) serve(ctx context.Context, conn *recorder, o Offer, use func(*tls.Conn)) error {
 	leaf := p.leaves[o.Leaf]
 	leaf.OCSPStaple = p.staples[o.Staple]
 	config := &tls.Config{
 		Certificates: []tls.Certificate{leaf}, CipherSuites: suites, SessionTicketsDisabled: true,
-		MinVersion: uint16(o.Version), MaxVersion: uint16(o.Version), ClientCAs: p.clients,
+		MinVersion: uint16(cmp.Or(o.Least, o.Version)), MaxVersion: uint16(o.Version), ClientCAs: p.clients,
 	}
 	if o.Ask {
 		config.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	s := tls.Server(conn, config)
-	if s.HandshakeContext(ctx) != nil || s.ConnectionState().Version != uint16(o.Version) {
-		return false
+	if err := s.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	if v := s.ConnectionState().Version; v < config.MinVersion || v > config.MaxVersion {
+		return fmt.Errorf("handshake completed at %s, which was not offered", wire.Version(v))
 	}
 	if use != nil {
 		use(s)
 	}
-	return true
+	return nil
 }
 
 // Greeting is what the Go server sends over a completed connection; a client reads it before it says OK.
@@ -140,7 +184,7 @@ func say(s *tls.Conn, text string) {
 
 // answer reads a ClientHello and sends a crafted ServerHello.
 func answer(conn *recorder, o Offer) {
-	hello := readHello(conn, FromSubject)
+	hello := readHello(conn)
 	if hello == nil {
 		return
 	}
@@ -149,15 +193,23 @@ func answer(conn *recorder, o Offer) {
 	}
 }
 
+// maxRecords bounds over how many records a hello may be spread: a peer that sends empty ones must not keep us busy with them.
+const maxRecords = 1 << 10
+
 // readHello reads records from conn until a handshake message is whole, an alert comes, or it ends. It returns a ClientHello, if it was one.
-func readHello(conn *recorder, from Side) *wire.ClientHello {
-	for conn.transcript.size() < maxTranscript {
+func readHello(conn *recorder) *wire.ClientHello {
+	var records []wire.Record
+	for size := 0; size < maxTranscript && len(records) < maxRecords; {
 		r, err := wire.ReadRecord(conn)
 		if err != nil || r.Type == wire.AlertRecord {
 			return nil
 		}
-		if _, _, whole := wire.FirstHandshake(conn.transcript.records(from)); whole {
-			return conn.transcript.clientHello(from)
+		records, size = append(records, r), size+len(r.Payload)
+		if kind, message, whole := wire.FirstHandshake(records); whole {
+			if h, err := wire.ParseClientHello(message); err == nil && kind == wire.ClientHelloType {
+				return h
+			}
+			return nil
 		}
 	}
 	return nil

@@ -38,10 +38,17 @@ const (
 	wrongPassword = "battery staple"
 )
 
+// life is how long certificates, staples and the revocation list are valid: a server for people runs for an afternoon.
+const life = 24 * time.Hour
+
+// CAName is the common name of a run's own CA.
+const CAName = "tlsfloor proof root"
+
 // pki is a run's certificates. They are valid for a day around the moment of their making, so they cannot rot, and stand up to
 // VERIFY_X509_STRICT: critical basicConstraints, both key identifiers.
 type pki struct {
 	files   Files
+	expires time.Time
 	leaves  map[Leaf]tls.Certificate
 	staples map[Staple][]byte
 	clients *x509.CertPool // the CA of the clients' certificates
@@ -61,7 +68,7 @@ func newAuthority(name string, now time.Time) (*authority, error) {
 	}
 	t := &x509.Certificate{
 		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: name},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(life),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign | x509.KeyUsageDigitalSignature,
 	}
 	cert, err := sign(t, t, key.Public(), key)
@@ -95,7 +102,7 @@ func sign(t, parent *x509.Certificate, public crypto.PublicKey, key *ecdsa.Priva
 
 // mint makes a run's certificates, and writes what subjects read to dir.
 func mint(dir string, now time.Time) (*pki, error) {
-	first, err := newAuthority("tlsfloor proof root", now)
+	first, err := newAuthority(CAName, now)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +119,7 @@ func mint(dir string, now time.Time) (*pki, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pki{leaves: map[Leaf]tls.Certificate{}, clients: x509.NewCertPool()}
+	p := &pki{expires: first.cert.NotAfter, leaves: map[Leaf]tls.Certificate{}, clients: x509.NewCertPool()}
 	p.clients.AddCert(first.cert)
 	for _, l := range []struct {
 		leaf   Leaf
@@ -145,7 +152,7 @@ func (a *authority) staples(leaf *x509.Certificate, now time.Time) (map[Staple][
 	for name, status := range map[Staple]int{GoodStaple: ocsp.Good, RevokedStaple: ocsp.Revoked} {
 		response, err := ocsp.CreateResponse(a.cert, a.cert, ocsp.Response{
 			Status: status, SerialNumber: leaf.SerialNumber, RevokedAt: now.Add(-time.Minute),
-			ThisUpdate: now.Add(-time.Minute), NextUpdate: now.Add(time.Hour),
+			ThisUpdate: now.Add(-time.Minute), NextUpdate: now.Add(life),
 		}, a.key)
 		if err != nil {
 			return nil, fmt.Errorf("OCSP response: %w", err)
@@ -165,7 +172,7 @@ func (p *pki) write(dir string, first, second *authority, key *rsa.PrivateKey, n
 		return err
 	}
 	list, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
-		Number: big.NewInt(1), ThisUpdate: now.Add(-time.Minute), NextUpdate: now.Add(time.Hour),
+		Number: big.NewInt(1), ThisUpdate: now.Add(-time.Minute), NextUpdate: now.Add(life),
 		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: p.leaves[RevokedLeaf].Leaf.SerialNumber, RevocationTime: now.Add(-time.Minute)}},
 	}, first.cert, first.key)
 	if err != nil {

@@ -102,13 +102,21 @@ func (t Transcript) clientHello(side Side) *wire.ClientHello {
 // helloSize is how many bytes the records have that hold the ClientHello of side; 0 where there is none.
 func (t Transcript) helloSize(side Side) (n int) {
 	records := t.records(side)
-	for i, r := range records {
+	kind, message, whole := wire.FirstHandshake(records)
+	if !whole || kind != wire.ClientHelloType {
+		return 0
+	}
+	left := len(message)
+	for _, r := range records {
 		n += len(r.Bytes())
-		if kind, _, whole := wire.FirstHandshake(records[:i+1]); whole && kind == wire.ClientHelloType {
-			return n
+		if r.Type == wire.Handshake {
+			left -= len(r.Payload)
+		}
+		if left <= 0 {
+			break
 		}
 	}
-	return 0
+	return n
 }
 
 // serverHello returns the hello that side sent, or nil.

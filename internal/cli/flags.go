@@ -63,16 +63,22 @@ type Flags struct {
 	Against  *string        // rebuild: somebody else's index.json or tarball
 	Report   *string        // rebuild, verify: folder for the report
 	Claim    *string        // rebuild: index.json to write the digests to
+	Max      *string        // serve: the newest version of honest servers
+	Only     *string        // serve: comma-separated scenarios
+	Port     *int           // serve: of the first scenario
+	Out      *string        // serve: folder for the certificates
 }
 
 // options are the flags resolved.
 type options struct {
-	Profile, Prefix, Root, Store, Sandbox, Optimize, Sysroot, Deps, Explain, Why, Check, Step, MaxSize, Trace, Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256, Python, OpenSSL, Client, Server, StartTLS string
-	Mirror, Recipes, CAFiles                                                                                                                                                                                          []string
-	Jobs, To, Keep, Rounds, Days                                                                                                                                                                                      int
-	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each                                                                                                                                                       bool
-	Timeout                                                                                                                                                                                                           time.Duration
-	ProfileGiven                                                                                                                                                                                                      bool
+	Profile, Prefix, Root, Store, Sandbox, Optimize, Sysroot, Deps, Explain, Why, Check, Step, MaxSize, Trace string
+	Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256, Max, Out                                     string
+	Python, OpenSSL, Client, Server, StartTLS                                                                 string
+	Mirror, Recipes, CAFiles, Only                                                                            []string
+	Jobs, To, Keep, Rounds, Days, Port                                                                        int
+	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each                                               bool
+	Timeout                                                                                                   time.Duration
+	ProfileGiven                                                                                              bool
 }
 
 // resolve fills flags that were not given from the environment and from the defaults.
@@ -87,6 +93,7 @@ func (f Flags) resolve() (options, error) {
 		Vary: or(f.Vary, "all"), Each: or(f.Each, false), Against: or(f.Against, ""), Report: or(f.Report, ""), Claim: or(f.Claim, ""),
 		Trust: or(f.Trust, ""), CAFiles: list(or(f.CAFiles, "")), Subject: or(f.Subject, ""), SHA256: or(f.SHA256, ""), Days: or(f.Days, 30),
 		Python: or(f.Python, ""), OpenSSL: or(f.OpenSSL, ""), Client: or(f.Client, ""), Server: or(f.Server, ""), StartTLS: or(f.StartTLS, "none"),
+		Max: or(f.Max, ""), Only: list(or(f.Only, "")), Port: or(f.Port, 0), Out: or(f.Out, ""),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),
@@ -168,6 +175,9 @@ func (o *options) validate() error {
 	if o.Days < 0 {
 		return fault.New(fault.Usage, "such as -days=30", "-days=%d: less than nothing", o.Days)
 	}
+	if o.Port < 0 || o.Port > 65535 {
+		return fault.New(fault.Usage, "from 1 to 65535; leave -port out for any that are free", "-port=%d: no port", o.Port)
+	}
 	if o.Timeout < 0 {
 		return fault.New(fault.Usage, "such as -timeout=45m", "-timeout=%s: less than nothing", o.Timeout)
 	}
@@ -178,6 +188,7 @@ func (o *options) validate() error {
 		{"-sandbox", o.Sandbox, []string{"auto", "require", "none"}},
 		{"-deps", o.Deps, []string{"install", "check"}},
 		{"-check", o.Check, []string{"index", "full"}},
+		{"-max", cmp.Or(o.Max, "1.3"), []string{"1.0", "1.1", "1.2", "1.3"}},
 		{"-trust", cmp.Or(o.Trust, "host"), []string{"host", "mozilla", "both"}},
 		{"-starttls", o.StartTLS, []string{"none", "postgres"}},
 	} {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 )
@@ -29,13 +30,18 @@ const (
 // ExtensionType is an extension's number (RFC 8446 section 4.2).
 type ExtensionType uint16
 
-// The extensions that this package can write.
+// The extensions that this package can write or tells of.
 const (
 	ServerName          ExtensionType = 0
+	StatusRequest       ExtensionType = 5 // RFC 6066 section 8
 	SupportedGroups     ExtensionType = 10
 	PointFormats        ExtensionType = 11
 	SignatureAlgorithms ExtensionType = 13
+	ALPN                ExtensionType = 16 // RFC 7301
+	SessionTicket       ExtensionType = 35 // RFC 5077 section 3.2
+	PreSharedKey        ExtensionType = 41
 	SupportedVersions   ExtensionType = 43
+	PSKModes            ExtensionType = 45
 	KeyShare            ExtensionType = 51
 	RenegotiationInfo   ExtensionType = 0xff01
 )
@@ -202,24 +208,12 @@ func readExtensions(s cryptobyte.String) ([]Extension, bool) {
 // Offered returns the versions that the client is ready to speak, as it said them: supported_versions
 // without GREASE if the extension is there, else legacy_version alone (RFC 8446 section 4.2.1).
 func (h *ClientHello) Offered() []Version {
-	for _, e := range h.Extensions {
-		if e.Type != SupportedVersions {
-			continue
-		}
-		s := cryptobyte.String(e.Data)
-		var list cryptobyte.String
-		if !s.ReadUint8LengthPrefixed(&list) || !s.Empty() {
-			return nil
-		}
-		var versions []Version
-		for v := uint16(0); list.ReadUint16(&v); {
-			if !Version(v).GREASE() {
-				versions = append(versions, Version(v))
-			}
-		}
-		return versions
+	data, there := h.Extension(SupportedVersions)
+	if !there {
+		return []Version{h.Version}
 	}
-	return []Version{h.Version}
+	all, _ := ParseOffer(data)
+	return slices.DeleteFunc(all, Version.GREASE)
 }
 
 // Chosen returns the version that the server picked: supported_versions' if there, else legacy_version.
@@ -233,3 +227,6 @@ func (h *ServerHello) Chosen() Version {
 	}
 	return h.Version
 }
+
+// Retries reports whether h is a HelloRetryRequest (RFC 8446 section 4.1.3).
+func (h *ServerHello) Retries() bool { return h.Random == RetryRandom }
