@@ -82,16 +82,26 @@ def modular(n):
     return total % p, pow(pow(42, 65537, (2**89 - 1) * (2**107 - 1)), key, (2**89 - 1) * (2**107 - 1))
 
 
-def pi_digits(n):
-    q, r, t, k, m, x = 1, 0, 1, 1, 3, 3
-    out = []
-    while len(out) < n:
-        if 4 * q + r - t < m * t:
-            out.append(m)
-            q, r, m = q * 10, (r - m * t) * 10, (q * 3 + r) * 10 // t - m * 10
-        else:
-            q, r, t, k, m, x = q * k, (q * 2 + r) * x, t * x, k + 1, (q * (k * 7 + 2) + r * x) // (t * x), x + 2
-    return "".join(map(str, out))
+def e_digits(n):
+    """Euler's number from its series over one denominator."""
+    above, below = 1, 1
+    for k in range(n, 0, -1):
+        above, below = above + k * below, k * below
+    return str(10 ** (n // 2) * above // below)
+
+
+def lengthy(n):
+    """Numbers of thousands of bits, through every operator: their loops run long, where those above run short."""
+    a, b, total = 3 ** (n * 9), 7 ** (n * 5), 0
+    modulus = (1 << (n + 90)) - 159
+    for i in range(1, n):
+        a, b = b + (a >> 3), a ^ (b << 1)
+        total += (a > b) + (a - b) % 1013 + (b * i) % 65521 + (a // (i + 7)) % 8191 + bin(-a & b).count("1") % 7 + (a | b).bit_length()
+        if i % 8 == 0:
+            total += (a * b) % modulus % 101 + (a // (b >> (n * 4) | 1)) % 103 + pow(a % modulus, i * 2 + 65537, modulus) % 107
+            total += math.gcd(a, b) % 109 + math.isqrt(a) % 113 + len(hex(b)) + len(bin(a)) + int(hex(a)[:-9], 16) % 127
+            a, b = a % (1 << (n * 14)) | 1, b % (1 << (n * 14)) | 1
+    return total
 
 
 def karatsuba(n):
@@ -144,6 +154,6 @@ def digits(n):
 def run():
     results = []
     for n in range(20, 300, 7):
-        results += [small(n * 8), mixed(n), primes(n * 12), collatz(n), big(n // 2), modular(n // 4 + 3), pi_digits(n // 2)]
+        results += [small(n * 8), mixed(n), primes(n * 12), collatz(n), big(n // 2), modular(n // 4 + 3), e_digits(n // 2), lengthy(n // 2)]
         results += [karatsuba(n * 3), decimals(n), fractional(n // 2), digits(n * 2)]
     return results
