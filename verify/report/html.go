@@ -92,8 +92,8 @@ func (r *reading) verdict() (mood, headline, meaning string) {
 		return "unproven", "Not proved: nothing can be said about the floor of " + floor,
 			"Nothing below the floor was seen, but not everything that has to be shown was shown. Treat it as failed."
 	case r.count(verify.Warned) > 0:
-		return "warned", "Proved, with warnings: nothing below " + floor + " was reached",
-			"Every attempt below the floor was refused for the right reason. The warnings name what is not below the floor but worth knowing."
+		return "pass", "Proved: nothing below " + floor + " was reached",
+			fmt.Sprintf("Every attempt below the floor was refused for the right reason, and every control behaved as it must. %d warnings name what is not below the floor but worth knowing.", r.count(verify.Warned))
 	}
 	return "pass", "Proved: nothing below " + floor + " was reached",
 		"Every attempt below the floor was refused for the right reason, and every control behaved as it must."

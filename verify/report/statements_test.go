@@ -218,7 +218,7 @@ func TestResidualsAreWarnings(t *testing.T) {
 		t.Errorf("svr:\n%s", s.SVR)
 	}
 	page, err := HTML(p, About{})
-	if err != nil || !strings.Contains(string(page), "Proved, with warnings") || !strings.Contains(string(page), "<h2>Warnings</h2>") {
+	if err != nil || !strings.Contains(string(page), "3 warnings name") || !strings.Contains(string(page), "<h2>Warnings</h2>") {
 		t.Errorf("the page does not warn: %v", err)
 	}
 	p.Findings[0].Trial = verify.Trial{Problem: "gone"}
