@@ -72,6 +72,19 @@ func (c *command) equipped(ctx context.Context, w *workshop) (*workshop, error) 
 	return c.open(ctx, w.chosen)
 }
 
+// ran runs the plan of what was chosen: afterwards the store has all of it.
+func (c *command) ran(ctx context.Context, ch *chosen) (*workshop, map[string]store.Record, error) {
+	w, err := c.open(ctx, ch)
+	if err != nil {
+		return nil, nil, err
+	}
+	if w, err = c.equipped(ctx, w); err != nil {
+		return nil, nil, err
+	}
+	result, err := w.builder.Run(ctx, w.plan)
+	return w, result.Records, err
+}
+
 // trees are the components of a generation, as the records say.
 func (w *workshop) trees(records map[string]store.Record) map[string]artifacts.Component {
 	trees := map[string]artifacts.Component{}

@@ -37,14 +37,7 @@ func (c *command) verifyOther(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w, err := c.open(ctx, ch)
-	if err != nil {
-		return err
-	}
-	if w, err = c.equipped(ctx, w); err != nil {
-		return err
-	}
-	result, err := w.builder.Run(ctx, w.plan)
+	w, records, err := c.ran(ctx, ch)
 	if err != nil {
 		return err
 	}
@@ -54,11 +47,11 @@ func (c *command) verifyOther(ctx context.Context) error {
 	}
 	defer release()
 	b := rig{mode: w.builder.Mode, host: w.builder.Host, work: work}
-	if err := b.add(ctx, w, result.Records, recipes.Control); err != nil {
+	if err := b.add(ctx, w, records, recipes.Control); err != nil {
 		return err
 	}
 	weak := b.weak(w)
-	if r, ok := result.Records["python"]; ok { // the one that can load the weak _ssl: not at its prefix, where the subject may stand
+	if r, ok := records["python"]; ok { // the one that can load the weak _ssl: not at its prefix, where the subject may stand
 		tree := filepath.Join(work, "python")
 		if err := w.store.Restore(ctx, r.Output, tree); err != nil {
 			return err

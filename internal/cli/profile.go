@@ -31,14 +31,7 @@ func (c *command) trained(ctx context.Context) error {
 	}
 	r := ch.recipes[i]
 	ch.recipes = ch.recipes[:i+1] // they are in order of need
-	w, err := c.open(ctx, ch)
-	if err != nil {
-		return err
-	}
-	if w, err = c.equipped(ctx, w); err != nil {
-		return err
-	}
-	result, err := w.builder.Run(ctx, w.plan)
+	w, records, err := c.ran(ctx, ch)
 	if err != nil {
 		return err
 	}
@@ -48,7 +41,7 @@ func (c *command) trained(ctx context.Context) error {
 	}
 	defer os.RemoveAll(dir)
 	tree := filepath.Join(dir, "tree")
-	if err := w.store.Restore(ctx, result.Records[r.Name].Output, tree); err != nil {
+	if err := w.store.Restore(ctx, records[r.Name].Output, tree); err != nil {
 		return err
 	}
 	var packed bytes.Buffer

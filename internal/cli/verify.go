@@ -52,19 +52,12 @@ func (c *command) verifyCurrent(ctx context.Context, ch *chosen) error {
 			return err
 		}
 	}
-	w, err := c.open(ctx, ch)
-	if err != nil {
-		return err
-	}
-	if w, err = c.equipped(ctx, w); err != nil {
-		return err
-	}
 	// The controls have to be there: built with this OpenSSL, never installed.
-	result, err := w.builder.Run(ctx, w.plan)
+	w, records, err := c.ran(ctx, ch)
 	if err != nil {
 		return err
 	}
-	if !sameOutputs(g.Components, w.trees(result.Records)) {
+	if !sameOutputs(g.Components, w.trees(records)) {
 		c.sink.Warn(fmt.Sprintf("generation %d is not what the recipes build now: `build` installs that", n))
 	}
 	unlock, err := c.lock(ctx, ch.site)
@@ -72,7 +65,7 @@ func (c *command) verifyCurrent(ctx context.Context, ch *chosen) error {
 		return err
 	}
 	defer unlock()
-	proof, err := c.prove(ctx, w, g, result.Records)
+	proof, err := c.prove(ctx, w, g, records)
 	if err != nil {
 		return err
 	}
