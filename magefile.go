@@ -114,6 +114,13 @@ func Serve(ctx context.Context,
 	return cli.Serve(ctx, cli.Flags{Max: max, Only: only, Port: port, Out: out, JSON: json, Timeout: timeout})
 }
 
+// Explain says what a TLS error means, which side is at fault and what to do. The argument is the error's text in quotes, or a file that holds it, or - for standard input.
+func Explain(ctx context.Context, text string,
+	json *bool, // print JSON
+) error {
+	return cli.Explain(ctx, text, cli.Flags{JSON: json})
+}
+
 // Status lists the installed generations, their proofs, altered files and packages of yours.
 func Status(ctx context.Context,
 	profile *string, // only this profile

@@ -23,7 +23,7 @@ const module = "github.com/tlsfloor/tlsfloor/"
 // sees all layers below the ones that it sees. Every room but those of standardOnly imports internal/fault.
 var rooms = map[string][]string{
 	"magefile.go":        {"internal/cli"},
-	"internal/cli":       {"artifacts", "internal/bench", "internal/build", "internal/fetch", "internal/rebuild", "internal/ui", "verify/report", "verify/server", "verify/subject"},
+	"internal/cli":       {"artifacts", "internal/bench", "internal/build", "internal/fetch", "internal/rebuild", "internal/ui", "verify/advice", "verify/report", "verify/server", "verify/subject"},
 	"artifacts":          {"verify", "internal/elfpolicy", "internal/archive", "internal/store", "internal/plan", "internal/trust", "recipes"},
 	"internal/build":     {"internal/elfpolicy", "internal/plan", "internal/store", "internal/fetch", "internal/archive", "internal/sandbox", "patches"},
 	"internal/rebuild":   {"internal/archive", "internal/sandbox"},
@@ -38,6 +38,7 @@ var rooms = map[string][]string{
 	"internal/trust":     {"internal/digest"},
 	"internal/archive":   {"internal/digest", "internal/event"},
 	"internal/sandbox":   {"internal/digest", "internal/event"},
+	"verify/advice":      nil,
 	"verify/report":      {"verify"},
 	"verify/subject":     {"verify"}, // the judge never imports the builder
 	"verify/server":      {"verify"}, // nor does the server for people

@@ -1,0 +1,164 @@
+package advice
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tlsfloor/tlsfloor/verify/server"
+)
+
+func TestEntriesAreWhole(t *testing.T) {
+	seen := map[string]bool{}
+	for _, e := range entries {
+		if seen[e.ID] || e.Means == "" || e.Fault == "" || len(e.Do) == 0 {
+			t.Errorf("%s: twice, or without meaning, side or advice", e.ID)
+		}
+		seen[e.ID] = true
+	}
+}
+
+func TestUnknownTextGetsNoAnswer(t *testing.T) {
+	for _, text := range []string{"", "ok", "HTTP/1.1 200 OK", "Traceback (most recent call last): KeyError: 'verify'", "certificate"} {
+		if got := Explain(text); len(got) > 0 {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+// The wrapper counts only where nothing else is known, and the exact entry stands for the general one.
+func TestMostTelling(t *testing.T) {
+	const wrapped = "urllib3.exceptions.MaxRetryError: HTTPSConnectionPool(host='localhost', port=4433): Max retries exceeded with url: / (Caused by "
+	for text, want := range map[string]string{
+		wrapped + "SSLError(SSLError(1, '[SSL: UNSUPPORTED_PROTOCOL] unsupported protocol (_ssl.c:1108)')))":                                                                   "UNSUPPORTED_PROTOCOL",
+		wrapped + "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate (_ssl.c:1032)')))": "CERTIFICATE_VERIFY_FAILED/unknown CA",
+		wrapped + "NewConnectionError('<urllib3.connection.HTTPSConnection object at 0x7f>: Failed to establish a new connection: [Errno 111] Connection refused'))":           "MaxRetryError",
+	} {
+		got := Explain(text)
+		if len(got) != 1 || got[0].ID != want {
+			t.Errorf("%q: %v, not %s", text, got, want)
+		}
+	}
+}
+
+// client is a Python that connects and ends with its error, as a program of a user would. What it does to itself is the third argument.
+const client = `
+import os, ssl, sys, urllib.request
+url, folder, own = sys.argv[1:]
+context = ssl.create_default_context(cafile=os.path.join(folder, "ca.pem"))
+if own == "max11":
+    context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_1
+elif own == "ciphers":
+    context.set_ciphers("NOSUCH")
+elif own == "crl":
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+elif own == "revoked":
+    context.load_verify_locations(os.path.join(folder, "crl.pem"))
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+elif own == "key":
+    context.load_cert_chain(os.path.join(folder, "client.pem"), os.path.join(folder, "sealed-key.pem"), "not the password")
+with urllib.request.urlopen(url, context=context, timeout=10) as answer:
+    answer.read()
+`
+
+// provoked are the scenarios of verify/server, with what the client does to itself there, and what has to be found. A Python without a
+// floor may stop earlier, for another reason.
+var provoked = []struct{ scenario, own, want, weak string }{
+	{"cert-expired", "", "CERTIFICATE_VERIFY_FAILED/expired", ""},
+	{"cert-not-yet-valid", "", "CERTIFICATE_VERIFY_FAILED/not yet valid", ""},
+	{"cert-other-name", "", "CERTIFICATE_VERIFY_FAILED/hostname", ""},
+	{"cert-untrusted", "", "CERTIFICATE_VERIFY_FAILED/unknown CA", ""},
+	{"cert-revoked", "revoked", "CERTIFICATE_VERIFY_FAILED/revoked", ""},
+	{"any", "crl", "CERTIFICATE_VERIFY_FAILED/no CRL", ""},
+	{"tls11", "", "TLSV1_ALERT_PROTOCOL_VERSION", "LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED"},
+	{"hello-0302", "", "UNSUPPORTED_PROTOCOL", "UNEXPECTED_EOF_WHILE_READING"},
+	{"any", "max11", "NO_PROTOCOLS_AVAILABLE", "LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED"},
+	{"no-renegotiation-info", "", "UNSAFE_LEGACY_RENEGOTIATION_DISABLED", ""},
+	{"null", "", "WRONG_CIPHER_RETURNED", ""},
+	{"sentinel12", "", "INAPPROPRIATE_FALLBACK", ""},
+	{"client-cert", "", "TLSV13_ALERT_CERTIFICATE_REQUIRED", ""},
+	{"any", "ciphers", "NO_CIPHER_MATCH", ""},
+	{"any", "key", "PEM_LIB", ""},
+}
+
+// TestRealClients has real Pythons fail in every way that a server of ours makes them fail, and explains what they printed.
+func TestRealClients(t *testing.T) {
+	tried := 0
+	for _, python := range []string{os.Getenv("TLSFLOOR_TEST_PYTHON"), "/usr/bin/python3"} {
+		if python == "" || exec.Command(python, "-c", "import ssl, urllib.request").Run() != nil {
+			continue
+		}
+		tried++
+		t.Run(python, func(t *testing.T) {
+			weak := exec.Command(python, "-c", "import ssl; assert ssl.HAS_TLSv1_1").Run() == nil
+			ports := started(t)
+			for _, p := range provoked {
+				want := p.want
+				if weak && p.weak != "" {
+					want = p.weak
+				}
+				text := failure(t, python, ports[p.scenario], p.own)
+				if got := Explain(text); len(got) == 0 || got[0].ID != want {
+					t.Errorf("%s %s: %v, not %s, of\n%s", p.scenario, p.own, got, want, text)
+				}
+			}
+			text := failure(t, python, ports[""], "")
+			if got := Explain(text); len(got) == 0 || got[0].ID != "WRONG_VERSION_NUMBER" {
+				t.Errorf("a server in the clear: %v, of\n%s", got, text)
+			}
+		})
+	}
+	if tried == 0 {
+		t.Skip("no Python with ssl here, and TLSFLOOR_TEST_PYTHON is not set")
+	}
+}
+
+// place is where a client of a test goes, and where its files are.
+type place struct{ url, folder string }
+
+// started runs all scenarios, and as the one without a name a server that speaks no TLS.
+func started(t *testing.T) map[string]place {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := server.Start(server.Options{Scenarios: server.Scenarios(0), Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan struct{})
+	go func() {
+		s.Serve(ctx)
+		close(served)
+	}()
+	plain := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(func() {
+		cancel()
+		s.Close()
+		<-served
+		plain.Close()
+	})
+	places := map[string]place{"": {strings.Replace(plain.URL, "http:", "https:", 1), dir}}
+	for _, p := range s.Places() {
+		places[p.Name] = place{p.URL, dir}
+	}
+	return places
+}
+
+// failure is what a client prints that must fail.
+func failure(t *testing.T, python string, at place, own string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, python, "-I", "-c", client, at.url, at.folder, own)
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"}
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		t.Errorf("%s %s: it connects", at.url, own)
+	}
+	return string(out)
+}
