@@ -128,7 +128,7 @@ func TestRating(t *testing.T) {
 		"export":           {suite(wire.RSAExportRC4), tls.VersionTLS12, nil, bad, insecureBy("TLS_RSA_EXPORT_WITH_RC4_40_MD5", 2)},
 		"anonymous":        {suite(wire.AnonAES128SHA256), tls.VersionTLS12, nil, bad, insecureBy("TLS_DH_anon_WITH_AES_128_CBC_SHA256", 1)},
 		"DES":              {suite(0x0009), tls.VersionTLS12, nil, bad, insecureBy("TLS_RSA_WITH_DES_CBC_SHA", 1)},
-		"3DES first":       {suite(0x000a, wire.RSAAES128SHA), tls.VersionTLS12, nil, bad, insecureBy("TLS_RSA_WITH_3DES_EDE_CBC_SHA", 1)},
+		"3DES first":       {suite(0x000a, wire.RSAAES128SHA, wire.RSAAES256SHA), tls.VersionTLS12, nil, bad, insecureBy("TLS_RSA_WITH_3DES_EDE_CBC_SHA", 1)},
 		"3DES last":        {suite(wire.RSAAES128SHA, 0x000a, wire.FallbackSCSV), tls.VersionTLS12, nil, okay, func(c Check) bool { return len(c.InsecureCipherSuites) == 0 }},
 		"BEAST":            {suite(wire.RSAAES128SHA), tls.VersionTLS10, []wire.Record{said(64), said(64)}, bad, func(c Check) bool { return c.BEASTVulnerable && c.AbleToDetectSplitting }},
 		"BEAST, split":     {suite(wire.RSAAES128SHA), tls.VersionTLS10, []wire.Record{said(32), said(64)}, bad, func(c Check) bool { return !c.BEASTVulnerable }},
