@@ -102,7 +102,7 @@ func Verify(ctx context.Context,
 		Deps: deps, Report: report, Explain: explain, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
-// Serve is a set of honest, weak and lying TLS servers to try any client on, until it is interrupted; each connection is a line with a verdict.
+// Serve runs honest, weak and lying TLS servers to try any client on, until it is interrupted, and prints a verdict for each connection.
 func Serve(ctx context.Context,
 	max *string, // honest servers speak at most this version: 1.0, 1.1, 1.2 or 1.3 (default); what cannot be said within it is left out
 	only *string, // comma-separated scenarios (default: all)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -138,5 +139,29 @@ func TestHelloInManyRecords(t *testing.T) {
 	}
 	if d := time.Since(start); d > time.Second {
 		t.Errorf("took %v", d)
+	}
+}
+
+// A crafted answer's reader gives up on a hello that is spread over too many records, and no earlier.
+func TestAnswerBoundsRecords(t *testing.T) {
+	p, err := NewPeer(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := clientHello(Offer{Version: wire.TLS12})
+	h.Extensions = append(h.Extensions, wire.Protocols(strings.Repeat("x", 255), strings.Repeat("y", 255), strings.Repeat("z", 255), strings.Repeat("a", 255)))
+	message, err := h.Bytes()
+	if err != nil || len(message) <= maxRecords {
+		t.Fatalf("%d bytes, %v", len(message), err)
+	}
+	for size, answers := range map[int]bool{1: false, 2: true} {
+		m := meet(t, p, Offer{Act: Answer, Version: wire.TLS11}, nil, func(c net.Conn) {
+			c.Write(wire.Flight(message, size, wire.TLS10))
+			c.(*net.TCPConn).CloseWrite()
+			io.Copy(io.Discard, c)
+		})
+		if s := m.Transcript.Sight(); (s.Answer != nil) != answers {
+			t.Errorf("in records of %d: answered is not %v", size, answers)
+		}
 	}
 }

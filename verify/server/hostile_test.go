@@ -205,7 +205,9 @@ func TestGreasedHello(t *testing.T) {
 
 // Beyond Most nobody is refused: they wait for a place, which a silent peer holds no longer than Timeout.
 func TestMostConnections(t *testing.T) {
-	r := begin(t, Options{Timeout: 300 * time.Millisecond, Most: 2, Scenarios: Scenarios(0)[:1]})
+	const timeout = 300 * time.Millisecond
+	r := begin(t, Options{Timeout: timeout, Most: 2, Scenarios: Scenarios(0)[:1]})
+	start := time.Now()
 	for range 6 {
 		conn, err := net.Dial("tcp", r.address(t, "any"))
 		if err != nil {
@@ -215,6 +217,9 @@ func TestMostConnections(t *testing.T) {
 	}
 	if text, err := r.get(t, "any", "/", r.config(t, tls.VersionTLS12)); err != nil || !strings.Contains(text, "TLSv1.3") {
 		t.Errorf("%v", err)
+	}
+	if d := time.Since(start); d < 3*timeout-timeout/10 {
+		t.Errorf("six silent peers were gone in %v: more than two had a place", d)
 	}
 	for range 7 {
 		r.next(t)

@@ -3,6 +3,8 @@ package server
 import (
 	"bufio"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -41,17 +43,31 @@ func TestPageIsLikeSServers(t *testing.T) {
 	}
 }
 
+// Whoever has a certificate of the CA must not be able to write a protocol of his own into the page, or a script.
+func TestPageOfHostileCertificate(t *testing.T) {
+	evil := &x509.Certificate{Subject: pkix.Name{CommonName: "<script>\n    Protocol  : TLSv1.3\n"}}
+	text := page(scenarioOf(t, "client-cert"), verify.Sight{}, tls.ConnectionState{Version: tls.VersionTLS12, PeerCertificates: []*x509.Certificate{evil}})
+	if found := protocol.FindAllString(text, -1); len(found) != 1 || strings.Contains(text, "<script") || !strings.Contains(text, "&lt;script") {
+		t.Errorf("%s", text)
+	}
+}
+
 func TestHeadAndConnectionClose(t *testing.T) {
 	r := begin(t, Options{})
-	conn, err := tls.Dial("tcp", r.address(t, "tls12"), r.config(t, tls.VersionTLS12))
+	c := r.config(t, tls.VersionTLS10) // which offers enough for an answer that net/http would not count by itself
+	c.CipherSuites = nil
+	for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		c.CipherSuites = append(c.CipherSuites, s.ID)
+	}
+	conn, err := tls.Dial("tcp", r.address(t, "tls12"), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	io.WriteString(conn, "HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	io.WriteString(conn, "HEAD /a/check HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	read := bufio.NewReader(conn)
 	answer, err := http.ReadResponse(read, &http.Request{Method: "HEAD"})
-	if err != nil || answer.ContentLength < 100 || !answer.Close || answer.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+	if err != nil || answer.ContentLength < 100 || !answer.Close || answer.Header.Get("Content-Type") != "application/json" {
 		t.Fatalf("%+v, %v", answer, err)
 	}
 	if more, err := io.ReadAll(read); len(more) != 0 || err != nil {
@@ -128,7 +144,7 @@ func TestRating(t *testing.T) {
 		"export":           {suite(wire.RSAExportRC4), tls.VersionTLS12, nil, bad, insecureBy("TLS_RSA_EXPORT_WITH_RC4_40_MD5", 2)},
 		"anonymous":        {suite(wire.AnonAES128SHA256), tls.VersionTLS12, nil, bad, insecureBy("TLS_DH_anon_WITH_AES_128_CBC_SHA256", 1)},
 		"DES":              {suite(0x0009), tls.VersionTLS12, nil, bad, insecureBy("TLS_RSA_WITH_DES_CBC_SHA", 1)},
-		"3DES first":       {suite(0x000a, wire.RSAAES128SHA), tls.VersionTLS12, nil, bad, insecureBy("TLS_RSA_WITH_3DES_EDE_CBC_SHA", 1)},
+		"3DES first":       {suite(0x000a, wire.RSAAES128SHA, wire.RSAAES256SHA), tls.VersionTLS12, nil, bad, insecureBy("TLS_RSA_WITH_3DES_EDE_CBC_SHA", 1)},
 		"3DES last":        {suite(wire.RSAAES128SHA, 0x000a, wire.FallbackSCSV), tls.VersionTLS12, nil, okay, func(c Check) bool { return len(c.InsecureCipherSuites) == 0 }},
 		"BEAST":            {suite(wire.RSAAES128SHA), tls.VersionTLS10, []wire.Record{said(64), said(64)}, bad, func(c Check) bool { return c.BEASTVulnerable && c.AbleToDetectSplitting }},
 		"BEAST, split":     {suite(wire.RSAAES128SHA), tls.VersionTLS10, []wire.Record{said(32), said(64)}, bad, func(c Check) bool { return !c.BEASTVulnerable }},

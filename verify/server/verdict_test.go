@@ -115,17 +115,31 @@ func TestJudgeCertificates(t *testing.T) {
 // A client that takes longer than our patience to refuse has refused all the same; one that only complains of the end has waited.
 func TestSlowRefusal(t *testing.T) {
 	r := begin(t, Options{Patience: 50 * time.Millisecond})
-	for d, want := range map[wire.Description]Verdict{wire.ProtocolVersion: AsItMust, wire.DecodeError: Below} {
+	for _, test := range []struct {
+		d     wire.Description
+		early bool
+		want  Verdict
+	}{
+		{wire.ProtocolVersion, false, AsItMust},
+		{wire.DecodeError, false, Below},
+		{wire.DecodeError, true, Unclear}, // it did not wait: what it complains of is no end
+	} {
 		conn, err := net.Dial("tcp", r.address(t, "hello-0302"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		conn.Write(hardenedHello(t))
-		io.Copy(io.Discard, conn) // until the half-close
-		conn.Write(wire.Alert{Level: wire.Fatal, Description: d}.Record(wire.TLS12).Bytes())
+		if test.early {
+			conn.Read(make([]byte, 1<<10))
+		} else {
+			io.Copy(io.Discard, conn) // until the half-close
+		}
+		conn.Write(wire.Alert{Level: wire.Fatal, Description: test.d}.Record(wire.TLS12).Bytes())
+		io.Copy(io.Discard, conn)
+		time.Sleep(100 * time.Millisecond)
 		conn.Close()
-		if v := r.next(t); v.Verdict != want {
-			t.Errorf("alert %s after the half-close: %s", d, v.Line())
+		if v := r.next(t); v.Verdict != test.want {
+			t.Errorf("alert %s, early %v: %s", test.d, test.early, v.Line())
 		}
 	}
 }
