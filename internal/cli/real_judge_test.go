@@ -17,13 +17,17 @@ import (
 )
 
 // judge runs the judge's own tests of real toolchains on what was built: the weak peers, the host's own stack and another floor must fail.
-func (r *real) judge(t *testing.T) { r.judgeWith(t, "RealToolchain|WeakPeers|HostFails", 4) }
+// And the advice on errors is held against what this Python prints.
+func (r *real) judge(t *testing.T) {
+	r.judgeWith(t, "./verify/subject", "RealToolchain|WeakPeers|HostFails", 4)
+	r.judgeWith(t, "./verify/advice", "RealClients", 1)
+}
 
-// judgeWith runs those that match, of which at least so many have to pass.
-func (r *real) judgeWith(t *testing.T, tests string, least int, env ...string) {
+// judgeWith runs those of a package that match, of which at least so many have to pass.
+func (r *real) judgeWith(t *testing.T, room, tests string, least int, env ...string) {
 	t.Helper()
 	dir := r.restored(t, "min-tls1_2", "openssl-weak", "python-weak")
-	cmd := exec.Command("go", "test", "-count=1", "-v", "-run", tests, "./verify/subject")
+	cmd := exec.Command("go", "test", "-count=1", "-v", "-run", tests, room)
 	cmd.Dir = filepath.Join("..", "..")
 	cmd.Env = append(os.Environ(),
 		"TLSFLOOR_TEST_OPENSSL="+filepath.Join(r.site().Dir(1), "openssl", "bin", "openssl"),
@@ -205,5 +209,5 @@ func (r *real) guidesFlags(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	dir := r.restored(t, "guides-flags", "openssl-guide", "python-guide")
-	r.judgeWith(t, "GuidesFlags", 1, "TLSFLOOR_TEST_GUIDE_OPENSSL="+filepath.Join(dir, "openssl-guide", "bin", "openssl"), "TLSFLOOR_TEST_GUIDE_SSL="+filepath.Join(dir, "python-guide", "lib", "_ssl.so"))
+	r.judgeWith(t, "./verify/subject", "GuidesFlags", 1, "TLSFLOOR_TEST_GUIDE_OPENSSL="+filepath.Join(dir, "openssl-guide", "bin", "openssl"), "TLSFLOOR_TEST_GUIDE_SSL="+filepath.Join(dir, "python-guide", "lib", "_ssl.so"))
 }
