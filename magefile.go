@@ -81,6 +81,7 @@ func Verify(ctx context.Context,
 	client *string, // try this command as a client; {host}, {port}, {url} and {ca} are replaced: 'curl --cacert {ca} {url}'
 	server *string, // try the server that listens at this host:port of this machine
 	starttls *string, // what that server speaks before TLS: none (default) or postgres
+	servername *string, // the name that that server is called by (default: the host of -server, if it is a name)
 	prefix *string, // base folder of the two prefixes (default /opt)
 	root *string, // the image's root folder that it was staged into
 	jobs *int, // compilers at the same time, should a control have to be built
@@ -98,7 +99,7 @@ func Verify(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Verify(ctx, cli.Flags{Python: python, OpenSSL: openssl, Client: client, Server: server, StartTLS: starttls, Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, Sandbox: sandbox,
+	return cli.Verify(ctx, cli.Flags{Python: python, OpenSSL: openssl, Client: client, Server: server, StartTLS: starttls, ServerName: servername, Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, Sandbox: sandbox,
 		Deps: deps, Report: report, Explain: explain, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 

@@ -116,6 +116,38 @@ func TestCommandSubject(t *testing.T) {
 	}
 }
 
+// A client that comes again with less is seen, whatever its first connection was and its exit status is.
+func TestClientThatComesAgain(t *testing.T) {
+	got := statuses(t, Options{Kind: KindClient, Toolchain: Toolchain{Command: "client"}, Open: func(b Bench) Subjects {
+		first, second := wordless{&goPeer{files: b.Files, floor: tls.VersionTLS12}}, wordless{&goPeer{files: b.Files, floor: tls.VersionTLS10}}
+		return Subjects{Command: insistent{first, second}, WeakOpenSSL: &goPeer{files: b.Files, floor: tls.VersionTLS10}}
+	}})
+	for name, want := range map[string]Status{"client-floor": Pass, "client-tls11": Fail, "client-tls10": Fail} {
+		if got[name] != want {
+			t.Errorf("%s: %s, not %s", name, got[name], want)
+		}
+	}
+}
+
+// insistent looks whether the port is open, connects, and where that fails tries once more with less; it always ends with an error then.
+type insistent struct{ first, second wordless }
+
+func (i insistent) Connect(ctx context.Context, s Setup, addr string) (Report, error) {
+	if conn, err := net.Dial("tcp4", addr); err == nil {
+		conn.Close()
+	}
+	r, err := i.first.Connect(ctx, s, addr)
+	if !r.OK {
+		i.second.Connect(ctx, s, addr)
+	}
+	return r, err
+}
+func (i insistent) Serve(ctx context.Context, s Setup) (Service, error) { return i.first.Serve(ctx, s) }
+func (i insistent) Inspect(ctx context.Context, a Act) (Report, error) {
+	return i.first.Inspect(ctx, a)
+}
+func (i insistent) Close() error { return nil }
+
 // wordless is a client that says no more than an exit status does.
 type wordless struct{ *goPeer }
 
@@ -158,21 +190,30 @@ func TestKinds(t *testing.T) {
 }
 
 func TestSharedTLS(t *testing.T) {
-	const openssl = "/usr/bin/openssl"
-	if _, err := os.Stat(openssl); err != nil {
-		t.Skip("the host has no openssl")
-	}
-	found, err := sharedTLS(openssl)
-	if err != nil || len(found) > 0 && !strings.Contains(found[0]+found[len(found)-1], "libssl") {
-		t.Errorf("%v, %v", found, err)
-	}
-	if none, err := sharedTLS("/bin/sh"); err != nil || len(none) > 0 {
+	c := &court{Options: Options{}.withDefaults()}
+	shared := func(path string) ([]string, error) { return c.sharedTLS(t.Context(), path) }
+	if none, err := shared("/bin/sh"); err != nil || len(none) > 0 {
 		t.Errorf("a program without TLS: %v, %v", none, err)
 	}
 	text := filepath.Join(t.TempDir(), "text")
 	os.WriteFile(text, []byte("#!/bin/sh\n"), 0o755)
-	if _, err := sharedTLS(text); err == nil {
+	if _, err := shared(text); err == nil {
 		t.Error("a script is read as a program")
+	}
+	const openssl = "/usr/bin/openssl"
+	if _, err := os.Stat(openssl); err != nil {
+		t.Skip("the host has no openssl")
+	}
+	found, err := shared(openssl)
+	if err != nil || len(found) > 0 && !strings.Contains(found[0]+found[len(found)-1], "libssl") {
+		t.Errorf("%v, %v", found, err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(openssl, link); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := shared(link); err != nil || !slices.Equal(again, found) {
+		t.Errorf("by a link: %v, %v", again, err)
 	}
 }
 

@@ -57,6 +57,9 @@ const (
 	KindServer    Kind = "server"  // any server on this machine: what the wire showed decides alone
 )
 
+// Nameless reports whether no file can be named as what was tested: a command may start any program, and what listens at an address may be any.
+func (k Kind) Nameless() bool { return k == KindClient || k == KindServer }
+
 // line is a verdict's, which says nothing of the toolchain.
 func (k Kind) line() string {
 	if k == KindToolchain {

@@ -1,11 +1,14 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"slices"
+	"sync"
 
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
@@ -62,7 +65,7 @@ func (c *court) meet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 		if err != nil {
 			return Trial{}, err
 		}
-		return host(ctx, l, connect, func(conn *recorder) bool { return c.peer.talk(ctx, conn, o, manners(o.Who)) })
+		return host(ctx, l, connect, func(conn *recorder) error { return c.peer.talk(ctx, conn, o, manners(o.Who)) })
 	case Greet:
 		return c.greet(ctx, s, o)
 	case Listen:
@@ -74,37 +77,84 @@ func (c *court) meet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 // call brings a client to addr and returns when it has ended, or soon after ctx has.
 type call func(ctx context.Context, addr string) (Report, error)
 
-// host has connect bring a client to l, and talks to the one connection that comes. talk reports whether a
-// handshake was completed; a client that says so alone is not believed.
-func host(ctx context.Context, l net.Listener, connect call, talk func(*recorder) bool) (Trial, error) {
+// maxConnections bounds how many connections of one client are looked at.
+const maxConnections = 32
+
+// host has connect bring a client to l, and talks to every connection that comes until the client has ended: one that was refused may come
+// again with less. talk says why no handshake was completed; a client that says that it
+// was is not believed alone. The trial is the first
+// connection on which the client said something; the others are More.
+func host(ctx context.Context, l net.Listener, connect call, talk func(*recorder) error) (Trial, error) {
 	defer l.Close()
-	end := make(chan Trial, 1)
+	var all []Connection
+	over, own, end := make(chan struct{}), make(chan net.Addr, 1), make(chan struct{})
 	go func() {
-		conn, err := l.Accept()
-		if err != nil {
-			end <- Trial{}
-			return
-		}
-		r := bounded(ctx, conn)
-		completed := talk(r)
-		r.hangUp()
-		end <- Trial{Transcript: r.transcript, Completed: completed}
+		defer close(end)
+		all = accept(ctx, l, over, own, talk)
 	}()
 	report, err := connect(ctx, l.Addr().String())
-	// A client may have ended without a connection. Ours queues behind the one it made, if any, and says nothing.
-	own, dialErr := net.Dial("tcp4", l.Addr().String())
+	close(over)
+	// A client may have ended without a connection. Ours queues behind those that it made, and says nothing.
+	last, dialErr := net.Dial("tcp4", l.Addr().String())
 	if dialErr == nil {
-		own.Close()
+		own <- last.LocalAddr()
+		last.Close()
 	} else { // nobody may come any more: what was in the queue is lost, so the trial shows nothing
+		own <- nil
 		l.Close()
 		err = errors.Join(err, dialErr)
 	}
-	t := <-end
+	<-end
+	spoke := slices.DeleteFunc(all, func(c Connection) bool { return len(c.Transcript.sent(FromSubject)) == 0 })
+	var t Trial
+	if len(spoke) > 0 {
+		t.Transcript, t.Completed, t.Told, t.More = spoke[0].Transcript, spoke[0].Completed, spoke[0].Told, spoke[1:]
+	}
 	if report.OK && !t.Completed {
 		report.OK, report.Text = false, "the client says that it connected, the server does not"
 	}
 	t.Report = report
 	return t, err
+}
+
+// accept talks to the connections of l, each at once, until the client's time is over and our own one has come, whose address own tells.
+func accept(ctx context.Context, l net.Listener, over <-chan struct{}, own <-chan net.Addr, talk func(*recorder) error) []Connection {
+	var wait sync.WaitGroup
+	var all []*Connection
+	var last net.Addr
+	for len(all) < maxConnections {
+		conn, err := l.Accept()
+		if err != nil {
+			break
+		}
+		select {
+		case <-over:
+			if last == nil {
+				last = <-own
+			}
+		default: // before that it cannot be ours
+		}
+		if last != nil && conn.RemoteAddr().String() == last.String() {
+			conn.Close()
+			break
+		}
+		c := &Connection{}
+		all = append(all, c)
+		wait.Go(func() {
+			r := bounded(ctx, conn)
+			err := talk(r)
+			var net *net.OpError
+			c.Completed, c.Told = err == nil, errors.As(err, &net) && net.Op == "remote error" // as crypto/tls calls an alert
+			r.hangUp()
+			c.Transcript = r.soFar()
+		})
+	}
+	wait.Wait()
+	kept := make([]Connection, len(all))
+	for i, c := range all {
+		kept[i] = *c
+	}
+	return kept
 }
 
 // greet sends a crafted ClientHello to the subject's server and reads its first answer.
@@ -129,7 +179,7 @@ func (c *court) greet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 	}
 	conn := bounded(ctx, plain)
 	defer conn.Close()
-	message, err := greeting(o)
+	message, err := greeting(o, cmp.Or(c.Toolchain.ServerName, "localhost"))
 	if err != nil {
 		return Trial{}, err
 	}

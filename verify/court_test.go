@@ -251,7 +251,7 @@ func TestLyingClientIsNotBelieved(t *testing.T) {
 		t.Errorf("taken for %s", got.Got)
 	}
 	connect := func(context.Context, string) (Report, error) { return Report{OK: true, Version: wire.TLS12}, nil }
-	got, err := host(t.Context(), loopback(t), connect, func(c *recorder) bool { answer(c, Offer{Version: wire.TLS12}); return false })
+	got, err := host(t.Context(), loopback(t), connect, func(c *recorder) error { answer(c, Offer{Version: wire.TLS12}); return errCrafted })
 	if err != nil || got.Report.OK {
 		t.Errorf("a client that never came is taken for connected: %+v, %v", got.Report, err)
 	}

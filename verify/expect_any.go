@@ -26,9 +26,14 @@ func (t *table) command() {
 		o.Setup = perm
 		return weakly(o, outcome)
 	}
-	connects := Control{"same command reaches " + t.v.String(), at(Serve, t.v, GoodLeaf), Want{Outcome: Connected, Version: t.v}}
+	floor := func(leaf Leaf) Offer {
+		o := at(Serve, wire.TLS13, leaf)
+		o.Least = t.v
+		return o
+	}
+	connects := Control{"same command reaches " + t.v.String() + " or later", floor(GoodLeaf), Want{Outcome: Connected}}
 	low := at(Serve, wire.TLS11, GoodLeaf)
-	t.add(Client, "client-floor", connects.Offer, connects.Want, "what is at the floor must work, with the run's CA as the only trust",
+	t.add(Client, "client-floor", connects.Offer, connects.Want, "what is at the floor or above must work, with the run's CA as the only trust",
 		Control{"same command is refused by " + wire.TLS11.String(), low, Want{Outcome: Refused, Alert: wire.ProtocolVersion}})
 	for _, r := range t.below() {
 		o := at(Serve, r.v, GoodLeaf)
@@ -40,7 +45,7 @@ func (t *table) command() {
 		name string
 		leaf Leaf
 	}{{"untrusted", UntrustedLeaf}, {"expired", ExpiredLeaf}, {"notyet", NotYetLeaf}, {"wronghost", OtherNameLeaf}} {
-		t.add(Trust, "trust-"+r.name, at(Serve, t.v, r.leaf), Want{Outcome: Refused}, "a certificate that is not to be trusted: it ends with an error", connects)
+		t.add(Trust, "trust-"+r.name, floor(r.leaf), Want{Outcome: Refused, Hello: wire.MaxPayload}, "a certificate that is not to be trusted: it ends with an error", connects)
 	}
 }
 
@@ -53,9 +58,13 @@ func (t *table) endpoint() {
 		}
 		return weakly(o, Answered)
 	}
-	answers := Control{"same server answers " + t.v.String(), at(t.v), Want{Outcome: Answered, Version: t.v}}
+	newest := at(wire.TLS13)
+	for v := wire.TLS13; v >= t.v; v-- {
+		newest.Lists = append(newest.Lists, v)
+	}
+	answers := Control{"same server answers " + t.v.String() + " or later", newest, Want{Outcome: Answered}}
 	refuse := refusedBy(FromSubject, "")
-	t.add(Server, "server-floor", answers.Offer, answers.Want, "what is at the floor must be answered", Control{"same server refuses TLS 1.1", at(wire.TLS11), refuse})
+	t.add(Server, "server-floor", answers.Offer, answers.Want, "what is at the floor or above must be answered", Control{"same server refuses TLS 1.1", at(wire.TLS11), refuse})
 	for _, r := range t.below() {
 		t.add(Server, "server-"+r.name, at(r.v), refuse, "a hello of at most this version", answers, weak(at(r.v)))
 	}

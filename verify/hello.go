@@ -3,6 +3,7 @@ package verify
 import (
 	"crypto/ecdh"
 	"crypto/rand"
+	"slices"
 
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
@@ -14,27 +15,36 @@ const (
 	rsaPSSSHA256 = 0x0804
 	rsaSHA256    = 0x0401
 	rsaSHA1      = 0x0201
+	ecdsaSHA256  = 0x0403
+	ecdsaSHA1    = 0x0203
 )
 
-// clientHello is the hello of an honest client that speaks o.Version at most, and nothing that this version's time did not know.
-func clientHello(o Offer) wire.ClientHello {
+// clientHello is the hello to the server of that name of an honest client that speaks o.Version at most, and nothing that this version's
+// time did not know.
+func clientHello(o Offer, name string) wire.ClientHello {
 	h := wire.ClientHello{Version: min(o.Version, wire.TLS12), Compression: []byte{0}}
 	rand.Read(h.Random[:])
-	h.Suites = []wire.Suite{wire.ECDHERSAAES128SHA, wire.RSAAES256SHA, wire.RSAAES128SHA, wire.EmptyRenegotiation}
+	h.Suites = []wire.Suite{wire.ECDHERSAAES128SHA, wire.ECDHEECDSAAES128SHA, wire.RSAAES256SHA, wire.RSAAES128SHA, wire.EmptyRenegotiation}
 	if o.Fallback {
 		h.Suites = append(h.Suites, wire.FallbackSCSV)
 	}
 	if o.Version == wire.SSL30 {
 		return h
 	}
-	h.Extensions = []wire.Extension{wire.Name("localhost"), wire.Groups(x25519, secp256r1), wire.UncompressedPoints()}
+	h.Extensions = []wire.Extension{wire.Name(name), wire.Groups(x25519, secp256r1), wire.UncompressedPoints()}
 	if o.Version >= wire.TLS12 {
-		h.Suites = append([]wire.Suite{wire.ECDHERSAAES128GCM}, h.Suites...)
-		h.Extensions = append(h.Extensions, wire.Schemes(rsaPSSSHA256, rsaSHA256, rsaSHA1))
+		h.Suites = append([]wire.Suite{wire.ECDHERSAAES128GCM, wire.ECDHEECDSAAES128GCM}, h.Suites...)
+		h.Extensions = append(h.Extensions, wire.Schemes(rsaPSSSHA256, rsaSHA256, ecdsaSHA256, rsaSHA1, ecdsaSHA1))
 	}
 	if o.Version == wire.TLS13 {
-		h.Suites = []wire.Suite{wire.AES128GCM}
-		h.Extensions = append(h.Extensions, wire.Offer(wire.TLS13), wire.ClientShare(x25519, publicShare()))
+		if !slices.Contains(o.Lists, wire.TLS12) {
+			h.Suites = nil
+		}
+		h.Suites = append([]wire.Suite{wire.AES128GCM}, h.Suites...)
+		h.Extensions = append(h.Extensions, wire.ClientShare(x25519, publicShare()))
+		if o.Lists == nil {
+			h.Extensions = append(h.Extensions, wire.Offer(wire.TLS13))
+		}
 	}
 	if o.Lists != nil {
 		h.Extensions = append(h.Extensions, wire.Offer(o.Lists...))
@@ -42,12 +52,12 @@ func clientHello(o Offer) wire.ClientHello {
 	return h
 }
 
-// greeting is the first flight of a client that does what o says.
-func greeting(o Offer) ([]byte, error) {
+// greeting is the first flight of a client that does what o says, to the server of that name.
+func greeting(o Offer, name string) ([]byte, error) {
 	if o.V2 {
-		return wire.SSL2Hello{Version: o.Version, Specs: wire.Specs(wire.RSAAES128SHA, wire.ECDHERSAAES128SHA, wire.ECDHERSAAES128GCM, wire.EmptyRenegotiation)}.Bytes(), nil
+		return wire.SSL2Hello{Version: o.Version, Specs: wire.Specs(wire.RSAAES128SHA, wire.ECDHERSAAES128SHA, wire.ECDHEECDSAAES128SHA, wire.ECDHERSAAES128GCM, wire.ECDHEECDSAAES128GCM, wire.EmptyRenegotiation)}.Bytes(), nil
 	}
-	message, err := clientHello(o).Bytes()
+	message, err := clientHello(o, name).Bytes()
 	return wire.Record{Type: wire.Handshake, Version: min(o.Version, wire.TLS10), Payload: message}.Bytes(), err
 }
 

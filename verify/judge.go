@@ -45,7 +45,17 @@ type Trial struct {
 	Report     Report     `json:"report"`
 	Transcript Transcript `json:"transcript,omitempty"`
 	Completed  bool       `json:"completed,omitempty"` // Serve: our server saw a handshake at Offer.Version to its end, whatever the subject says
+	Told       bool       `json:"told,omitempty"`      // Serve: an alert of the subject's ended it, which may have been encrypted
 	Problem    string     `json:"problem,omitempty"`
+
+	More []Connection `json:"more,omitempty"` // a client that came again
+}
+
+// Connection is one of several that a client made.
+type Connection struct {
+	Transcript Transcript `json:"transcript"`
+	Completed  bool       `json:"completed,omitempty"`
+	Told       bool       `json:"told,omitempty"`
 }
 
 // observe fills in Got.
@@ -65,7 +75,7 @@ func (t Trial) observe(o Offer) Trial {
 	case o.Act == Listen:
 		t.Got = observeDatagram(t.Report, t.Transcript)
 	default:
-		t.Got = observeClient(o, t.Report, t.Transcript)
+		t.Got = observeClient(o, t.Report, t.Transcript, t.Completed || t.Told)
 	}
 	if t.Got.Outcome == "" {
 		t.Problem = "neither accepted nor refused: " + describe(t.Report)
@@ -80,7 +90,7 @@ func describe(r Report) string {
 }
 
 // observeClient decides from both ends: the subject's word alone is never enough for a connection.
-func observeClient(o Offer, r Report, t Transcript) Got {
+func observeClient(o Offer, r Report, t Transcript, ended bool) Got {
 	got := Got{Hello: t.helloSize(FromSubject)}
 	if h := t.clientHello(FromSubject); h != nil {
 		got.Offered = h.Offered()
@@ -97,6 +107,7 @@ func observeClient(o Offer, r Report, t Transcript) Got {
 	case o.Act == Answer && r.Reason == EOF && chosen != nil && alert.ComplainsOfEOF():
 		got.Outcome, got.Version = Proceeds, chosen.Chosen()
 		return got
+	case o.Who == Command && alert == nil && !ended: // it may have run out of time
 	case r.Reason != "":
 		got.Outcome = Refused
 	}
@@ -192,26 +203,40 @@ func (g Got) String() string {
 // breach says what t shows below the floor, or "": that needs no control, since it happened. A handshake that was
 // completed is one even if the subject had trouble afterwards.
 func (t Trial) breach(c Case, f Floor) string {
-	if t.Completed && c.Offer.Act == Serve && c.Offer.Version < wire.Version(f) {
-		return "a handshake was completed at " + c.Offer.Version.String()
+	for _, one := range append([]Connection{{Transcript: t.Transcript, Completed: t.Completed}}, t.More...) {
+		if bad := one.breach(c, f); bad != "" {
+			return bad
+		}
 	}
 	if t.Problem != "" {
 		return ""
 	}
 	g := t.Got
-	switch g.Outcome {
-	case Connected, Proceeds, Answered:
+	switch {
+	case g.accepted():
 		if c.Want.Outcome == Refused && !c.Residual || g.Version < wire.Version(f) {
 			return g.String()
 		}
-	case Present:
-		if c.Want.Outcome == Absent {
-			return g.String()
+	case g.Outcome == Present && c.Want.Outcome == Absent:
+		return g.String()
+	case c.Offer.Fallback && c.Offer.Version < wire.Version(f) && g.Alert != nil && g.Alert.From == FromSubject && g.Alert.Description == wire.InappropriateFallback:
+		return g.String() + ": only the fallback is refused, the version is there"
+	}
+	return ""
+}
+
+// breach says what one connection shows. What a hello offers counts where versions are what is tried.
+func (o Connection) breach(c Case, f Floor) string {
+	if chosen := o.Transcript.serverHello(FromJudge); o.Completed && c.Offer.Act == Serve {
+		if v := c.Offer.Version; v < wire.Version(f) || chosen != nil && chosen.Chosen() < wire.Version(f) {
+			return "a handshake was completed at " + v.String()
 		}
 	}
-	for _, v := range g.Offered {
-		if c.Role != Trust && !c.Residual && v < wire.Version(f) {
-			return fmt.Sprintf("offers %s", v)
+	if h := o.Transcript.clientHello(FromSubject); h != nil && c.Role != Trust && !c.Residual {
+		for _, v := range h.Offered() {
+			if v < wire.Version(f) {
+				return fmt.Sprintf("offers %s", v)
+			}
 		}
 	}
 	return ""
@@ -239,9 +264,11 @@ func (fi Finding) judge(f Floor) (Status, string) {
 		}
 	}
 	bad := fi.Case.Want.mismatch(fi.Trial.Got)
-	switch {
+	switch who := fi.Case.Offer.Who; {
 	case bad == "":
 		return Pass, ""
+	case who == Command || who == Endpoint: // not as expected is no breach of a stack that nothing is known of
+		return Unproven, strings.TrimSuffix(bad+": "+describe(fi.Report), ": ")
 	case fi.Case.Residual && fi.Trial.Got.accepted():
 		return Warned, "a residual: " + fi.Case.Why
 	case fi.Case.Residual: // refused, but not for the reason that would close it

@@ -35,7 +35,7 @@ func TestHostEndsWhenNobodyCanCome(t *testing.T) {
 	connect := func(context.Context, string) (Report, error) { return Report{Reason: noProtocols}, nil }
 	end := make(chan error, 1)
 	go func() {
-		_, err := host(t.Context(), unreachable{loopback(t), gone.Addr()}, connect, func(*recorder) bool { return false })
+		_, err := host(t.Context(), unreachable{loopback(t), gone.Addr()}, connect, func(*recorder) error { return errCrafted })
 		end <- err
 	}()
 	select {

@@ -34,13 +34,6 @@ func (p *Peer) Files() Files { return p.files }
 // Expires tells until when the certificates are valid.
 func (p *Peer) Expires() time.Time { return p.expires }
 
-// Talk plays the server of o (whose act is Serve or Answer) on conn, and closes it. After a completed handshake at o.Version, which
-// completed tells, use has the connection; it may be nil. What passes is recorded, up to a bound, and conn blocks no longer than ctx.
-func (p *Peer) Talk(ctx context.Context, conn net.Conn, o Offer, use func(*tls.Conn)) (t Transcript, completed bool) {
-	m := p.Meet(ctx, conn, o, use)
-	return m.Transcript, m.Completed
-}
-
 // Meeting is what came of one connection to a Peer.
 type Meeting struct {
 	Transcript Transcript
@@ -48,7 +41,9 @@ type Meeting struct {
 	Err        error // why not, in crypto/tls's words; nil for Answer, which never completes one
 }
 
-// Meet is Talk, and tells why a handshake was not completed: an alert that was encrypted is in the error only.
+// Meet plays the server of o (whose act is Serve or Answer) on conn, and closes it. After a completed handshake at a version of o, use has
+// the connection; it may be nil. What passes is recorded, up to a bound, and conn blocks no longer than ctx. An alert that was encrypted
+// is in the error only.
 func (p *Peer) Meet(ctx context.Context, conn net.Conn, o Offer, use func(*tls.Conn)) Meeting {
 	r := bounded(ctx, conn)
 	var m Meeting
@@ -63,7 +58,7 @@ func (p *Peer) Meet(ctx context.Context, conn net.Conn, o Offer, use func(*tls.C
 	return m
 }
 
-// SoFar returns what has passed on a connection that Meet or Talk gave to use; nil for another one.
+// SoFar returns what has passed on a connection that Meet gave to use; nil for another one.
 func SoFar(s *tls.Conn) Transcript {
 	if r, ours := s.NetConn().(*recorder); ours {
 		return r.soFar()
@@ -71,12 +66,15 @@ func SoFar(s *tls.Conn) Transcript {
 	return nil
 }
 
-func (p *Peer) talk(ctx context.Context, conn *recorder, o Offer, use func(*tls.Conn)) bool {
+// errCrafted is why no handshake is completed after a crafted hello.
+var errCrafted = errors.New("a crafted ServerHello: nothing follows")
+
+func (p *Peer) talk(ctx context.Context, conn *recorder, o Offer, use func(*tls.Conn)) error {
 	if o.Act == Serve {
-		return p.serve(ctx, conn, o, use) == nil
+		return p.serve(ctx, conn, o, use)
 	}
 	answer(conn, o)
-	return false
+	return errCrafted
 }
 
 // recorder keeps what passes through a connection.

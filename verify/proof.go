@@ -2,13 +2,13 @@ package verify
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"time"
@@ -36,6 +36,7 @@ type Proof struct {
 	Time           time.Time `json:"time"` // UTC, whole seconds; outside of the verdict
 	Status         Status    `json:"status"`
 	Kind           Kind      `json:"kind,omitempty"`
+	Subject        string    `json:"subject,omitempty"` // the command or address that was tried, where that is no file
 	Floor          Floor     `json:"floor"`
 	OpenSSLVersion string    `json:"openssl_version"`
 	PythonVersion  string    `json:"python_version"`
@@ -46,25 +47,22 @@ type Proof struct {
 }
 
 // identify hashes the tested files: the toolchain's, and the weak peers apart.
-func (c *court) identify() (subjects, controls []Tested) {
+func (c *court) identify(ctx context.Context) (subjects, controls []Tested) {
 	t := c.Toolchain
 	tested := func(name, path string) Tested {
 		return Tested{name, path, fileDigest(c.Locate(path))}
 	}
 	if c.Kind == KindToolchain || c.Kind == KindOpenSSL {
 		subjects = append(subjects, tested("openssl", t.OpenSSL))
-		for _, file := range c.libraries(t.OpenSSL, t.OpenSSLPrefix) {
+		for _, file := range c.libraries(ctx, t.OpenSSL, t.OpenSSLPrefix) {
 			subjects = append(subjects, tested(filepath.Base(file), file))
 		}
 	}
 	if c.Kind == KindToolchain || c.Kind == KindPython {
 		subjects = append(append(subjects, tested("python", t.Python)), c.extensions()...)
 	}
-	if name := firstWord(c.Toolchain.Command); c.Kind == KindClient {
-		if path, err := exec.LookPath(name); err == nil {
-			name = path
-		}
-		subjects = append(subjects, tested("client", name))
+	if t.Module != "" {
+		subjects = append(subjects, tested("_ssl", t.Module))
 	}
 	controls = []Tested{tested("weak openssl", t.WeakOpenSSL)}
 	if c.Kind == KindToolchain || c.Kind == KindPython {
@@ -160,8 +158,7 @@ func (p *Proof) Complete() bool {
 			return false
 		}
 	}
-	// What listens at an address may be any program, of any user's: it is named, and no file is.
-	return (len(p.Subjects) > 0 || p.Kind == KindServer) && len(p.Controls) > 0
+	return (len(p.Subjects) > 0 || p.Kind.Nameless()) && len(p.Controls) > 0
 }
 
 func (p *Proof) count(s Status) (n int) {

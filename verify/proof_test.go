@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"flag"
@@ -20,6 +21,13 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func enact(t testing.TB, o Offer, w Want) Trial {
 	t.Helper()
 	tr := Trial{Report: Report{Reason: w.Reason, Verify: w.Verify}}
+	if o.Who == Endpoint && w.Outcome == Refused && w.Alert == 0 {
+		tr.Report.Reason = Closed
+		return tr.observe(o)
+	}
+	if o.Who == Command && w.Outcome == Refused {
+		tr.Report.Reason, tr.Told = "EXIT_1", w.Alert == 0
+	}
 	if o.Act.Static() {
 		if w.Outcome == Present {
 			tr.Report.Facts = []string{"TLSv1_1_method"}
@@ -49,7 +57,7 @@ func enact(t testing.TB, o Offer, w Want) Trial {
 		say(client, handshake(t, wire.TLS10, hello))
 	}
 	if w.Outcome != Refused || o.Act == Answer {
-		v := w.Version
+		v := cmp.Or(w.Version, o.Version)
 		if o.Act == Answer {
 			v = o.Version
 		}
@@ -59,7 +67,7 @@ func enact(t testing.TB, o Offer, w Want) Trial {
 	}
 	switch w.Outcome {
 	case Connected:
-		tr.Report = Report{OK: true, Version: w.Version, Staple: w.Staple}
+		tr.Report = Report{OK: true, Version: cmp.Or(w.Version, o.Version), Staple: w.Staple}
 	case Proceeds:
 		tr.Report.Reason = EOF
 	case Refused:
@@ -68,7 +76,7 @@ func enact(t testing.TB, o Offer, w Want) Trial {
 			record = wire.TLS12
 		}
 		if w.Alert != 0 {
-			say(w.From, wire.Alert{Level: wire.Fatal, Description: w.Alert}.Record(record))
+			say(cmp.Or(w.From, FromJudge), wire.Alert{Level: wire.Fatal, Description: w.Alert}.Record(record))
 		}
 	}
 	return tr.observe(o)
@@ -86,9 +94,14 @@ func handshake(t testing.TB, v wire.Version, h interface{ Bytes() ([]byte, error
 // goodProof is a proof in which everything happened as wanted.
 func goodProof(t testing.TB, floor Floor, openssl string) *Proof {
 	t.Helper()
-	p := &Proof{Floor: floor, OpenSSLVersion: openssl, PythonVersion: "3.13.15",
+	return goodProofOf(t, KindToolchain, floor, openssl)
+}
+
+func goodProofOf(t testing.TB, kind Kind, floor Floor, openssl string) *Proof {
+	t.Helper()
+	p := &Proof{Kind: kind, Floor: floor, OpenSSLVersion: openssl, PythonVersion: "3.13.15",
 		Subjects: []Tested{{"python", "/p", "00"}}, Controls: []Tested{{"weak openssl", "/w", "11"}}}
-	for _, c := range ExpectedCases(floor, openssl, p.PythonVersion) {
+	for _, c := range p.Expected() {
 		p.Findings = append(p.Findings, goodFinding(t, c))
 	}
 	p.settle()

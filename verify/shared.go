@@ -1,28 +1,28 @@
 package verify
 
 import (
+	"context"
 	"debug/elf"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
 
 // libraries are the files that hold the TLS of an openssl command, as compiled-in paths: the static ones of its prefix, or the
 // shared ones that the loader takes for it.
-func (c *court) libraries(binary, prefix string) []string {
+func (c *court) libraries(ctx context.Context, binary, prefix string) []string {
 	static := []string{filepath.Join(prefix, "lib", "libssl.a"), filepath.Join(prefix, "lib", "libcrypto.a")}
-	if shared, err := sharedTLS(c.Locate(binary)); err == nil && len(shared) > 0 {
+	if shared, err := c.sharedTLS(ctx, binary); err == nil && len(shared) > 0 {
 		return shared
 	}
 	return static
 }
 
 // methods names the fixed-version methods that a program can link to: in libssl.a, or where the command has none in its shared libssl.
-func (c *court) methods(binary, prefix string) ([]string, error) {
-	shared, err := sharedTLS(c.Locate(binary))
+func (c *court) methods(ctx context.Context, binary, prefix string) ([]string, error) {
+	shared, err := c.sharedTLS(ctx, binary)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func (c *court) methods(binary, prefix string) ([]string, error) {
 	if i < 0 {
 		return methodsIn(c.Locate(filepath.Join(prefix, "lib", "libssl.a")), c.Floor)
 	}
-	f, err := elf.Open(shared[i])
+	f, err := elf.Open(c.Locate(shared[i]))
 	if err != nil {
 		return nil, err
 	}
@@ -51,10 +51,13 @@ func (c *court) methods(binary, prefix string) ([]string, error) {
 	return among(methodsBelow(c.Floor), defined), nil
 }
 
-// sharedTLS finds libssl and libcrypto among the libraries that a program needs: where its RUNPATH says, else in the loader's usual
-// folders (ld.so(8)). None for a program that has them inside.
-func sharedTLS(path string) (found []string, err error) {
-	f, err := elf.Open(path)
+// loaded is a line of what the loader says that it maps (ld.so(8), LD_TRACE_LOADED_OBJECTS).
+var loaded = regexp.MustCompile(`(?m)^\s*(lib(?:ssl|crypto)\S*) => (/\S+) `)
+
+// sharedTLS asks the loader which libssl and libcrypto it takes for a program; the program itself does not run. None for one that has
+// them inside.
+func (c *court) sharedTLS(ctx context.Context, path string) (found []string, err error) {
+	f, err := elf.Open(c.Locate(path))
 	if err != nil {
 		return nil, err
 	}
@@ -63,43 +66,21 @@ func sharedTLS(path string) (found []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	folders, err := folders(f, path)
-	if err != nil {
-		return nil, err
+	wanted := matching(needed, "libssl,libcrypto")
+	if len(wanted) == 0 {
+		return nil, nil
 	}
-	for _, name := range matching(needed, "libssl,libcrypto") {
-		i := slices.IndexFunc(folders, func(dir string) bool {
-			_, err := os.Stat(filepath.Join(dir, name))
-			return err == nil
-		})
-		if i < 0 {
-			return nil, errors.New(name + ": not in any of the loader's folders")
-		}
-		found = append(found, filepath.Join(folders[i], name))
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	out, err := c.Launch(ctx, []string{path}, []string{"LD_TRACE_LOADED_OBJECTS=1", "PATH=/usr/bin:/bin"}).Output()
+	if err != nil {
+		return nil, fmt.Errorf("asking the loader for the libraries of %s: %w", filepath.Base(path), err)
+	}
+	for _, m := range loaded.FindAllStringSubmatch(string(out), -1) {
+		found = append(found, m[2])
+	}
+	if len(found) < len(wanted) {
+		return nil, fmt.Errorf("asking the loader for the libraries of %s: %v, and it needs %v", filepath.Base(path), found, wanted)
 	}
 	return found, nil
-}
-
-// folders are where the loader looks, for programs of this machine type.
-func folders(f *elf.File, path string) ([]string, error) {
-	var all []string
-	for _, tag := range []elf.DynTag{elf.DT_RPATH, elf.DT_RUNPATH} {
-		values, err := f.DynString(tag)
-		if err != nil && !errors.Is(err, elf.ErrNoSymbols) {
-			return nil, err
-		}
-		for _, v := range values {
-			all = append(all, strings.Split(strings.ReplaceAll(v, "$ORIGIN", filepath.Dir(path)), ":")...)
-		}
-	}
-	triple := map[elf.Machine]string{elf.EM_X86_64: "x86_64-linux-gnu", elf.EM_AARCH64: "aarch64-linux-gnu"}[f.Machine]
-	return append(all, "/lib/"+triple, "/usr/lib/"+triple, "/lib64", "/usr/lib64", "/lib", "/usr/lib"), nil
-}
-
-// firstWord is the program of a command line.
-func firstWord(line string) string {
-	if words := strings.Fields(line); len(words) > 0 {
-		return words[0]
-	}
-	return ""
 }

@@ -121,7 +121,7 @@ func TestSight(t *testing.T) {
 
 // A hello that is spread over empty and tiny records costs no more than its bytes.
 func TestHelloInManyRecords(t *testing.T) {
-	message, err := clientHello(Offer{Version: wire.TLS12}).Bytes()
+	message, err := clientHello(Offer{Version: wire.TLS12}, "localhost").Bytes()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestAnswerBoundsRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := clientHello(Offer{Version: wire.TLS12})
+	h := clientHello(Offer{Version: wire.TLS12}, "localhost")
 	h.Extensions = append(h.Extensions, wire.Protocols(strings.Repeat("x", 255), strings.Repeat("y", 255), strings.Repeat("z", 255), strings.Repeat("a", 255)))
 	message, err := h.Bytes()
 	if err != nil || len(message) <= maxRecords {

@@ -29,13 +29,13 @@ func (c *court) look(ctx context.Context, o Offer) ([]string, error) {
 		if o.Who.Weak() {
 			binary = c.Toolchain.WeakOpenSSL
 		}
-		return c.methods(binary, prefix)
+		return c.methods(ctx, binary, prefix)
 	case Macros:
 		return macrosMissing(c.Locate(filepath.Join(prefix, "include", "openssl")), c.Floor)
 	case Symbols:
 		return c.symbols(module)
 	case Needed:
-		return neededBy(c.Locate(c.Toolchain.Python), o.Match)
+		return neededBy(c.Locate(c.Toolchain.Python), c.Locate(c.Toolchain.Module), o.Match)
 	}
 	s := c.subjects[o.Who]
 	if s == nil {
@@ -264,11 +264,14 @@ func pythonFiles(path string) ([]string, error) {
 	return append([]string{real}, modules...), err
 }
 
-// neededBy names the libraries in the DT_NEEDED of the Python's files that begin with one of match (ELF, generic ABI, "Dynamic Section").
-func neededBy(python, match string) ([]string, error) {
+// neededBy names the libraries in the DT_NEEDED of the Python's files, and of a module that it loads in place of its own _ssl, that begin with one of match (ELF, generic ABI, "Dynamic Section").
+func neededBy(python, module, match string) ([]string, error) {
 	files, err := pythonFiles(python)
 	if err != nil {
 		return nil, err
+	}
+	if module != "" {
+		files = append(files, module)
 	}
 	var all []string
 	for _, path := range files {

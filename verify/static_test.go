@@ -196,7 +196,7 @@ func TestIdentifyNamesTheModules(t *testing.T) {
 	root := filepath.Dir(filepath.Dir(c.Toolchain.Python))
 	c.Toolchain.Python = "/made/for/bin/python3"
 	c.Locate = func(path string) string { return strings.Replace(path, "/made/for", root, 1) }
-	subjects, _ := c.identify()
+	subjects, _ := c.identify(t.Context())
 	i := slices.IndexFunc(subjects, func(s Tested) bool { return s.Name == "_x.so" })
 	if i < 0 || subjects[i].Path != "/made/for/lib/python3.13/lib-dynload/_x.so" || len(subjects[i].SHA256) != 64 {
 		t.Errorf("%+v", subjects)

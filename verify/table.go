@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 )
 
 // The colours of a verdict (ECMA-48 SGR).
@@ -30,7 +31,12 @@ func (p *Proof) WriteTable(w io.Writer, color bool) error {
 	for _, f := range p.Findings {
 		fmt.Fprintf(&b, "%s  %-*s  %s\n", paint(f.Status, fmt.Sprintf("%-8s", f.Status)), wide, f.Case.Name, f.Got)
 		if f.Reason != "" {
-			fmt.Fprintf(&b, "%-8s  %-*s  %s\n", "", wide, "", f.Reason)
+			fmt.Fprintf(&b, "%-8s  %-*s  %s\n", "", wide, "", printableLine(f.Reason))
+		}
+	}
+	for _, t := range append(p.Subjects[:len(p.Subjects):len(p.Subjects)], p.Controls...) {
+		if t.SHA256 == "" {
+			fmt.Fprintf(&b, "%s  %s could not be read: %s\n", paint(Unproven, "missing "), t.Name, t.Path)
 		}
 	}
 	if missing := p.missing(); len(missing) > 0 {
@@ -56,4 +62,14 @@ func (p *Proof) missing() (names []string) {
 		}
 	}
 	return names
+}
+
+// printableLine is text of a program as one line without what acts on a terminal.
+func printableLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r > 0x7f && !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }

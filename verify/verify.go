@@ -10,10 +10,10 @@
 //     that ExpectedCases gives for the floor and the versions never counts as Pass.
 //   - A stored proof is judged again, from its transcripts and reports, when it is read: its statuses are not believed.
 //   - Proof.Verdict gives the same bytes for the same behaviour: no randoms, times, ports or paths. Exceptions: none.
-//   - Only 127.0.0.1 is spoken to, reads are bounded, and a peer that hangs costs its case one Timeout.
+//   - Only this machine is spoken to: 127.0.0.1, and an Endpoint that the caller names. Reads are bounded, and a peer that hangs costs its
+//     case one Timeout.
 //
-// What it does not show: ciphers, trust and revocation; TLS libraries that wheels bring along; what a
-// program does that is not this Python or this openssl.
+// What it does not show: ciphers beyond those of the cases; TLS libraries that wheels bring along; what a program does that was not tried.
 //
 // It imports the standard library, golang.org/x/crypto and internal/event only, and never the builder. The
 // programs themselves are driven by verify/subject, which is handed in as Options.Open.
@@ -28,6 +28,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -48,9 +49,10 @@ type Toolchain struct {
 
 	HostPython, HostOpenSSL string // extra controls, shown apart; "" none
 
-	Command  string // KindClient: a command line with {host}, {port}, {ca} and {url} in it
-	Endpoint string // KindServer: host:port on this machine
-	StartTLS string // KindServer: what is spoken before TLS: "" nothing, "postgres"
+	Command    string // KindClient: a command line with {host}, {port}, {ca} and {url} in it
+	Endpoint   string // KindServer: address:port on this machine
+	ServerName string // KindServer: the name that it is called by (RFC 6066 section 3); "" localhost
+	StartTLS   string // KindServer: what is spoken before TLS: "" nothing, "postgres"
 }
 
 func (t Toolchain) withDefaults() Toolchain {
@@ -77,7 +79,7 @@ type Files struct {
 	Key       string // the key of all leaves and of Client
 	CRL       string // the first root's
 	Client    string // a client's certificate
-	SealedKey string // Key, encrypted with Password(RightPassword)
+	SealedKey string // Key, encrypted with the password of Identify(RightPassword)
 	Conf      string // an OPENSSL_CONF that allows every version at security level 0
 }
 
@@ -173,6 +175,17 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// subject names what no file is hashed of.
+func (o Options) subject() string {
+	switch o.Kind {
+	case KindClient:
+		return o.Toolchain.Command
+	case KindServer:
+		return strings.TrimSpace(o.Toolchain.Endpoint + " " + o.Toolchain.ServerName)
+	}
+	return ""
+}
+
 func direct(ctx context.Context, argv, env []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = env
@@ -201,11 +214,11 @@ func Run(ctx context.Context, o Options) (*Proof, error) {
 		return nil, err
 	}
 	proof := &Proof{
-		Kind: o.Kind, Floor: o.Floor, OpenSSLVersion: o.OpenSSLVersion, PythonVersion: o.PythonVersion, Time: start.UTC().Truncate(time.Second),
+		Kind: o.Kind, Subject: o.subject(), Floor: o.Floor, OpenSSLVersion: o.OpenSSLVersion, PythonVersion: o.PythonVersion, Time: start.UTC().Truncate(time.Second),
 	}
 	proof.Findings = c.hearAll(ctx, proof.Expected())
 	proof.Hosts = c.hearHost(ctx, proof.Findings)
-	proof.Subjects, proof.Controls = c.identify()
+	proof.Subjects, proof.Controls = c.identify(ctx)
 	if err := errors.Join(c.close(), ctx.Err()); err != nil {
 		return nil, fmt.Errorf("proving the floor: %w", err)
 	}
@@ -243,5 +256,10 @@ func (c *court) hear(ctx context.Context, k Case) Finding {
 		f.Controls = append(f.Controls, c.try(ctx, control.Offer))
 	}
 	f.Trial = c.try(ctx, k.Offer)
+	if f.Trial.Report.Reason == Closed { // it hung up: the controls have to behave after that as well, or it is just gone
+		for i, control := range k.Controls {
+			f.Controls[i] = c.try(ctx, control.Offer)
+		}
+	}
 	return f
 }

@@ -18,62 +18,63 @@ import (
 // Flags are the command line's. A nil field was not given: then its environment variable counts (TLSFLOOR_ and the flag's
 // name in capitals), then the default.
 type Flags struct {
-	Profile  *string        // what to build
-	Prefix   *string        // base folder of the prefixes, compiled in
-	Root     *string        // an image's root folder to stage into
-	Jobs     *int           // compilers at the same time
-	Mirror   *string        // comma-separated folders and URLs
-	Recipes  *string        // comma-separated overlay folders
-	Store    *string        // folder of the store
-	Sandbox  *string        // auto, require or none
-	Optimize *string        // none, pgo or pgo+lto
-	Sysroot  *string        // the suite whose libc to build against
-	Deps     *string        // install or check: what to do about missing host tools
-	Offline  *bool          // use no network
-	JSON     *bool          // events and results as JSON
-	Quiet    *bool          // only the result
-	Adopt    *bool          // move real folders at the prefixes aside
-	AllowEOL *bool          // build a profile past its end of life
-	Timeout  *time.Duration // of the whole command
-	To       *int           // rollback: the generation to go to
-	All      *bool          // clean: the whole store
-	Long     *bool          // test: the long tests too
-	Explain  *string        // plan: the step whose key lines to print; verify: the case to explain
-	Why      *string        // plan: the step whose changed lines to print
-	Check    *string        // build: index or full
-	Keep     *int           // store:gc: records to keep of each step and profile
-	MaxSize  *string        // store:gc: bytes to keep, such as 20GB
-	Yes      *bool          // store:gc: really remove
-	Trace    *string        // build: file for a trace of what ran when
-	Suite    *string        // bench: build or python
-	Rounds   *int           // bench: how often each flow runs
-	Trust    *string        // build: host, mozilla or both
-	CAFiles  *string        // build, trust:add: comma-separated files with CA certificates
-	Subject  *string        // trust:remove: a certificate's name, or how it begins
-	SHA256   *string        // trust:remove: a certificate's digest, or how it begins
-	Days     *int           // trust:check: how far to look ahead
-	Python   *string        // verify: any other Python
-	OpenSSL  *string        // verify: any other openssl
-	Client   *string        // verify: a command that connects
-	Server   *string        // verify: host:port of a server on this machine
-	StartTLS *string        // verify: what the server speaks before TLS
-	Step     *string        // enter: the failed step
-	Vary     *string        // rebuild: the variations
-	Each     *bool          // rebuild: one rebuild for each of them
-	Against  *string        // rebuild: somebody else's index.json or tarball
-	Report   *string        // rebuild, verify: folder for the report
-	Claim    *string        // rebuild: index.json to write the digests to
-	Max      *string        // serve: the newest version of honest servers
-	Only     *string        // serve: comma-separated scenarios
-	Port     *int           // serve: of the first scenario
-	Out      *string        // serve: folder for the certificates
+	Profile    *string        // what to build
+	Prefix     *string        // base folder of the prefixes, compiled in
+	Root       *string        // an image's root folder to stage into
+	Jobs       *int           // compilers at the same time
+	Mirror     *string        // comma-separated folders and URLs
+	Recipes    *string        // comma-separated overlay folders
+	Store      *string        // folder of the store
+	Sandbox    *string        // auto, require or none
+	Optimize   *string        // none, pgo or pgo+lto
+	Sysroot    *string        // the suite whose libc to build against
+	Deps       *string        // install or check: what to do about missing host tools
+	Offline    *bool          // use no network
+	JSON       *bool          // events and results as JSON
+	Quiet      *bool          // only the result
+	Adopt      *bool          // move real folders at the prefixes aside
+	AllowEOL   *bool          // build a profile past its end of life
+	Timeout    *time.Duration // of the whole command
+	To         *int           // rollback: the generation to go to
+	All        *bool          // clean: the whole store
+	Long       *bool          // test: the long tests too
+	Explain    *string        // plan: the step whose key lines to print; verify: the case to explain
+	Why        *string        // plan: the step whose changed lines to print
+	Check      *string        // build: index or full
+	Keep       *int           // store:gc: records to keep of each step and profile
+	MaxSize    *string        // store:gc: bytes to keep, such as 20GB
+	Yes        *bool          // store:gc: really remove
+	Trace      *string        // build: file for a trace of what ran when
+	Suite      *string        // bench: build or python
+	Rounds     *int           // bench: how often each flow runs
+	Trust      *string        // build: host, mozilla or both
+	CAFiles    *string        // build, trust:add: comma-separated files with CA certificates
+	Subject    *string        // trust:remove: a certificate's name, or how it begins
+	SHA256     *string        // trust:remove: a certificate's digest, or how it begins
+	Days       *int           // trust:check: how far to look ahead
+	Python     *string        // verify: any other Python
+	OpenSSL    *string        // verify: any other openssl
+	Client     *string        // verify: a command that connects
+	Server     *string        // verify: host:port of a server on this machine
+	StartTLS   *string        // verify: what the server speaks before TLS
+	ServerName *string        // verify: the name that the server is called by
+	Step       *string        // enter: the failed step
+	Vary       *string        // rebuild: the variations
+	Each       *bool          // rebuild: one rebuild for each of them
+	Against    *string        // rebuild: somebody else's index.json or tarball
+	Report     *string        // rebuild, verify: folder for the report
+	Claim      *string        // rebuild: index.json to write the digests to
+	Max        *string        // serve: the newest version of honest servers
+	Only       *string        // serve: comma-separated scenarios
+	Port       *int           // serve: of the first scenario
+	Out        *string        // serve: folder for the certificates
 }
 
 // options are the flags resolved.
 type options struct {
 	Profile, Prefix, Root, Store, Sandbox, Optimize, Sysroot, Deps, Explain, Why, Check, Step, MaxSize, Trace string
 	Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256, Max, Out                                     string
-	Python, OpenSSL, Client, Server, StartTLS                                                                 string
+	Python, OpenSSL, Client, Server, StartTLS, ServerName                                                     string
 	Mirror, Recipes, CAFiles, Only                                                                            []string
 	Jobs, To, Keep, Rounds, Days, Port                                                                        int
 	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each                                               bool
@@ -92,7 +93,7 @@ func (f Flags) resolve() (options, error) {
 		Step: or(f.Step, ""), MaxSize: or(f.MaxSize, ""), Trace: or(f.Trace, ""), Keep: or(f.Keep, 0), Suite: or(f.Suite, "build"), Rounds: or(f.Rounds, 3), Yes: or(f.Yes, false),
 		Vary: or(f.Vary, "all"), Each: or(f.Each, false), Against: or(f.Against, ""), Report: or(f.Report, ""), Claim: or(f.Claim, ""),
 		Trust: or(f.Trust, ""), CAFiles: list(or(f.CAFiles, "")), Subject: or(f.Subject, ""), SHA256: or(f.SHA256, ""), Days: or(f.Days, 30),
-		Python: or(f.Python, ""), OpenSSL: or(f.OpenSSL, ""), Client: or(f.Client, ""), Server: or(f.Server, ""), StartTLS: or(f.StartTLS, "none"),
+		Python: or(f.Python, ""), OpenSSL: or(f.OpenSSL, ""), Client: or(f.Client, ""), Server: or(f.Server, ""), StartTLS: or(f.StartTLS, "none"), ServerName: or(f.ServerName, ""),
 		Max: or(f.Max, ""), Only: list(or(f.Only, "")), Port: or(f.Port, 0), Out: or(f.Out, ""),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),

@@ -2,13 +2,17 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/recipes"
@@ -37,6 +41,7 @@ func (c *command) verifyOther(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ch.onlyControls(opts.Kind)
 	w, records, err := c.ran(ctx, ch)
 	if err != nil {
 		return err
@@ -58,7 +63,7 @@ func (c *command) verifyOther(ctx context.Context) error {
 		}
 		weak.WeakPython = filepath.Join(tree, "bin", "python3")
 	}
-	weak.Python, weak.OpenSSL, weak.Command, weak.Endpoint, weak.StartTLS = c.Python, c.OpenSSL, c.Client, c.Server, c.StartTLS
+	weak.Python, weak.OpenSSL, weak.Command, weak.Endpoint, weak.StartTLS, weak.ServerName = c.Python, c.OpenSSL, c.Client, c.Server, c.StartTLS, c.ServerName
 	opts.Toolchain, opts.Open, opts.Launch, opts.Locate, opts.WorkDir, opts.Sink = weak, subject.Open, b.launch, b.locate, work, c.sink
 	if opts.Floor, err = verify.ParseFloor(string(ch.profile.Floor)); err != nil {
 		return err
@@ -76,60 +81,108 @@ func (c *command) verifyOther(ctx context.Context) error {
 		proof.WriteTable(c.out, c.colour())
 		fmt.Fprintf(c.out, "subject: %s\n", name)
 	}
-	return errors.Join(c.outcome(proof), err, c.writeReport(report.About{Profile: ch.profile.Name, Subject: name}, proof))
+	return errors.Join(c.outcome(proof), err, c.writeReport(report.About{Profile: ch.profile.Name}, proof))
 }
 
-// other reads what is to be tried.
-func (c *command) other() (o verify.Options, name string, err error) {
-	ours := c.Python != "" || c.OpenSSL != ""
-	const hint = "give -python and -openssl, or one of them, or -client, or -server"
-	switch {
-	case ours && (c.Client != "" || c.Server != "") || c.Client != "" && c.Server != "":
-		return o, "", fault.New(fault.Usage, hint, "verify: more than one thing to try")
-	case c.Client != "":
-		if !strings.Contains(c.Client, "{port}") && !strings.Contains(c.Client, "{url}") {
-			return o, "", fault.New(fault.Usage, "such as -client='curl --cacert {ca} https://{host}:{port}/'", "-client=%q: it does not say where {port} or {url} goes", c.Client)
+// onlyControls leaves of the recipes those that the controls of a kind need: without a Python there is none to build.
+func (ch *chosen) onlyControls(kind verify.Kind) {
+	need := map[string]bool{"openssl-weak": true, "python-weak": kind == verify.KindToolchain || kind == verify.KindPython}
+	for i := len(ch.recipes) - 1; i >= 0; i-- { // they are in order of need
+		if r := ch.recipes[i]; need[r.Name] {
+			for _, name := range r.Needs {
+				need[name] = true
+			}
 		}
-		o.Kind, name = verify.KindClient, c.Client
+	}
+	ch.recipes = slices.DeleteFunc(ch.recipes, func(r *recipes.Recipe) bool { return !need[r.Name] })
+}
+
+// other reads what is to be tried, and looks at it before minutes are spent on its controls.
+func (c *command) other() (o verify.Options, name string, err error) {
+	programs := c.Python != "" || c.OpenSSL != ""
+	switch {
+	case programs && (c.Client != "" || c.Server != "") || c.Client != "" && c.Server != "":
+		return o, "", fault.New(fault.Usage, "give -python and -openssl, or one of them, or -client, or -server", "verify: more than one thing to try")
+	case c.Explain != "":
+		return o, "", fault.New(fault.Usage, "leave the others out: the cases of the toolchain are explained", "verify: -explain runs nothing")
+	case c.Server == "" && (c.StartTLS != "none" || c.ServerName != ""):
+		return o, "", fault.New(fault.Usage, "such as -server=127.0.0.1:5432 -starttls=postgres", "verify: -starttls and -servername are for -server")
+	case c.Client != "":
+		return verify.Options{Kind: verify.KindClient}, c.Client, c.checkClient()
 	case c.Server != "":
 		o.Kind, name = verify.KindServer, c.Server
-		err = local(c.Server)
-	case c.OpenSSL == "":
-		o.Kind, name = verify.KindPython, c.Python
-	case c.Python == "":
-		o.Kind, name = verify.KindOpenSSL, c.OpenSSL
-	default:
-		name = c.Python + ", " + c.OpenSSL
+		err = c.checkServer()
+		return o, name, err
 	}
-	return o, name, err
+	for _, path := range []*string{&c.Python, &c.OpenSSL} {
+		if *path == "" {
+			continue
+		}
+		found, err := exec.LookPath(*path)
+		if err == nil {
+			found, err = filepath.Abs(found)
+		}
+		if err != nil {
+			return o, "", fault.New(fault.Usage, "give the path of a program", "verify: %w", err)
+		}
+		*path, name = found, strings.TrimPrefix(name+", "+found, ", ")
+	}
+	switch {
+	case c.OpenSSL == "":
+		o.Kind = verify.KindPython
+	case c.Python == "":
+		o.Kind = verify.KindOpenSSL
+	}
+	return o, name, nil
 }
 
-// local refuses an address that is not this machine's: hellos below the floor are an attack elsewhere.
-func local(addr string) error {
-	host, _, err := net.SplitHostPort(addr)
+func (c *command) checkClient() error {
+	if !strings.Contains(c.Client, "{port}") && !strings.Contains(c.Client, "{url}") {
+		return fault.New(fault.Usage, "such as -client='curl --cacert {ca} https://{host}:{port}/'", "-client=%q: it does not say where {port} or {url} goes", c.Client)
+	}
+	values := map[string]string{}
+	for _, name := range []string{"host", "port", "addr", "url", "ca"} {
+		values[name] = ""
+	}
+	if _, _, err := subject.Fill(c.Client, values); err != nil {
+		return fault.New(fault.Usage, `such as -client="python3 check.py {ca} {url}"`, "-client: %w", err)
+	}
+	return nil
+}
+
+// checkServer refuses an address that is not this machine's: hellos below the floor are an attack elsewhere. The name is looked up once,
+// and what it leads to is tried; the server is called by the name.
+func (c *command) checkServer() error {
+	host, port, err := net.SplitHostPort(c.Server)
 	if err != nil {
-		return fault.New(fault.Usage, "such as -server=127.0.0.1:4433", "-server=%s: %w", addr, err)
+		return fault.New(fault.Usage, "such as -server=127.0.0.1:4433", "-server=%s: %w", c.Server, err)
 	}
 	found, err := net.LookupIP(host)
 	if err != nil {
-		return fault.New(fault.Usage, "give an address of this machine", "-server=%s: %w", addr, err)
+		return fault.New(fault.Usage, "give an address of this machine", "-server=%s: %w", c.Server, err)
 	}
 	own, err := net.InterfaceAddrs()
 	if err != nil {
 		return err
 	}
-	for _, ip := range found {
-		mine := ip.IsLoopback()
-		for _, a := range own {
-			if n, ok := a.(*net.IPNet); ok && n.IP.Equal(ip) {
-				mine = true
-			}
-		}
-		if !mine {
-			return fault.New(fault.Usage, "run it on that machine", "-server=%s: %s is not an address of this machine", addr, ip)
-		}
+	ip := found[0]
+	mine := ip.IsLoopback() || slices.ContainsFunc(own, func(a net.Addr) bool {
+		n, ok := a.(*net.IPNet)
+		return ok && n.IP.Equal(ip)
+	})
+	if !mine {
+		return fault.New(fault.Usage, "run it on that machine", "-server=%s: %s is not an address of this machine", c.Server, ip)
 	}
-	return nil
+	if c.ServerName == "" && net.ParseIP(host) == nil {
+		c.ServerName = host
+	}
+	addr := net.JoinHostPort(ip.String(), port)
+	conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
+	if err != nil {
+		return fault.New(fault.Usage, "start the server first", "-server=%s: %w", c.Server, err)
+	}
+	c.Server = addr
+	return conn.Close()
 }
 
 var (
@@ -139,33 +192,38 @@ var (
 
 // versions asks the programs for theirs: what is expected of them depends on it.
 func (c *command) versions(ctx context.Context, b rig, o *verify.Options) error {
-	ask := func(argv ...string) (string, error) {
-		out, err := b.launch(ctx, argv, []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}).CombinedOutput()
-		if err != nil {
-			return "", fault.New(fault.Usage, "give the path of a program that runs here", "asking %s for its version: %w: %s", argv[0], err, bytes.TrimSpace(out))
+	ask := func(pattern *regexp.Regexp, argv ...string) (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+		defer cancel()
+		var said bounded
+		cmd := b.launch(ctx, argv, []string{"PATH=/usr/bin:/bin", "LC_ALL=C"})
+		cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &said, &said, time.Second
+		err := cmd.Run()
+		if m := pattern.FindStringSubmatch(said.String()); err == nil && m != nil {
+			return m[1], nil
 		}
-		return string(out), nil
+		return "", fault.New(fault.Usage, "give the path of an openssl, or of a Python on OpenSSL, that runs here; of other libraries a -client is judged by what it sends",
+			"asking %s for its version: %w", argv[0], cmp.Or(err, fmt.Errorf("it says %q", strings.TrimSpace(said.String()))))
 	}
+	var err error
 	if c.OpenSSL != "" {
-		said, err := ask(c.OpenSSL, "version")
-		if err != nil {
+		if o.OpenSSLVersion, err = ask(saidOpenSSL, c.OpenSSL, "version"); err != nil {
 			return err
-		}
-		if m := saidOpenSSL.FindStringSubmatch(said); m != nil {
-			o.OpenSSLVersion = m[1]
 		}
 	}
 	if c.Python != "" {
-		said, err := ask(c.Python, "-I", "-c", "import platform, ssl; print('python', platform.python_version()); print(ssl.OPENSSL_VERSION)")
-		if err != nil {
-			return err
-		}
-		if m := saidPython.FindStringSubmatch(said); m != nil {
-			o.PythonVersion = m[1]
-		}
-		if m := saidOpenSSL.FindStringSubmatch(said); m != nil { // most cases are the Python's
-			o.OpenSSLVersion = m[1]
+		const program = "import platform, ssl; print('python', platform.python_version()); print(ssl.OPENSSL_VERSION)"
+		if o.PythonVersion, err = ask(saidPython, c.Python, "-I", "-c", program); err == nil {
+			o.OpenSSLVersion, err = ask(saidOpenSSL, c.Python, "-I", "-c", program) // most cases are the Python's
 		}
 	}
-	return nil
+	return err
+}
+
+// bounded keeps the first of what is written to it.
+type bounded struct{ bytes.Buffer }
+
+func (b *bounded) Write(p []byte) (int, error) {
+	b.Buffer.Write(p[:min(len(p), max(0, 4096-b.Len()))])
+	return len(p), nil
 }

@@ -151,7 +151,7 @@ func (b rig) launch(ctx context.Context, argv, env []string) *exec.Cmd {
 func judged(p *verify.Proof) error {
 	switch {
 	case p.Breached():
-		return fault.New(fault.Breached, "the table names the cases; do not use this toolchain where the floor matters", "floor %s breached: %s", p.Floor, p.Summary())
+		return fault.New(fault.Breached, "the table names the cases; do not use what was tried where the floor matters", "floor %s breached: %s", p.Floor, p.Summary())
 	case !p.Complete():
 		return fault.New(fault.Incomplete, "the table names the cases that were not proved, and why", "proof incomplete: %s", p.Summary())
 	}
@@ -197,6 +197,9 @@ func readProof(site artifacts.Site, g artifacts.Generation) (*verify.Proof, erro
 	var p verify.Proof
 	if err := json.Unmarshal(b, &p); err != nil {
 		return nil, fmt.Errorf("proof of generation %d: %w", g.Number, err)
+	}
+	if p.Kind != verify.KindToolchain || p.OpenSSLVersion != g.Components["openssl"].Version || p.PythonVersion != g.Components["python"].Version {
+		return nil, fmt.Errorf("proof of generation %d: it is about something else", g.Number)
 	}
 	return &p, nil
 }

@@ -12,7 +12,7 @@ import (
 // Verify proves the generation in use anew, or holds something else to the floor, or explains a case.
 func Verify(ctx context.Context, f Flags) error {
 	return run(ctx, f, func(c *command, ctx context.Context) error {
-		if c.Python != "" || c.OpenSSL != "" || c.Client != "" || c.Server != "" {
+		if c.Python != "" || c.OpenSSL != "" || c.Client != "" || c.Server != "" || c.StartTLS != "none" || c.ServerName != "" {
 			return c.again(ctx, c.verifyOther)
 		}
 		return c.again(ctx, c.verify)

@@ -26,8 +26,7 @@ import (
 // About is what a page says beside the proof; the caller knows it, the judge does not.
 type About struct {
 	Profile    string
-	Generation int    // 0: none
-	Subject    string // what was tried, where that is no generation
+	Generation int // 0: none
 	Components []Component
 }
 
@@ -134,7 +133,7 @@ func (r *reading) count(status verify.Status) (n int) {
 // incomplete says what the whole lacks beside its cases, or "".
 func (r *reading) incomplete() string {
 	var lacks []string
-	if len(r.Subjects) == 0 {
+	if len(r.Subjects) == 0 && !r.Kind.Nameless() {
 		lacks = append(lacks, "no tested file is named")
 	}
 	if len(r.Controls) == 0 {

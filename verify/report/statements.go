@@ -40,11 +40,14 @@ type Statements struct {
 	SVR        []byte // the properties that hold
 }
 
-// Attest states what the proof shows. A tested file without digest is an error: there would be nothing to hold the Statement against.
+// Attest states what the proof shows; nothing where its kind names no files. A tested file without digest is an error: there would be nothing to hold the Statement against.
 func Attest(p *verify.Proof) (Statements, error) {
 	r, err := read(p)
 	if err != nil {
 		return Statements{}, err
+	}
+	if r.Kind.Nameless() { // a Statement is about files
+		return Statements{}, nil
 	}
 	subjects, err := r.subjects()
 	if err != nil {

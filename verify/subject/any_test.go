@@ -20,6 +20,8 @@ func TestCommandStatus(t *testing.T) {
 		{line: "exit 35", reason: "EXIT_35"},
 		{line: "/nowhere/program {port}", problem: "not found"},
 		{line: "kill -9 $$", problem: "killed"},
+		{line: "sleep 60 & exit 0", ok: true}, // what it leaves behind is ended, and holds up nobody
+		{line: "python3 -c 'print(\"{url}\")'", problem: "in single quotes"},
 	} {
 		b := bench()
 		b.Command, b.Files.CA = test.line, "/a folder/$(id)/ca.pem"
@@ -27,8 +29,25 @@ func TestCommandStatus(t *testing.T) {
 		if r.OK != test.ok || r.Reason != test.reason || (err == nil) != (test.problem == "") || err != nil && !strings.Contains(err.Error(), test.problem) {
 			t.Errorf("%s: %+v, %v", test.line, r, err)
 		}
-		if test.ok && r.Text != "localhost 4433 /a folder/$(id)/ca.pem https://localhost:4433/" {
+		if test.ok && strings.HasPrefix(test.line, "echo") && r.Text != "localhost 4433 /a folder/$(id)/ca.pem https://localhost:4433/" {
 			t.Errorf("%s: it prints %q", test.line, r.Text)
+		}
+	}
+}
+
+func TestFillKnowsQuotes(t *testing.T) {
+	for line, want := range map[string]string{
+		`a {x} "{x}"`:     `a ${TLSFLOOR_VERIFY_X} "${TLSFLOOR_VERIFY_X}"`,
+		`'a' {x} 'b'`:     `'a' ${TLSFLOOR_VERIFY_X} 'b'`,
+		`"it's {x}"`:      `"it's ${TLSFLOOR_VERIFY_X}"`,
+		`it\'s {x}`:       `it\'s ${TLSFLOOR_VERIFY_X}`,
+		`'a {x}'`:         "",
+		`{x} 'a' '"{x}"'`: "",
+		`{y}`:             `{y}`,
+	} {
+		got, _, err := Fill(line, map[string]string{"x": "1"})
+		if got != want || (err != nil) != (want == "") {
+			t.Errorf("%s: %s, %v", line, got, err)
 		}
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/tlsfloor/tlsfloor/verify"
@@ -21,7 +23,10 @@ func (c *command) Connect(ctx context.Context, s verify.Setup, addr string) (ver
 	if err != nil {
 		return verify.Report{}, err
 	}
-	line, env := Fill(c.bench.Command, map[string]string{"host": "localhost", "port": port, "addr": host, "ca": c.bench.Files.Roots(s.Trust), "url": "https://localhost:" + port + "/"})
+	line, env, err := Fill(c.bench.Command, map[string]string{"host": "localhost", "port": port, "addr": host, "ca": c.bench.Files.Roots(s.Trust), "url": "https://localhost:" + port + "/"})
+	if err != nil {
+		return verify.Report{}, err
+	}
 	b := c.bench
 	b.Launch = func(ctx context.Context, argv, given []string) *exec.Cmd {
 		return c.bench.Launch(ctx, argv, append(append(given[1:], "PATH="+os.Getenv("PATH"), "HOME="+os.Getenv("HOME")), env...))
@@ -48,16 +53,40 @@ func (c *command) Connect(ctx context.Context, s verify.Setup, addr string) (ver
 	return report, nil
 }
 
-// Fill puts shell variables in the place of {name}, and returns the environment that has their values.
-func Fill(line string, values map[string]string) (string, []string) {
+// Fill puts shell variables in the place of {name}, and returns the environment that has their values. A placeholder in single quotes,
+// where a shell replaces nothing, is an error.
+func Fill(line string, values map[string]string) (string, []string, error) {
 	var env []string
-	for name, value := range values {
-		if strings.Contains(line, "{"+name+"}") {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		value := values[name]
+		parts := strings.Split(line, "{"+name+"}")
+		for i := 1; i < len(parts); i++ {
+			if inSingleQuotes(strings.Join(parts[:i], "")) {
+				return "", nil, fmt.Errorf("{%s} stands in single quotes, where a shell replaces nothing: put it in double quotes, or hand it to the program as an argument", name)
+			}
+		}
+		if len(parts) > 1 {
 			line = strings.ReplaceAll(line, "{"+name+"}", "${TLSFLOOR_VERIFY_"+strings.ToUpper(name)+"}")
 			env = append(env, "TLSFLOOR_VERIFY_"+strings.ToUpper(name)+"="+value)
 		}
 	}
-	return line, env
+	return line, env, nil
+}
+
+// inSingleQuotes reports whether what follows text in a shell's line stands in single quotes (POSIX, Shell Command Language, section 2.2).
+func inSingleQuotes(text string) bool {
+	var quote byte
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\' && quote != '\'':
+			i++
+		case quote == 0 && (c == '\'' || c == '"'):
+			quote = c
+		case c == quote:
+			quote = 0
+		}
+	}
+	return quote == '\''
 }
 
 // Serve implements verify.Subject.

@@ -72,7 +72,9 @@ def refusal(e):
         return {"report": {"reason": "EOF", "text": str(e)}}
     if isinstance(e, ssl.SSLError) and not isinstance(e, ssl.SSLSyscallError):
         # An older table of reasons does not know the newest, and leaves them in the text: "[SSL] some words (_ssl.c:992)".
-        words = e.reason or str(e).split("] ")[-1].split(" (_ssl")[0]
+        words = getattr(e, "reason", None) or str(e).split("] ")[-1].split(" (_ssl")[0]
+        if "No cipher can be selected" in words:  # set_ciphers of all versions says so, without a reason
+            words = "NO_CIPHER_MATCH"
         why = {"reason": words.upper().replace(" ", "_"), "text": str(e)}
         if isinstance(e, ssl.SSLCertVerificationError):
             why["verify"] = e.verify_code
@@ -150,7 +152,10 @@ def handle(request):
     try:
         reply = OPS[request["op"]](request)
     except Exception as e:
-        reply = refusal(e)
+        try:
+            reply = refusal(e)
+        except Exception as fault:
+            reply = {"problem": "%s, on top of %s" % (fault, e)}
     reply["id"] = request["id"]
     with output:
         sys.stdout.write(json.dumps(reply) + "\n")

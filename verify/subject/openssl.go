@@ -84,7 +84,7 @@ func staple(out string) verify.Staple {
 var (
 	certStatusLine = regexp.MustCompile(`(?m)^\s*Cert Status: (good|revoked|unknown)`)
 	acceptLine     = regexp.MustCompile(`^ACCEPT (127\.0\.0\.1:\d+)\s*$`)
-	protocolLine   = regexp.MustCompile(`(?m)^(?:Protocol version|\s*Protocol *): (\S+)`) // with -brief, and without
+	protocolLine   = regexp.MustCompile(`(?m)^(?:Protocol version: |\s*Protocol *: |New, )(TLSv[0-9.]+|SSLv3)`) // with -brief, and without, where a session may or may not be printed
 	cipherLine     = regexp.MustCompile(`(?m)^(?:Ciphersuite|\s*Cipher *): (\S+)`)
 	// error:0A000102:SSL routines::unsupported protocol:ssl/... and error:1425F102:SSL routines:function:unsupported protocol:ssl/...
 	errorLine  = regexp.MustCompile(`(?m)error:[0-9A-Fa-f]{8}:SSL routines:[^:\n]*:([^:\n]+):`)

@@ -2,8 +2,8 @@
 // script per process, and openssl's s_client and s_server. It reports what they said in verify's terms and
 // decides nothing.
 //
-// It promises that every process it starts is in a group of its own and is gone after Close, that it starts with an
-// environment of a few constant variables, and that what a program writes is read to a bound of 1 MiB.
+// It promises that every process it starts is in a group of its own, and that the group is gone when its leader has ended or after
+// Close; that it starts with an environment of a few constant variables, to which a client command has PATH and HOME besides; and that what a program writes is read to a bound of 1 MiB.
 package subject
 
 import (
@@ -90,10 +90,23 @@ func start(ctx context.Context, b verify.Bench, argv []string, conf bool, out, e
 	p := &process{cmd: cmd, stdin: stdin, done: make(chan struct{})}
 	p.stop = context.AfterFunc(ctx, p.kill)
 	go func() {
+		p.ended()
 		p.err = cmd.Wait()
 		close(p.done)
 	}()
 	return p, nil
+}
+
+// ended waits until the leader has ended, and ends what is left of its group: until the leader is reaped, its id cannot be another's.
+func (p *process) ended() {
+	const byPid, exited, noWait = 1, 0x4, 0x01000000 // P_PID, WEXITED, WNOWAIT: waitid(2)
+	for {
+		_, _, err := syscall.Syscall6(syscall.SYS_WAITID, byPid, uintptr(p.cmd.Process.Pid), 0, exited|noWait, 0, 0)
+		if err != syscall.EINTR {
+			break
+		}
+	}
+	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 }
 
 // kill ends the group. After the leader was waited for its id may be another's, so nothing is sent then.

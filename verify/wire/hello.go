@@ -12,19 +12,21 @@ type Suite uint16
 
 // The suites that the judge offers or picks, and the two signalling values.
 const (
-	RSAAES128SHA       Suite = 0x002f // the one that every version from SSLv3 to TLS 1.2 knows
-	RSAAES256SHA       Suite = 0x0035
-	RSANULLSHA256      Suite = 0x003b
-	RSAExportRC4       Suite = 0x0003 // RSA_EXPORT_WITH_RC4_40_MD5 (RFC 4346 appendix A.5)
-	AnonAES128SHA256   Suite = 0x006c // DH_anon
-	ECDHERSAAES128SHA  Suite = 0xc013
-	ECDHERSAAES128GCM  Suite = 0xc02f
-	AES128GCM          Suite = 0x1301 // TLS 1.3
-	EmptyRenegotiation Suite = 0x00ff // TLS_EMPTY_RENEGOTIATION_INFO_SCSV, RFC 5746 section 3.3
-	FallbackSCSV       Suite = 0x5600 // TLS_FALLBACK_SCSV, RFC 7507 section 2
-	nullCompression          = 0
-	randomSize               = 32
-	maxExtensions            = 256 // more than any known client sends
+	RSAAES128SHA        Suite = 0x002f // the one that every version from SSLv3 to TLS 1.2 knows
+	RSAAES256SHA        Suite = 0x0035
+	RSANULLSHA256       Suite = 0x003b
+	RSAExportRC4        Suite = 0x0003 // RSA_EXPORT_WITH_RC4_40_MD5 (RFC 4346 appendix A.5)
+	AnonAES128SHA256    Suite = 0x006c // DH_anon
+	ECDHEECDSAAES128SHA Suite = 0xc009
+	ECDHERSAAES128SHA   Suite = 0xc013
+	ECDHEECDSAAES128GCM Suite = 0xc02b
+	ECDHERSAAES128GCM   Suite = 0xc02f
+	AES128GCM           Suite = 0x1301 // TLS 1.3
+	EmptyRenegotiation  Suite = 0x00ff // TLS_EMPTY_RENEGOTIATION_INFO_SCSV, RFC 5746 section 3.3
+	FallbackSCSV        Suite = 0x5600 // TLS_FALLBACK_SCSV, RFC 7507 section 2
+	nullCompression           = 0
+	randomSize                = 32
+	maxExtensions             = 256 // more than any known client sends
 )
 
 // ExtensionType is an extension's number (RFC 8446 section 4.2).
