@@ -122,7 +122,7 @@ func TestOverlayMistakes(t *testing.T) {
 	for want, dir := range map[string]string{
 		"no such file":                           "/nonexistent/overlay",
 		"not a folder":                           file + "/x.yaml",
-		"holds no recipe, profile, key or pat":   folder(t, map[string]string{"README.md": "x"}),
+		"holds no recipe, profile, set, key or pat":   folder(t, map[string]string{"README.md": "x"}),
 		"openssl.yml: this file would not be":    folder(t, map[string]string{"openssl.yml": newer, "zlib.yaml": "name: zlib\n"}),
 		"profiles/a.yml: this file would not be": folder(t, map[string]string{"profiles/a.yml": newerProfile, "zlib.yaml": "name: zlib\n"}),
 		"keys/mine.asc: the name is no finger":   folder(t, map[string]string{"keys/mine.asc": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n"}),

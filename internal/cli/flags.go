@@ -28,6 +28,7 @@ type Flags struct {
 	Sandbox  *string        // auto, require or none
 	Optimize *string        // none, pgo or pgo+lto
 	Sysroot  *string        // the suite whose libc to build against
+	With     *string        // comma-separated optional sets
 	Deps     *string        // install or check: what to do about missing host tools
 	Offline  *bool          // use no network
 	JSON     *bool          // events and results as JSON
@@ -63,7 +64,7 @@ type Flags struct {
 // options are the flags resolved.
 type options struct {
 	Profile, Prefix, Root, Store, Sandbox, Optimize, Sysroot, Deps, Explain, Why, Check, Step, MaxSize, Trace, Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256 string
-	Mirror, Recipes, CAFiles                                                                                                                                               []string
+	Mirror, Recipes, CAFiles, With                                                                                                                                         []string
 	Jobs, To, Keep, Rounds, Days                                                                                                                                           int
 	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each                                                                                                            bool
 	Timeout                                                                                                                                                                time.Duration
@@ -81,7 +82,7 @@ func (f Flags) resolve() (options, error) {
 		Step: or(f.Step, ""), MaxSize: or(f.MaxSize, ""), Trace: or(f.Trace, ""), Keep: or(f.Keep, 0), Suite: or(f.Suite, "build"), Rounds: or(f.Rounds, 3), Yes: or(f.Yes, false),
 		Vary: or(f.Vary, "all"), Each: or(f.Each, false), Against: or(f.Against, ""), Report: or(f.Report, ""), Claim: or(f.Claim, ""),
 		Trust: or(f.Trust, ""), CAFiles: list(or(f.CAFiles, "")), Subject: or(f.Subject, ""), SHA256: or(f.SHA256, ""), Days: or(f.Days, 30),
-		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")),
+		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")), With: list(or(f.With, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),
 		AllowEOL: or(f.AllowEOL, false), All: or(f.All, false), Long: or(f.Long, false), Timeout: or(f.Timeout, 0),

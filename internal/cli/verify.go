@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/tlsfloor/tlsfloor/artifacts"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
@@ -30,8 +31,7 @@ func (c *command) verify(ctx context.Context) error {
 	if g.Adopted {
 		return fault.New(fault.Incomplete, "`build` installs one of ours beside it", "verify: generation %d was there before tlsfloor: there are no controls for it", n)
 	}
-	if c.Sysroot == "" && g.Sysroot != "" { // the controls are built as it was
-		c.Sysroot = g.Sysroot
+	if c.asBuilt(g) {
 		if ch, err = c.choose(ctx); err != nil {
 			return err
 		}
@@ -67,4 +67,17 @@ func (c *command) verify(ctx context.Context) error {
 		return errors.Join(err, c.report(ch.site, g, proof, "not proved"))
 	}
 	return c.report(ch.site, g, proof, fmt.Sprintf("generation %d is in use, proved again", n))
+}
+
+// asBuilt makes the command's choices those of a generation, where it was given none: the controls are built as that was. It reports
+// whether something changed.
+func (c *command) asBuilt(g artifacts.Generation) bool {
+	changed := false
+	if c.Sysroot == "" && g.Sysroot != "" {
+		c.Sysroot, changed = g.Sysroot, true
+	}
+	if len(c.With) == 0 && len(g.With) > 0 {
+		c.With, changed = g.With, true
+	}
+	return changed
 }
