@@ -49,6 +49,7 @@ func TestReal(t *testing.T) {
 	if os.Getenv("TLSFLOOR_TEST") == "long" {
 		t.Run("killed", r.killed)
 		t.Run("sysroot", r.sysroot)
+		t.Run("sets", r.sets)
 		for _, profile := range []string{"lts-3.0", "legacy"} {
 			t.Run(profile, func(t *testing.T) { r.profile(t, profile) })
 		}
