@@ -82,9 +82,9 @@ func (r *real) suite(t *testing.T, g artifacts.Generation) {
 	if err := os.Chown(home, user, user); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), suiteTime)
+	ctx, cancel := context.WithTimeout(context.Background(), suiteTime) // what it has started dies with unshare
 	defer cancel()
-	script := fmt.Sprintf(`ip link set lo up && mount --bind "$1" /opt && cd "$2" && exec setpriv --reuid=%d --regid=%d --clear-groups env -i HOME="$2" TMPDIR="$2" PATH=/usr/bin:/bin `+
+	script := fmt.Sprintf(`ip link set lo up && mount --bind "$1" /opt && cd "$2" && exec setpriv --pdeathsig KILL --reuid=%d --regid=%d --clear-groups env -i HOME="$2" TMPDIR="$2" PATH=/usr/bin:/bin `+
 		`LANG=C.UTF-8 TERM=xterm %s -m test -j%d -w -u curses --timeout 600`, user, user, python3, runtime.NumCPU())
 	begun := time.Now()
 	out, err := exec.CommandContext(ctx, "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
