@@ -24,6 +24,7 @@ func Build(ctx context.Context,
 	store *string, // folder that keeps sources and results (root: /var/cache/tlsfloor, others: the user's cache)
 	optimize *string, // how far Python is optimised: none, pgo or pgo+lto (default: the profile's)
 	sysroot *string, // build against the libc of this older suite, such as bullseye, so that the result runs there too (default: this host's)
+	with *string, // comma-separated optional sets: tests (CPython's test suite), static (a libpython to link into programs), or of -recipes
 	sandbox *string, // auto (default), require or none
 	deps *string, // missing host tools: install them (default, as root) or only check
 	trust *string, // what OpenSSL trusts by default: host (its distribution's bundle; Mozilla's list where it has none), mozilla or both (default: as before, else host)
@@ -37,7 +38,7 @@ func Build(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time, such as 45m
 ) error {
-	return cli.Build(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, Sandbox: sandbox,
+	return cli.Build(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox,
 		Deps: deps, Trust: trust, CAFiles: cafiles, Check: check, Offline: offline, Trace: trace, Adopt: adopt, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
@@ -49,12 +50,13 @@ func Plan(ctx context.Context,
 	store *string, // folder of the store
 	optimize *string, // how far Python is optimised: none, pgo or pgo+lto (default: the profile's)
 	sysroot *string, // the suite whose libc it is built against (default: this host's)
+	with *string, // comma-separated optional sets, such as tests,static
 	sandbox *string, // auto (default), require or none
 	explain *string, // print what the key of this step is made of, and why each flag is given
 	why *string, // print what changed since this step was last built
 	json *bool, // print JSON
 ) error {
-	return cli.Plan(ctx, cli.Flags{Profile: profile, Prefix: prefix, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, Sandbox: sandbox, Explain: explain, Why: why, JSON: json})
+	return cli.Plan(ctx, cli.Flags{Profile: profile, Prefix: prefix, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox, Explain: explain, Why: why, JSON: json})
 }
 
 // Fetch brings the sources of a profile into the store, checked, and builds nothing.
@@ -65,12 +67,13 @@ func Fetch(ctx context.Context,
 	store *string, // folder of the store
 	trust *string, // mozilla or both: Mozilla's list of CAs too
 	sysroot *string, // the suite whose libc it is built against (default: this host's)
+	with *string, // comma-separated optional sets, such as tests,static
 	offline *bool, // use no network
 	json *bool, // events and result as JSON
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Fetch(ctx, cli.Flags{Profile: profile, Mirror: mirror, Recipes: recipes, Store: store, Trust: trust, Sysroot: sysroot, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
+	return cli.Fetch(ctx, cli.Flags{Profile: profile, Mirror: mirror, Recipes: recipes, Store: store, Trust: trust, Sysroot: sysroot, With: with, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
 // Verify proves the installed toolchain again and keeps the new proof; or it holds another Python, openssl, client or server to the profile's floor.
@@ -90,6 +93,7 @@ func Verify(ctx context.Context,
 	store *string, // folder of the store
 	optimize *string, // how far Python is optimised: none, pgo or pgo+lto (default: the profile's)
 	sysroot *string, // the suite whose libc it is built against (default: this host's)
+	with *string, // comma-separated optional sets (default: those that it was built with)
 	sandbox *string, // auto (default), require or none
 	deps *string, // missing host tools: install (default, as root) or check
 	report *string, // write the proof as a page, JUnit XML, in-toto Statements and transcripts to this folder
@@ -99,7 +103,7 @@ func Verify(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Verify(ctx, cli.Flags{Python: python, OpenSSL: openssl, Client: client, Server: server, StartTLS: starttls, ServerName: servername, Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, Sandbox: sandbox,
+	return cli.Verify(ctx, cli.Flags{Python: python, OpenSSL: openssl, Client: client, Server: server, StartTLS: starttls, ServerName: servername, Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox,
 		Deps: deps, Report: report, Explain: explain, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
@@ -267,6 +271,7 @@ func Rebuild(ctx context.Context,
 	store *string, // folder of the store
 	optimize *string, // how far Python is optimised: none, pgo or pgo+lto (default: the profile's)
 	sysroot *string, // the suite whose libc it is built against (default: this host's)
+	with *string, // comma-separated optional sets, such as tests,static
 	sandbox *string, // auto (default), require or none
 	deps *string, // missing host tools: install (default, as root) or check
 	offline *bool, // use no network
@@ -276,7 +281,7 @@ func Rebuild(ctx context.Context,
 	timeout *time.Duration, // stop after this time
 ) error {
 	return cli.Rebuild(ctx, cli.Flags{Profile: profile, Vary: vary, Each: each, Against: against, Report: report, Claim: claim, Prefix: prefix, Jobs: jobs, Mirror: mirror,
-		Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, Sandbox: sandbox, Deps: deps, Offline: offline, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
+		Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox, Deps: deps, Offline: offline, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
 // Bench times a cold build against the guide's flow by hand, for hours rather than minutes, and writes docs/benchmarks.md.

@@ -26,6 +26,7 @@ type Claim struct {
 	Profile    string             `json:"profile"`
 	Optimize   string             `json:"optimize"`
 	Sysroot    string             `json:"sysroot,omitempty"` // the version of the component sysroot, if any
+	With       []string           `json:"with,omitempty"`    // the optional sets, in order of name
 	Prefix     string             `json:"prefix"`
 	Triple     string             `json:"triple"`
 	Sandbox    string             `json:"sandbox"`
@@ -89,7 +90,7 @@ func ReadClaims(path string) (*Claims, error) {
 	return &c, nil
 }
 
-// Find returns the claim about the same profile, optimisation, sysroot, prefix, triple and sandbox as like, or nil.
+// Find returns the claim about the same profile, optimisation, sysroot, optional sets, prefix, triple and sandbox as like, or nil.
 func (c *Claims) Find(like Claim) *Claim {
 	for i, one := range c.Claims {
 		if slices.Equal(one.about(), like.about()) {
@@ -106,6 +107,9 @@ func (c Claim) about() []string {
 	about := []string{c.Profile, c.Optimize, c.Prefix, c.Triple, c.Sandbox}
 	if c.Sysroot != "" {
 		about = append(about, "sysroot "+c.Sysroot)
+	}
+	if len(c.With) > 0 {
+		about = append(about, "with "+strings.Join(c.With, ","))
 	}
 	return about
 }

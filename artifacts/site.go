@@ -56,6 +56,7 @@ type Generation struct {
 	Number     int                  `json:"number"`
 	Profile    string               `json:"profile"`
 	Sysroot    string               `json:"sysroot,omitempty"` // the suite whose libc it was compiled against; empty for the host's
+	With       []string             `json:"with,omitempty"`    // the optional sets that it was built with, in order of name
 	Created    time.Time            `json:"created"`
 	Before     int                  `json:"before,omitempty"`  // the generation that was in use before this one
 	Adopted    bool                 `json:"adopted,omitempty"` // folders that were there before tlsfloor

@@ -199,6 +199,8 @@ func conditional[T any](c *checker, item T, f Conditions, at place) entry[T] {
 	if f.Optimize != "" {
 		e.optimize = c.optimize(f.Optimize, at.at("optimize"))
 	}
+	e.with, e.without = f.With, f.Without
+	c.require(f.With == "" || f.With != f.Without, at.at("without"), "remove one of the two", "with and without %s: it would never hold", f.With)
 	return e
 }
 
@@ -304,6 +306,12 @@ func (c *checker) signature(node ast.Node, at place) *Signature {
 	}
 	s.Apt = c.places(f.URLs, f.Apt, at)
 	return s
+}
+
+func (c *checker) optional(f optionalFile, at place, stem string) Optional {
+	c.match(nameForm, f.Name, at.at("name"), hintName)
+	c.require(f.Name == stem, at.at("name"), "name the file after its set", "name %q in the file %s.yaml", f.Name, stem)
+	return Optional{f.Name, c.given(f.Summary, at.at("summary"), "one line that says what it adds")}
 }
 
 func (c *checker) profile(f profileFile, at place, stem string) *Profile {

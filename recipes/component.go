@@ -42,6 +42,8 @@ type entry[T any] struct {
 	when     version.Constraint
 	floor    Floor    // "" for every floor
 	optimize Optimize // "" for every one
+	with     string   // an optional set that has to be chosen, or ""
+	without  string   // one that must not be
 }
 
 // variant is what a component is built for.
@@ -49,14 +51,17 @@ type variant struct {
 	version  string
 	floor    Floor
 	optimize Optimize
+	with     []string // the optional sets that are chosen
 }
 
-// variants lists all that a version can be built for.
-func variants(v string) []variant {
+// variants lists all that a version can be built for, as far as it knows of optional sets.
+func variants(v string, optional []string) []variant {
 	var all []variant
 	for _, f := range []Floor{TLS12, TLS13} {
 		for _, o := range Optimizations {
-			all = append(all, variant{v, f, o})
+			for _, with := range choices(optional) {
+				all = append(all, variant{v, f, o, with})
+			}
 		}
 	}
 	return all
@@ -66,11 +71,16 @@ func variants(v string) []variant {
 func chosen[T any](list []entry[T], v variant) []T {
 	var items []T
 	for _, e := range list {
-		if e.when.Allows(v.version) && (e.floor == "" || v.floor.AtLeast(e.floor)) && v.optimize.AtLeast(e.optimize) {
+		if e.holds(v) {
 			items = append(items, e.item)
 		}
 	}
 	return items
+}
+
+func (e entry[T]) holds(v variant) bool {
+	return e.when.Allows(v.version) && (e.floor == "" || v.floor.AtLeast(e.floor)) && v.optimize.AtLeast(e.optimize) &&
+		(e.with == "" || slices.Contains(v.with, e.with)) && (e.without == "" || !slices.Contains(v.with, e.without))
 }
 
 // over returns c with everything that top gives laid over it.

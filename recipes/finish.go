@@ -15,12 +15,15 @@ func (s *Set) finish() error {
 			return err
 		}
 	}
-	for _, check := range []func(component) error{s.complete, s.checkSysroots, s.needsExist, s.keysExist, s.acyclic, s.resolvable} {
+	for _, check := range []func(component) error{s.complete, s.checkSysroots, s.needsExist, s.keysExist, s.setsExist, s.acyclic, s.resolvable} {
 		for _, name := range names {
 			if err := check(s.components[name]); err != nil {
 				return err
 			}
 		}
+	}
+	if err := s.setsMentioned(); err != nil {
+		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.profiles)) {
 		if err := s.checkProfile(s.profiles[name].Profile, s.profiles[name].at); err != nil {
@@ -168,7 +171,7 @@ func (s *Set) resolvable(c component) error {
 		}
 	}
 	for _, v := range c.versionList() {
-		for _, each := range variants(v) {
+		for _, each := range variants(v, c.sets()) {
 			k.checked(unique(c.recipe(each)), c.at, "give the two entries conditions that exclude each other")
 		}
 	}

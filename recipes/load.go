@@ -12,13 +12,14 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
-//go:embed *.yaml profiles/*.yaml keys/*.asc training modules
+//go:embed *.yaml profiles/*.yaml sets keys/*.asc training modules
 var embedded embed.FS
 
 // Set is everything that can be built: the embedded recipes with the overlays laid over them.
 type Set struct {
 	components map[string]component
 	profiles   map[string]placed
+	optional   map[string]described
 	keys       map[string][]byte
 	patches    []fs.FS
 }
@@ -31,7 +32,7 @@ type placed struct {
 // Load reads the embedded recipes and then each overlay folder, all of them checked. Errors are usage
 // errors with file, line and column.
 func Load(overlays ...string) (*Set, error) {
-	s := &Set{components: map[string]component{}, profiles: map[string]placed{}, keys: map[string][]byte{}}
+	s := &Set{components: map[string]component{}, profiles: map[string]placed{}, optional: map[string]described{}, keys: map[string][]byte{}}
 	if err := s.read(layer{embedded, "recipes"}); err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ type layer struct {
 	name string
 }
 
-const hintLayout = "an overlay holds *.yaml, profiles/*.yaml, keys/<fingerprint>.asc and patches/<component>/<series>/*.patch"
+const hintLayout = "an overlay holds *.yaml, profiles/*.yaml, sets/*.yaml, keys/<fingerprint>.asc and patches/<component>/<series>/*.patch"
 
 func (s *Set) overlay(folder string) error {
 	info, err := os.Stat(folder)
@@ -80,7 +81,7 @@ func (s *Set) overlay(folder string) error {
 	return err
 }
 
-// read reads one layer. A layer without any recipe, profile, key or patch is taken for a mistake.
+// read reads one layer. A layer without any recipe, profile, set, key or patch is taken for a mistake.
 func (s *Set) read(l layer) error {
 	n := 0
 	for _, part := range []struct {
@@ -89,6 +90,7 @@ func (s *Set) read(l layer) error {
 	}{
 		{".", ".yaml", s.readComponent},
 		{"profiles", ".yaml", s.readProfile},
+		{"sets", ".yaml", s.readOptional},
 		{"keys", ".asc", s.readKey},
 	} {
 		got, err := l.each(part.folder, part.suffix, part.read)
@@ -98,7 +100,7 @@ func (s *Set) read(l layer) error {
 		n += got
 	}
 	if _, err := fs.Stat(l, "patches"); err != nil && n == 0 {
-		return fault.New(fault.Usage, hintLayout, "overlay %s: holds no recipe, profile, key or patch", l.name)
+		return fault.New(fault.Usage, hintLayout, "overlay %s: holds no recipe, profile, set, key or patch", l.name)
 	}
 	return nil
 }

@@ -120,15 +120,15 @@ func TestOverlayKeysAndPatches(t *testing.T) {
 func TestOverlayMistakes(t *testing.T) {
 	file := folder(t, map[string]string{"x.yaml": thing})
 	for want, dir := range map[string]string{
-		"no such file":                           "/nonexistent/overlay",
-		"not a folder":                           file + "/x.yaml",
-		"holds no recipe, profile, key or pat":   folder(t, map[string]string{"README.md": "x"}),
-		"openssl.yml: this file would not be":    folder(t, map[string]string{"openssl.yml": newer, "zlib.yaml": "name: zlib\n"}),
-		"profiles/a.yml: this file would not be": folder(t, map[string]string{"profiles/a.yml": newerProfile, "zlib.yaml": "name: zlib\n"}),
-		"keys/mine.asc: the name is no finger":   folder(t, map[string]string{"keys/mine.asc": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n"}),
-		"not an armored PGP public key":          folder(t, map[string]string{"keys/0123456789ABCDEF0123456789ABCDEF01234567.asc": "\x99\x01"}),
-		"patches for opensll, which is no comp":  folder(t, map[string]string{"patches/opensll/3.5/0001-a.patch": "x"}),
-		"newer.yaml:4:21: openssl 3.5.99 is not": folder(t, map[string]string{"profiles/newer.yaml": newerProfile}),
+		"no such file": "/nonexistent/overlay",
+		"not a folder": file + "/x.yaml",
+		"holds no recipe, profile, set, key or pat": folder(t, map[string]string{"README.md": "x"}),
+		"openssl.yml: this file would not be":       folder(t, map[string]string{"openssl.yml": newer, "zlib.yaml": "name: zlib\n"}),
+		"profiles/a.yml: this file would not be":    folder(t, map[string]string{"profiles/a.yml": newerProfile, "zlib.yaml": "name: zlib\n"}),
+		"keys/mine.asc: the name is no finger":      folder(t, map[string]string{"keys/mine.asc": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n"}),
+		"not an armored PGP public key":             folder(t, map[string]string{"keys/0123456789ABCDEF0123456789ABCDEF01234567.asc": "\x99\x01"}),
+		"patches for opensll, which is no comp":     folder(t, map[string]string{"patches/opensll/3.5/0001-a.patch": "x"}),
+		"newer.yaml:4:21: openssl 3.5.99 is not":    folder(t, map[string]string{"profiles/newer.yaml": newerProfile}),
 	} {
 		_, err := Load(dir)
 		if err == nil || !strings.Contains(err.Error(), want) || fault.CodeOf(err) != fault.Usage || fault.HintOf(err) == "" {

@@ -10,8 +10,8 @@
 //     fingerprint of a key in keys/, or says "signature: none", why (unsigned) and who vouches for the
 //     digest instead (vouched).
 //   - Every flag, variable and written file has a reason (why), which is data.
-//   - Every version of every component has been resolved at both floors and all optimisations when Load returns: needs exist and
-//     have no cycle, every {placeholder} has a meaning.
+//   - Every version of every component has been resolved at both floors, at all optimisations and with every choice of optional sets
+//     when Load returns: needs exist and have no cycle, every {placeholder} has a meaning.
 //
 // A component of an overlay is merged with the one of the same name: versions by number (the overlay's
 // win), every other field that it gives replaces the whole field. A profile of the same name replaces.
@@ -19,7 +19,8 @@
 // with the key itself.
 //
 // Conditions on needs, flags, variables, files and commands: "when" holds against the component's version,
-// "floor" is the lowest floor of a profile and "optimize" the least optimisation for which the entry is meant.
+// "floor" is the lowest floor of a profile and "optimize" the least optimisation for which the entry is meant, "with" the optional set
+// that has to be chosen for it and "without" the one that must not be.
 //
 // Placeholders, in arguments, values and files alike: {jobs} compilers at once, {dest} the staging folder,
 // {src} the source folder, {prefix} the component's compiled-in prefix, {target} OpenSSL's name of the
@@ -112,7 +113,8 @@ type Profile struct {
 	Prefixes map[string]string // installed component -> name of its folder below the base
 	Controls []string          // components of role control
 	Optimize Optimize
-	Sysroot  string // a version of the component sysroot (Set.Sysroot); empty for the host's own libc. In no file: whoever builds chooses it
+	Sysroot  string   // a version of the component sysroot (Set.Sysroot); empty for the host's own libc. In no file: whoever builds chooses it
+	With     []string // the optional sets, as Set.With gives them. In no file: whoever builds chooses them
 	Notes    string
 }
 

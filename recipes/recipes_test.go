@@ -198,7 +198,7 @@ func TestFloorFlags(t *testing.T) {
 			{TLS12, slices.Concat(any, at12), at13},
 			{TLS13, slices.Concat(any, at12, at13), nil},
 		} {
-			got := args(s.components["openssl"].recipe(variant{v, c.floor, NoOptimize}))
+			got := args(s.components["openssl"].recipe(variant{v, c.floor, NoOptimize, nil}))
 			for _, f := range c.with {
 				if !slices.Contains(got, f) {
 					t.Errorf("openssl %s at floor %s lacks %s", v, c.floor, f)
@@ -211,7 +211,7 @@ func TestFloorFlags(t *testing.T) {
 			}
 		}
 	}
-	four := args(&Recipe{Configure: chosen(s.components["openssl"].configure, variant{"4.0.2", TLS12, NoOptimize})})
+	four := args(&Recipe{Configure: chosen(s.components["openssl"].configure, variant{"4.0.2", TLS12, NoOptimize, nil})})
 	if slices.ContainsFunc(four, func(f string) bool { return strings.HasSuffix(f, "-method") || f == "no-ssl3" }) || !slices.Contains(four, "no-tls1_1") {
 		t.Errorf("4.0 knows no -method switch and no SSLv3, but still TLS 1.1: %v", four)
 	}
@@ -253,7 +253,7 @@ func TestPythonReachesOnlyOurLibraries(t *testing.T) {
 	libraries := map[string]string{"zlib": "zlib", "_bz2": "bzip2", "_lzma": "xz", "_ctypes": "libffi", "_curses": "ncurses", "_curses_panel": "ncurses", "readline": "libedit",
 		"_sqlite3": "sqlite", "_uuid": "libuuid", "_decimal": "mpdecimal", "_dbm": "", "_gdbm": "", "_tkinter": "", "_crypt": "", "nis": ""}
 	for _, v := range s.Versions("python") {
-		r := s.components["python"].recipe(variant{v, TLS12, NoOptimize})
+		r := s.components["python"].recipe(variant{v, TLS12, NoOptimize, nil})
 		steps, err := r.Expand(values(r))
 		if err != nil {
 			t.Fatal(err)

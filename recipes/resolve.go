@@ -29,7 +29,7 @@ func (s *Set) Profiles() []*Profile {
 
 func (p placed) clone() *Profile {
 	c := *p.Profile
-	c.Versions, c.Prefixes, c.Controls = maps.Clone(c.Versions), maps.Clone(c.Prefixes), slices.Clone(c.Controls)
+	c.Versions, c.Prefixes, c.Controls, c.With = maps.Clone(c.Versions), maps.Clone(c.Prefixes), slices.Clone(c.Controls), slices.Clone(c.With)
 	return &c
 }
 
@@ -62,7 +62,7 @@ func (s *Set) Resolve(p *Profile) ([]*Recipe, error) {
 		done[name] = true
 		c := s.components[name]
 		number, _ := s.versionOf(p, or(c.like, name))
-		v := variant{number, p.Floor, p.Optimize}
+		v := c.variant(number, p)
 		for _, need := range slices.Sorted(slices.Values(chosen(c.needs, v))) {
 			visit(need)
 		}
@@ -153,7 +153,7 @@ func (s *Set) checkNeeds(p *Profile, c component, at place) error {
 	if !ok {
 		return at.fail("add "+model+" to the profile's versions", "%s is like %s, of which the profile has no version", c.name, model)
 	}
-	for _, need := range chosen(c.needs, variant{v, p.Floor, p.Optimize}) {
+	for _, need := range chosen(c.needs, c.variant(v, p)) {
 		n := s.components[need]
 		_, known := s.versionOf(p, need)
 		if n.role == Training || known && n.role == Library {

@@ -104,6 +104,14 @@ type Conditions struct {
 	When     string `yaml:"when"`
 	Floor    string `yaml:"floor"`
 	Optimize string `yaml:"optimize"`
+	With     string `yaml:"with"`
+	Without  string `yaml:"without"`
+}
+
+// optionalFile is a file of sets/.
+type optionalFile struct {
+	Name    string `yaml:"name"`
+	Summary string `yaml:"summary"`
 }
 
 type profileFile struct {

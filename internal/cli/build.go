@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,6 +98,11 @@ func (w *workshop) trees(records map[string]store.Record) map[string]artifacts.C
 	return trees
 }
 
+// generation is what the records make.
+func (w *workshop) generation(records map[string]store.Record) artifacts.Generation {
+	return artifacts.Generation{Profile: w.profile.Name, With: w.profile.With, Components: w.trees(records)}
+}
+
 // upToDate handles the build that has nothing to do: the plan's outputs are installed, linked, untouched and proved.
 func (c *command) upToDate(ctx context.Context, w *workshop) (bool, error) {
 	records := map[string]store.Record{}
@@ -116,7 +122,7 @@ func (c *command) upToDate(ctx context.Context, w *workshop) (bool, error) {
 	}
 	defer unlock()
 	g, err := w.site.Generation(n)
-	if err != nil || !sameOutputs(g.Components, w.trees(records)) {
+	if err != nil || !sameAs(g, w.generation(records)) {
 		return false, nil
 	}
 	if err := c.mend(ctx, w, n); err != nil {
@@ -138,6 +144,12 @@ func (c *command) upToDate(ctx context.Context, w *workshop) (bool, error) {
 // lock makes this the only tlsfloor that changes the site.
 func (c *command) lock(ctx context.Context, site artifacts.Site) (func(), error) {
 	return site.Lock(ctx, func() { c.sink.Note("another tlsfloor is at work below " + site.Base + "; waiting for it") })
+}
+
+// sameAs reports whether two generations are of the same files and the same optional sets: where a set adds no file to some version,
+// status still says with which sets a generation was built.
+func sameAs(a, b artifacts.Generation) bool {
+	return sameOutputs(a.Components, b.Components) && slices.Equal(a.With, b.With)
 }
 
 func sameOutputs(a, b map[string]artifacts.Component) bool {
@@ -215,19 +227,20 @@ func (c *command) install(ctx context.Context, w *workshop, result build.Result)
 
 // stage finds the generation that holds these outputs already, or makes a new one.
 func (c *command) stage(ctx context.Context, w *workshop, result build.Result) (g artifacts.Generation, reused bool, err error) {
-	want := w.trees(result.Records)
+	want := w.generation(result.Records)
 	all, err := w.site.Generations()
 	if err != nil {
 		return g, false, err
 	}
 	for i := len(all) - 1; i >= 0; i-- {
-		if sameOutputs(all[i].Components, want) {
+		if sameAs(all[i], want) {
 			return all[i], true, c.mend(ctx, w, all[i].Number)
 		}
 	}
 	begun := time.Now()
+	want.Sysroot, want.Created = c.Sysroot, begun.UTC()
 	c.sink.Emit(event.Event{Kind: event.Begin, Step: "install", Text: "copying from the store"})
-	g, err = w.site.Stage(ctx, w.store, artifacts.Generation{Profile: w.profile.Name, Sysroot: c.Sysroot, Created: time.Now().UTC(), Components: want})
+	g, err = w.site.Stage(ctx, w.store, want)
 	if err != nil {
 		c.sink.Emit(event.Event{Kind: event.Fail, Step: "install", Text: "stopped", Seconds: time.Since(begun).Seconds()})
 		return g, false, err

@@ -28,6 +28,7 @@ type Flags struct {
 	Sandbox    *string        // auto, require or none
 	Optimize   *string        // none, pgo or pgo+lto
 	Sysroot    *string        // the suite whose libc to build against
+	With       *string        // comma-separated optional sets
 	Deps       *string        // install or check: what to do about missing host tools
 	Offline    *bool          // use no network
 	JSON       *bool          // events and results as JSON
@@ -75,7 +76,7 @@ type options struct {
 	Profile, Prefix, Root, Store, Sandbox, Optimize, Sysroot, Deps, Explain, Why, Check, Step, MaxSize, Trace string
 	Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256, Max, Out                                     string
 	Python, OpenSSL, Client, Server, StartTLS, ServerName                                                     string
-	Mirror, Recipes, CAFiles, Only                                                                            []string
+	Mirror, Recipes, CAFiles, Only, With                                                                      []string
 	Jobs, To, Keep, Rounds, Days, Port                                                                        int
 	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each                                               bool
 	Timeout                                                                                                   time.Duration
@@ -95,7 +96,7 @@ func (f Flags) resolve() (options, error) {
 		Trust: or(f.Trust, ""), CAFiles: list(or(f.CAFiles, "")), Subject: or(f.Subject, ""), SHA256: or(f.SHA256, ""), Days: or(f.Days, 30),
 		Python: or(f.Python, ""), OpenSSL: or(f.OpenSSL, ""), Client: or(f.Client, ""), Server: or(f.Server, ""), StartTLS: or(f.StartTLS, "none"), ServerName: or(f.ServerName, ""),
 		Max: or(f.Max, ""), Only: list(or(f.Only, "")), Port: or(f.Port, 0), Out: or(f.Out, ""),
-		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")),
+		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")), With: list(or(f.With, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),
 		AllowEOL: or(f.AllowEOL, false), All: or(f.All, false), Long: or(f.Long, false), Timeout: or(f.Timeout, 0),

@@ -55,7 +55,11 @@ func (c *command) plan(ctx context.Context) error {
 
 // drawPlan prints the steps as a table, in an order in which they can run, and the longest way through what has to run.
 func (c *command) drawPlan(ch *chosen, w *workshop, states []build.State) {
-	fmt.Fprintf(c.out, "%s: TLS %s and later, into %s\n\n", ch.profile.Name, ch.profile.Floor, c.Prefix)
+	with := ""
+	if len(ch.profile.With) > 0 {
+		with = ", with " + strings.Join(ch.profile.With, " and ")
+	}
+	fmt.Fprintf(c.out, "%s%s: TLS %s and later, into %s\n\n", ch.profile.Name, with, ch.profile.Floor, c.Prefix)
 	wide := 10
 	for _, st := range states {
 		wide = max(wide, len(st.Step.Recipe.Version))

@@ -37,6 +37,13 @@ db.close()
 assert uuid.uuid1().is_safe is not None and uuid._generate_time_safe is not None
 assert decimal.Decimal(2).sqrt() and decimal.__libmpdec_version__ == "4.0.1", decimal.__libmpdec_version__
 assert "libedit" in readline.__doc__ or readline.backend == "editline"
+for line in "first", "second", "third":
+    readline.add_history(line)
+readline.set_history_length(2)
+readline.write_history_file("history")
+readline.clear_history()
+readline.read_history_file("history")
+assert readline.get_history_item(1) == "second", "a history that was cut off can be read again"
 curses.setupterm("xterm")
 assert curses.tigetstr("kcuu1") == b"\x1bOA", "the arrow keys of the host's terminal description"
 import _curses_panel, _hashlib, _ssl

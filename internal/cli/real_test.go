@@ -51,6 +51,7 @@ func TestReal(t *testing.T) {
 		t.Run("killed", r.killed)
 		t.Run("the guide's flags", r.guidesFlags)
 		t.Run("sysroot", r.sysroot)
+		t.Run("sets", r.sets)
 		for _, profile := range []string{"lts-3.0", "legacy"} {
 			t.Run(profile, func(t *testing.T) { r.profile(t, profile) })
 		}

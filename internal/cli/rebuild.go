@@ -140,7 +140,7 @@ func (c *command) firstBuild(ctx context.Context, ch *chosen) (*original, error)
 // order is what the child is asked to build.
 type order struct {
 	Profile, Optimize, Sysroot, Prefix string
-	Recipes                            []string
+	Recipes, With                      []string
 	Mirror                             string
 	Jobs                               int
 }
@@ -193,7 +193,7 @@ func (o *original) compareWith(ctx context.Context, dir string, vs []rebuild.Var
 	if err != nil {
 		return nil, err
 	}
-	what := order{Profile: o.Profile, Optimize: string(o.w.profile.Optimize), Sysroot: o.Sysroot, Prefix: o.Prefix, Mirror: mirror, Jobs: o.Jobs}
+	what := order{Profile: o.Profile, Optimize: string(o.w.profile.Optimize), Sysroot: o.Sysroot, With: o.w.profile.With, Prefix: o.Prefix, Mirror: mirror, Jobs: o.Jobs}
 	for _, dir := range o.Recipes {
 		if dir, err = filepath.Abs(dir); err != nil { // the child is in another folder
 			return nil, err
@@ -204,7 +204,7 @@ func (o *original) compareWith(ctx context.Context, dir string, vs []rebuild.Var
 	if err != nil {
 		return nil, err
 	}
-	r := &rebuild.Report{Profile: o.Profile, Optimize: what.Optimize, Sysroot: o.Sysroot, Time: begun.UTC().Format(time.RFC3339), Host: machine(ctx),
+	r := &rebuild.Report{Profile: o.Profile, Optimize: what.Optimize, Sysroot: o.Sysroot, With: what.With, Time: begun.UTC().Format(time.RFC3339), Host: machine(ctx),
 		Variations: rebuild.Judge(vs, first, varied, refused)}
 	if err := o.compare(ctx, work, varied.Outputs, r); err != nil {
 		return nil, err
@@ -288,7 +288,7 @@ func buildVaried(ctx context.Context, text json.RawMessage, work rebuild.Work, v
 	if err := json.Unmarshal(text, &what); err != nil {
 		return nil, err
 	}
-	c := &command{sink: sink, options: options{Profile: what.Profile, Optimize: what.Optimize, Sysroot: what.Sysroot, Prefix: what.Prefix, Recipes: what.Recipes,
+	c := &command{sink: sink, options: options{Profile: what.Profile, Optimize: what.Optimize, Sysroot: what.Sysroot, With: what.With, Prefix: what.Prefix, Recipes: what.Recipes,
 		Mirror: []string{what.Mirror}, Jobs: what.Jobs, Sandbox: "require", Store: work.Store(), Offline: true, AllowEOL: true}}
 	ch, err := c.choose(ctx)
 	if err != nil {

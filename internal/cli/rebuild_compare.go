@@ -62,7 +62,7 @@ func (c *command) against(ctx context.Context, w *workshop) (*theirs, error) {
 
 // subject is a Claim without its results: what is built here, and with what.
 func (c *command) subject(ctx context.Context, w *workshop) artifacts.Claim {
-	claim := artifacts.Claim{Profile: w.profile.Name, Optimize: string(w.profile.Optimize), Sysroot: w.profile.Sysroot, Prefix: c.Prefix, Triple: w.plan.Host.Triple, Sandbox: string(w.builder.Mode)}
+	claim := artifacts.Claim{Profile: w.profile.Name, Optimize: string(w.profile.Optimize), Sysroot: w.profile.Sysroot, With: w.profile.With, Prefix: c.Prefix, Triple: w.plan.Host.Triple, Sandbox: string(w.builder.Mode)}
 	for _, o := range (sandbox.Host{}).Origins(ctx) {
 		claim.Tools = append(claim.Tools, artifacts.Tool(o))
 	}

@@ -94,6 +94,9 @@ func (c *command) printStatus(s sited) {
 		if g.Sysroot != "" {
 			what = append(what, "for "+g.Sysroot)
 		}
+		if len(g.With) > 0 {
+			what = append(what, "with "+strings.Join(g.With, "+"))
+		}
 		proof := "no proof"
 		if g.Proof != nil {
 			proof = fmt.Sprintf("proof: %s, %d cases, %s", g.Proof.Status, g.Proof.Cases, g.Proof.Time.Local().Format("2006-01-02 15:04"))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/tlsfloor/tlsfloor/artifacts"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
@@ -46,8 +47,7 @@ func (c *command) verifyCurrent(ctx context.Context, ch *chosen) error {
 	if g.Adopted {
 		return fault.New(fault.Incomplete, "`build` installs one of ours beside it", "verify: generation %d was there before tlsfloor: there are no controls for it", n)
 	}
-	if c.Sysroot == "" && g.Sysroot != "" { // the controls are built as it was
-		c.Sysroot = g.Sysroot
+	if c.asBuilt(g) {
 		if ch, err = c.choose(ctx); err != nil {
 			return err
 		}
@@ -78,4 +78,17 @@ func (c *command) verifyCurrent(ctx context.Context, ch *chosen) error {
 	}
 	// The verdict decides on the exit code, and neither of the two that tell of it keeps the other from doing so.
 	return errors.Join(verdict, c.writeReport(ch.about(g), proof), c.report(ch.site, g, proof, state))
+}
+
+// asBuilt makes the command's choices those of a generation, where it was given none: the controls are built as that was. It reports
+// whether something changed.
+func (c *command) asBuilt(g artifacts.Generation) bool {
+	changed := false
+	if c.Sysroot == "" && g.Sysroot != "" {
+		c.Sysroot, changed = g.Sysroot, true
+	}
+	if len(c.With) == 0 && len(g.With) > 0 {
+		c.With, changed = g.With, true
+	}
+	return changed
 }

@@ -59,6 +59,9 @@ func (c *command) choose(ctx context.Context) (*chosen, error) {
 			return nil, err
 		}
 	}
+	if p.With, err = set.With(c.With); err != nil {
+		return nil, err
+	}
 	all, err := set.Resolve(p)
 	if err != nil {
 		return nil, err

@@ -63,6 +63,7 @@ type Report struct {
 	Profile    string      `json:"profile"`
 	Optimize   string      `json:"optimize"`
 	Sysroot    string      `json:"sysroot,omitempty"` // the suite whose libc was compiled against: empty for the host's
+	With       []string    `json:"with,omitempty"`    // the optional sets
 	Against    string      `json:"against,omitempty"` // whose build was compared with: empty for this store's
 	Time       string      `json:"time"`
 	Seconds    float64     `json:"seconds"`
