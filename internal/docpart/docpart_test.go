@@ -21,9 +21,8 @@ func TestHold(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "page.md")
 	hold := func(name, want string) bool {
 		f := &failing{}
-		defer func() { recover() }()
 		func() {
-			defer func() { recover() }()
+			defer func() { recover() }() // where the test would end
 			Hold(f, path, name, want)
 		}()
 		return !f.failed
