@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,7 +53,7 @@ func (c *command) against(ctx context.Context, w *workshop) (*theirs, error) {
 		for _, one := range claims.Claims {
 			have = append(have, one.Name())
 		}
-		return nil, fault.New(fault.Usage, "it has claims about: "+strings.Join(have, "; "), "%s says nothing about %s", c.Against, ours.Name())
+		return nil, fault.New(fault.Usage, "it has claims about: "+cmp.Or(strings.Join(have, "; "), "nothing"), "%s says nothing about %s", c.Against, ours.Name())
 	}
 	for _, d := range otherTools(t.claim.Tools, ours.Tools) {
 		c.sink.Warn("the claim holds for another tool: " + d)
