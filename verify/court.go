@@ -143,8 +143,8 @@ func accept(ctx context.Context, l net.Listener, over <-chan struct{}, own <-cha
 		wait.Go(func() {
 			r := bounded(ctx, conn)
 			err := talk(r)
-			var net *net.OpError
-			c.Completed, c.Told = err == nil, errors.As(err, &net) && net.Op == "remote error" // as crypto/tls calls an alert
+			var told *net.OpError
+			c.Completed, c.Told = err == nil, errors.As(err, &told) && told.Op == "remote error" // as crypto/tls calls an alert
 			r.hangUp()
 			c.Transcript = r.soFar()
 		})

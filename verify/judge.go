@@ -165,7 +165,9 @@ func (w Want) mismatch(got Got) string {
 		return fmt.Sprintf("%s, not with verification's code %d", got, w.Verify)
 	case w.Staple != "" && got.Staple != w.Staple:
 		return fmt.Sprintf("%s, not with a staple that is %s", got, w.Staple)
-	case w.Hello != 0 && (got.Hello == 0 || got.Hello > w.Hello):
+	case w.Hello != 0 && got.Hello == 0:
+		return fmt.Sprintf("%s, without a hello", got)
+	case w.Hello != 0 && got.Hello > w.Hello:
 		return fmt.Sprintf("its hello has %d bytes, more than %d", got.Hello, w.Hello)
 	case w.Longer != 0 && got.Hello <= w.Longer:
 		return fmt.Sprintf("its hello has %d bytes, no more than %d", got.Hello, w.Longer)

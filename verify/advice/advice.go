@@ -1,7 +1,8 @@
 // Package advice says in plain words what a TLS client's error means: which side is at fault, and what to do.
 //
 // It knows errors by the library's reason, as Python, urllib3, curl and openssl print it, and by nothing around it. What it promises:
-// each entry is tested against what a real client printed, and a text that it does not know gets no answer rather than a near one.
+// each entry is tested against what a real client printed, but for those that docs/errors.md names; and a text that it does not know gets
+// no answer rather than a near one.
 package advice
 
 import (

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,24 @@ var provoked = []struct{ scenario, own, want, weak string }{
 	{"client-cert", "", "TLSV13_ALERT_CERTIFICATE_REQUIRED", ""},
 	{"any", "ciphers", "NO_CIPHER_MATCH", ""},
 	{"any", "key", "PEM_LIB", ""},
+}
+
+// TestUntestedAreNamed holds what docs/errors.md says of entries that no real client was made to print.
+func TestUntestedAreNamed(t *testing.T) {
+	tested := map[string]bool{"WRONG_VERSION_NUMBER": true} // of a server in the clear
+	for _, p := range provoked {
+		tested[p.want], tested[p.weak] = true, true
+	}
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "errors.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, _, _ := strings.Cut(string(text), "<!-- entries -->")
+	for _, e := range entries {
+		if named := strings.Contains(said, "`"+e.ID+"`"); named == tested[e.ID] {
+			t.Errorf("%s: tested %v, and named as untested %v", e.ID, tested[e.ID], named)
+		}
+	}
 }
 
 // TestRealClients has real Pythons fail in every way that a server of ours makes them fail, and explains what they printed.
