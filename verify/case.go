@@ -179,6 +179,10 @@ type Setup struct {
 	Identity Identity     `json:"identity,omitempty"` // the client's own certificate
 	Status   bool         `json:"status,omitempty"`   // openssl: asks for an OCSP staple (RFC 6066 section 8)
 	Long     bool         `json:"long,omitempty"`     // ALPN (RFC 7301) with names that alone fill a packet
+
+	Library    Library `json:"library,omitempty"`     // python: this client library connects, and not the ssl module by itself
+	AnyCert    bool    `json:"any_cert,omitempty"`    // pymongo: tlsAllowInvalidCertificates, where Insecure is tlsInsecure
+	NoEndpoint bool    `json:"no_endpoint,omitempty"` // pymongo: tlsDisableOCSPEndpointCheck
 }
 
 // Anchor names the CAs that a subject trusts.
@@ -205,7 +209,7 @@ const (
 // Leaf names a certificate that the Go server shows.
 type Leaf string
 
-// The leaves. All but GoodLeaf and NewLeaf have one fault.
+// The leaves. All but GoodLeaf, NewLeaf and those with an endpoint have one fault.
 const (
 	GoodLeaf      Leaf = ""
 	UntrustedLeaf Leaf = "untrusted" // of a CA that nobody trusts
@@ -214,16 +218,23 @@ const (
 	OtherNameLeaf Leaf = "other-name" // for another host
 	RevokedLeaf   Leaf = "revoked"    // in the run's CRL
 	NewLeaf       Leaf = "new"        // of the second CA
+
+	EndpointGoodLeaf      Leaf = "endpoint-good" // names an OCSP responder of the run's, which says this of it
+	EndpointRevokedLeaf   Leaf = "endpoint-revoked"
+	EndpointErrorLeaf     Leaf = "endpoint-error"
+	EndpointMalformedLeaf Leaf = "endpoint-malformed"
 )
 
 // Staple names an OCSP response that the Go server staples to its certificate (RFC 6960, RFC 6066 section 8).
 type Staple string
 
-// The staples. GoodStaple and RevokedStaple are the CA's own; the last is no OCSP response at all.
+// The staples. GoodStaple and RevokedStaple are the CA's own; ErrorStaple is a responder's refusal to say (RFC 6960 section 4.2.1,
+// malformedRequest); MalformedStaple is no OCSP response at all.
 const (
 	NoStaple        Staple = ""
 	GoodStaple      Staple = "good"
 	RevokedStaple   Staple = "revoked"
+	ErrorStaple     Staple = "error"
 	MalformedStaple Staple = "malformed"
 )
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -16,22 +17,28 @@ import (
 // court is one run: the options, the run's certificates and the opened subjects.
 type court struct {
 	Options
-	peer     *Peer
-	subjects Subjects
+	peer      *Peer
+	subjects  Subjects
+	responder io.Closer
 }
 
 func newCourt(o Options) (*court, error) {
-	peer, err := NewPeer(o.WorkDir)
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
+		return nil, fmt.Errorf("starting the run's OCSP responder: %w", err)
+	}
+	peer, err := newPeer(o.WorkDir, l.Addr().String())
+	if err != nil {
+		l.Close()
 		return nil, err
 	}
 	bench := Bench{Toolchain: o.Toolchain, Launch: o.Launch, Files: peer.Files(), Timeout: o.Timeout}
-	return &court{Options: o, peer: peer, subjects: o.Open(bench)}, nil
+	return &court{Options: o, peer: peer, subjects: o.Open(bench), responder: respond(l, peer.first)}, nil
 }
 
-// close ends the subjects: the whole group of processes of each.
+// close ends the subjects, the whole group of processes of each, and the responder.
 func (c *court) close() error {
-	var errs []error
+	errs := []error{c.responder.Close()}
 	for _, s := range c.subjects {
 		errs = append(errs, s.Close())
 	}
@@ -65,7 +72,7 @@ func (c *court) meet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 		if err != nil {
 			return Trial{}, err
 		}
-		return host(ctx, l, connect, func(conn *recorder) error { return c.peer.talk(ctx, conn, o, manners(o.Who)) })
+		return host(ctx, l, connect, func(conn *recorder) error { return c.peer.talk(ctx, conn, o, c.manners(o)) })
 	case Greet:
 		return c.greet(ctx, s, o)
 	case Listen:

@@ -301,7 +301,7 @@ func TestRunGoPeerWithoutFloorFails(t *testing.T) {
 
 func TestMint(t *testing.T) {
 	now := time.Now()
-	p, err := mint(t.TempDir(), now)
+	p, err := mint(t.TempDir(), "", now)
 	if err != nil {
 		t.Fatal(err)
 	}

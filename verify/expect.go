@@ -67,9 +67,9 @@ func ExpectedCases(floor Floor, openssl, python string) []Case {
 	return CasesOf(KindToolchain, floor, openssl, python)
 }
 
-// CasesOf lists every case that a proof of this kind must hold for the floor and the versions. There is none for another floor than
-// TLS12 and TLS13, and none for another kind, so that a proof of it is never complete.
-func CasesOf(kind Kind, floor Floor, openssl, python string) []Case {
+// CasesOf lists every case that a proof of this kind must hold for the floor and the versions; of a Python, for its client libraries too.
+// There is none for another floor than TLS12 and TLS13, and none for another kind or library, so that a proof of it is never complete.
+func CasesOf(kind Kind, floor Floor, openssl, python string, libraries ...Installed) []Case {
 	if floor != TLS12 && floor != TLS13 {
 		return nil
 	}
@@ -83,6 +83,11 @@ func CasesOf(kind Kind, floor Floor, openssl, python string) []Case {
 		return t.cases
 	}
 	t.toolchain()
+	for _, l := range libraries {
+		if kind != KindPython || !t.library(l) {
+			return nil
+		}
+	}
 	switch kind {
 	case KindToolchain:
 		return t.cases

@@ -29,7 +29,7 @@ func (c *court) hearHost(ctx context.Context, findings []Finding) (all []Host) {
 	for _, f := range findings {
 		o := f.Case.Offer
 		o.Who = map[Who]Who{Python: HostPython, OpenSSL: HostOpenSSL}[o.Who]
-		if c.subjects[o.Who] == nil || o.Act.Static() || o.Act == Listen || f.Case.Residual || f.Case.Role == Trust || o.Version >= wire.Version(c.Floor) {
+		if c.subjects[o.Who] == nil || o.Act.Static() || o.Act == Listen || o.Setup.Library != "" || f.Case.Residual || f.Case.Role == Trust || o.Version >= wire.Version(c.Floor) {
 			continue
 		}
 		trials = append(trials, trial{o, f.Case.Name})

@@ -96,7 +96,7 @@ func observeClient(o Offer, r Report, t Transcript, ended bool) Got {
 		got.Offered = h.Offered()
 	}
 	chosen, alert := t.serverHello(FromJudge), t.fatal()
-	if o.Who == Command && r.OK && chosen != nil { // it says no version
+	if (o.Who == Command || o.Setup.Library != "") && r.OK && chosen != nil { // it says no version
 		r.Version = chosen.Chosen()
 	}
 	switch {

@@ -129,6 +129,7 @@ func TestMutationsNeverPass(t *testing.T) {
 		for _, kind := range []Kind{KindToolchain, KindClient, KindServer} {
 			mutated(t, goodProofOf(t, kind, floor, "3.5.7"), applied)
 		}
+		mutated(t, goodProofOf(t, KindPython, floor, "3.5.7", everyLibrary...), applied)
 	}
 	for name := range mutations {
 		if applied[name] == 0 {

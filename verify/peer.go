@@ -20,8 +20,11 @@ import (
 type Peer struct{ *pki }
 
 // NewPeer makes the certificates; what clients read of them is written into dir.
-func NewPeer(dir string) (*Peer, error) {
-	p, err := mint(dir, time.Now())
+func NewPeer(dir string) (*Peer, error) { return newPeer(dir, "") }
+
+// newPeer makes one whose certificates name an OCSP responder at this address and port.
+func newPeer(dir, responder string) (*Peer, error) {
+	p, err := mint(dir, responder, time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("minting the run's certificates: %w", err)
 	}
@@ -163,16 +166,6 @@ func (p *Peer) serve(ctx context.Context, conn *recorder, o Offer, use func(*tls
 
 // Greeting is what the Go server sends over a completed connection; a client reads it before it says OK.
 const Greeting = "ok\n"
-
-// manners are what the server says to a client: a command may well speak HTTP.
-func manners(who Who) func(*tls.Conn) {
-	if who == Command {
-		return func(s *tls.Conn) {
-			say(s, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\n"+Greeting)
-		}
-	}
-	return func(s *tls.Conn) { say(s, Greeting) }
-}
 
 func say(s *tls.Conn, text string) {
 	io.WriteString(s, text)

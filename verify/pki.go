@@ -52,6 +52,7 @@ type pki struct {
 	leaves  map[Leaf]tls.Certificate
 	staples map[Staple][]byte
 	clients *x509.CertPool // the CA of the clients' certificates
+	first   *authority
 }
 
 // authority is a CA with its key.
@@ -100,8 +101,9 @@ func sign(t, parent *x509.Certificate, public crypto.PublicKey, key *ecdsa.Priva
 	return x509.ParseCertificate(der)
 }
 
-// mint makes a run's certificates, and writes what subjects read to dir.
-func mint(dir string, now time.Time) (*pki, error) {
+// mint makes a run's certificates, and writes what subjects read to dir. What some say of themselves is asked for
+// at responder, an address and port; "": nowhere.
+func mint(dir, responder string, now time.Time) (*pki, error) {
 	first, err := newAuthority(CAName, now)
 	if err != nil {
 		return nil, err
@@ -119,7 +121,14 @@ func mint(dir string, now time.Time) (*pki, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pki{expires: first.cert.NotAfter, leaves: map[Leaf]tls.Certificate{}, clients: x509.NewCertPool()}
+	endpoint := func(s Staple) func(*x509.Certificate) {
+		return func(t *x509.Certificate) {
+			if responder != "" {
+				t.OCSPServer = []string{"http://" + responder + "/" + string(s)}
+			}
+		}
+	}
+	p := &pki{first: first, expires: first.cert.NotAfter, leaves: map[Leaf]tls.Certificate{}, clients: x509.NewCertPool()}
 	p.clients.AddCert(first.cert)
 	for _, l := range []struct {
 		leaf   Leaf
@@ -133,6 +142,10 @@ func mint(dir string, now time.Time) (*pki, error) {
 		{ExpiredLeaf, first, func(t *x509.Certificate) { t.NotAfter = now.Add(-time.Minute) }},
 		{NotYetLeaf, first, func(t *x509.Certificate) { t.NotBefore = now.Add(12 * time.Hour) }},
 		{OtherNameLeaf, first, func(t *x509.Certificate) { t.DNSNames, t.IPAddresses = []string{"elsewhere.example"}, nil }},
+		{EndpointGoodLeaf, first, endpoint(GoodStaple)},
+		{EndpointRevokedLeaf, first, endpoint(RevokedStaple)},
+		{EndpointErrorLeaf, first, endpoint(ErrorStaple)},
+		{EndpointMalformedLeaf, first, endpoint(MalformedStaple)},
 	} {
 		cert, err := l.by.issue(key.Public(), l.change)
 		if err != nil {
@@ -148,18 +161,34 @@ func mint(dir string, now time.Time) (*pki, error) {
 
 // staples are the responses about the leaf.
 func (a *authority) staples(leaf *x509.Certificate, now time.Time) (map[Staple][]byte, error) {
-	all := map[Staple][]byte{MalformedStaple: []byte("no OCSP response")}
-	for name, status := range map[Staple]int{GoodStaple: ocsp.Good, RevokedStaple: ocsp.Revoked} {
-		response, err := ocsp.CreateResponse(a.cert, a.cert, ocsp.Response{
-			Status: status, SerialNumber: leaf.SerialNumber, RevokedAt: now.Add(-time.Minute),
-			ThisUpdate: now.Add(-time.Minute), NextUpdate: now.Add(life),
-		}, a.key)
+	all := map[Staple][]byte{}
+	for _, name := range []Staple{GoodStaple, RevokedStaple, ErrorStaple, MalformedStaple} {
+		response, err := a.respond(name, leaf.SerialNumber, now)
 		if err != nil {
-			return nil, fmt.Errorf("OCSP response: %w", err)
+			return nil, err
 		}
 		all[name] = response
 	}
 	return all, nil
+}
+
+// respond makes the OCSP response that a staple's name stands for (RFC 6960).
+func (a *authority) respond(name Staple, serial *big.Int, now time.Time) ([]byte, error) {
+	if name == ErrorStaple {
+		return ocsp.MalformedRequestErrorResponse, nil
+	}
+	status, ok := map[Staple]int{GoodStaple: ocsp.Good, RevokedStaple: ocsp.Revoked}[name]
+	if !ok {
+		return []byte("no OCSP response"), nil
+	}
+	response, err := ocsp.CreateResponse(a.cert, a.cert, ocsp.Response{
+		Status: status, SerialNumber: serial, RevokedAt: now.Add(-time.Minute),
+		ThisUpdate: now.Add(-time.Minute), NextUpdate: now.Add(life),
+	}, a.key)
+	if err != nil {
+		return nil, fmt.Errorf("OCSP response: %w", err)
+	}
+	return response, nil
 }
 
 // write puts what subjects read into dir.
@@ -193,7 +222,10 @@ func (p *pki) write(dir string, first, second *authority, key *rsa.PrivateKey, n
 		{&p.files.CA, "ca.pem", one}, {&p.files.NewCA, "new-ca.pem", two}, {&p.files.BothCAs, "both-cas.pem", slices.Concat(one, two)},
 		{&p.files.Cert, "cert.pem", encode("CERTIFICATE", p.leaves[GoodLeaf].Certificate[0])}, {&p.files.Key, "key.pem", encode("RSA PRIVATE KEY", der)},
 		{&p.files.CRL, "crl.pem", encode("X509 CRL", list)}, {&p.files.Client, "client.pem", encode("CERTIFICATE", client.Raw)},
-		{&p.files.SealedKey, "sealed-key.pem", pem.EncodeToMemory(sealed)}, {&p.files.Conf, "allow-all.cnf", []byte(allowAll)},
+		{&p.files.SealedKey, "sealed-key.pem", pem.EncodeToMemory(sealed)},
+		{&p.files.ClientPair, "client-and-key.pem", slices.Concat(encode("CERTIFICATE", client.Raw), encode("RSA PRIVATE KEY", der))},
+		{&p.files.SealedPair, "client-and-sealed-key.pem", slices.Concat(encode("CERTIFICATE", client.Raw), pem.EncodeToMemory(sealed))},
+		{&p.files.Conf, "allow-all.cnf", []byte(allowAll)},
 	} {
 		*f.path = filepath.Join(dir, f.name)
 		if err := os.WriteFile(*f.path, f.data, 0o600); err != nil {

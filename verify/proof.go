@@ -33,17 +33,18 @@ type Tested struct {
 
 // Proof is a run's state, its JSON and its page. The zero Proof is Unproven.
 type Proof struct {
-	Time           time.Time `json:"time"` // UTC, whole seconds; outside of the verdict
-	Status         Status    `json:"status"`
-	Kind           Kind      `json:"kind,omitempty"`
-	Subject        string    `json:"subject,omitempty"` // the command or address that was tried, where that is no file
-	Floor          Floor     `json:"floor"`
-	OpenSSLVersion string    `json:"openssl_version"`
-	PythonVersion  string    `json:"python_version"`
-	Subjects       []Tested  `json:"subjects"`
-	Controls       []Tested  `json:"controls"` // the weak peers
-	Findings       []Finding `json:"findings"`
-	Hosts          []Host    `json:"hosts,omitempty"` // the host's own programs: outside of status and verdict
+	Time           time.Time   `json:"time"` // UTC, whole seconds; outside of the verdict
+	Status         Status      `json:"status"`
+	Kind           Kind        `json:"kind,omitempty"`
+	Subject        string      `json:"subject,omitempty"` // the command or address that was tried, where that is no file
+	Floor          Floor       `json:"floor"`
+	OpenSSLVersion string      `json:"openssl_version"`
+	PythonVersion  string      `json:"python_version"`
+	Libraries      []Installed `json:"libraries,omitempty"` // of Python, tried beside its ssl module
+	Subjects       []Tested    `json:"subjects"`
+	Controls       []Tested    `json:"controls"` // the weak peers
+	Findings       []Finding   `json:"findings"`
+	Hosts          []Host      `json:"hosts,omitempty"` // the host's own programs: outside of status and verdict
 }
 
 // identify hashes the tested files: the toolchain's, and the weak peers apart.
@@ -135,7 +136,9 @@ func (p *Proof) conclude() {
 }
 
 // Expected lists the cases that the proof must hold.
-func (p *Proof) Expected() []Case { return CasesOf(p.Kind, p.Floor, p.OpenSSLVersion, p.PythonVersion) }
+func (p *Proof) Expected() []Case {
+	return CasesOf(p.Kind, p.Floor, p.OpenSSLVersion, p.PythonVersion, p.Libraries...)
+}
 
 // Breached reports whether some case Failed.
 func (p *Proof) Breached() bool { return p.count(Fail) > 0 }
@@ -196,7 +199,11 @@ func (p *Proof) UnmarshalJSON(data []byte) error {
 // status, name, what happened; then one indented line per control.
 func (p *Proof) Verdict() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "tlsfloor verdict, version 2\n%sfloor %s\nopenssl %s\npython %s\nstatus %s\n", p.Kind.line(), p.Floor, p.OpenSSLVersion, p.PythonVersion, p.Status)
+	fmt.Fprintf(&b, "tlsfloor verdict, version 2\n%sfloor %s\nopenssl %s\npython %s\n", p.Kind.line(), p.Floor, p.OpenSSLVersion, p.PythonVersion)
+	for _, l := range p.Libraries {
+		fmt.Fprintf(&b, "library %s %s\n", l.Library, l.Version)
+	}
+	fmt.Fprintf(&b, "status %s\n", p.Status)
 	line := func(indent, name string, t Trial, w Want) {
 		if indent != "" {
 			t.Got.Facts = nil // what a weak peer has depends on the host's C library and linker

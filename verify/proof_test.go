@@ -97,9 +97,9 @@ func goodProof(t testing.TB, floor Floor, openssl string) *Proof {
 	return goodProofOf(t, KindToolchain, floor, openssl)
 }
 
-func goodProofOf(t testing.TB, kind Kind, floor Floor, openssl string) *Proof {
+func goodProofOf(t testing.TB, kind Kind, floor Floor, openssl string, libraries ...Installed) *Proof {
 	t.Helper()
-	p := &Proof{Kind: kind, Floor: floor, OpenSSLVersion: openssl, PythonVersion: "3.13.15",
+	p := &Proof{Kind: kind, Floor: floor, OpenSSLVersion: openssl, PythonVersion: "3.13.15", Libraries: libraries,
 		Subjects: []Tested{{"python", "/p", "00"}}, Controls: []Tested{{"weak openssl", "/w", "11"}}}
 	for _, c := range p.Expected() {
 		p.Findings = append(p.Findings, goodFinding(t, c))

@@ -43,6 +43,9 @@ func (p *Proof) WriteTable(w io.Writer, color bool) error {
 		fmt.Fprintf(&b, "%s  %s\n", paint(Unproven, "missing "), strings.Join(missing, ", "))
 	}
 	fmt.Fprintf(&b, "%s\n", paint(p.Status, p.Summary()))
+	for _, l := range p.Libraries {
+		fmt.Fprintf(&b, "library: %s\n", printableLine(l.String()))
+	}
 	for _, line := range p.hostLines() {
 		fmt.Fprintln(&b, line)
 	}

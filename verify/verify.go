@@ -49,6 +49,9 @@ type Toolchain struct {
 
 	HostPython, HostOpenSSL string // extra controls, shown apart; "" none
 
+	Packages []string           // folders in which a weak Python finds the client libraries that Python has
+	Backends map[Library]string // address:port of a plaintext server on this machine, which stands behind the judge's TLS
+
 	Command    string // KindClient: a command line with {host}, {port}, {ca} and {url} in it
 	Endpoint   string // KindServer: address:port on this machine
 	ServerName string // KindServer: the name that it is called by (RFC 6066 section 3); "" localhost
@@ -72,15 +75,16 @@ type Launch func(ctx context.Context, argv, env []string) *exec.Cmd
 
 // Files are what subjects read, all PEM and in the work folder but Conf.
 type Files struct {
-	CA        string // the run's own root
-	NewCA     string // the root that it is rotated to
-	BothCAs   string // a bundle of the two
-	Cert      string // a leaf for localhost and 127.0.0.1
-	Key       string // the key of all leaves and of Client
-	CRL       string // the first root's
-	Client    string // a client's certificate
-	SealedKey string // Key, encrypted with the password of Identify(RightPassword)
-	Conf      string // an OPENSSL_CONF that allows every version at security level 0
+	CA                     string // the run's own root
+	NewCA                  string // the root that it is rotated to
+	BothCAs                string // a bundle of the two
+	Cert                   string // a leaf for localhost and 127.0.0.1
+	Key                    string // the key of all leaves and of Client
+	CRL                    string // the first root's
+	Client                 string // a client's certificate
+	ClientPair, SealedPair string // certificate and key in one file, as MongoDB's clients want them
+	SealedKey              string // Key, encrypted with the password of Identify(RightPassword)
+	Conf                   string // an OPENSSL_CONF that allows every version at security level 0
 }
 
 // Roots returns the file that holds an anchor's CAs.
@@ -105,6 +109,17 @@ func (f Files) Identify(i Identity) (cert, key, password string) {
 		return f.Client, f.SealedKey, wrongPassword
 	}
 	return "", "", ""
+}
+
+// Pair returns the file that holds certificate and key of a client, "" where it has no identity.
+func (f Files) Pair(i Identity) string {
+	switch i {
+	case Plain:
+		return f.ClientPair
+	case RightPassword, WrongPassword:
+		return f.SealedPair
+	}
+	return ""
 }
 
 // Bench is what subjects are opened with.
@@ -150,6 +165,7 @@ type Options struct {
 	Toolchain      Toolchain
 	OpenSSLVersion string // "3.5.7": decides what is expected
 	PythonVersion  string
+	Libraries      []Installed              // KindPython: the client libraries that are tried too
 	Open           func(Bench) Subjects     // subject.Open
 	Launch         Launch                   // direct
 	Locate         func(path string) string // where this process finds a compiled-in path; identity
@@ -214,7 +230,7 @@ func Run(ctx context.Context, o Options) (*Proof, error) {
 		return nil, err
 	}
 	proof := &Proof{
-		Kind: o.Kind, Subject: o.subject(), Floor: o.Floor, OpenSSLVersion: o.OpenSSLVersion, PythonVersion: o.PythonVersion, Time: start.UTC().Truncate(time.Second),
+		Kind: o.Kind, Subject: o.subject(), Floor: o.Floor, OpenSSLVersion: o.OpenSSLVersion, PythonVersion: o.PythonVersion, Libraries: o.Libraries, Time: start.UTC().Truncate(time.Second),
 	}
 	proof.Findings = c.hearAll(ctx, proof.Expected())
 	proof.Hosts = c.hearHost(ctx, proof.Findings)

@@ -64,11 +64,15 @@ func (c *command) verifyOther(ctx context.Context) error {
 		weak.WeakPython = filepath.Join(tree, "bin", "python3")
 	}
 	weak.Python, weak.OpenSSL, weak.Command, weak.Endpoint, weak.StartTLS, weak.ServerName = c.Python, c.OpenSSL, c.Client, c.Server, c.StartTLS, c.ServerName
+	weak.Backends = c.backends()
 	opts.Toolchain, opts.Open, opts.Launch, opts.Locate, opts.WorkDir, opts.Sink = weak, subject.Open, b.launch, b.locate, work, c.sink
 	if opts.Floor, err = verify.ParseFloor(string(ch.profile.Floor)); err != nil {
 		return err
 	}
 	if err := c.versions(ctx, b, &opts); err != nil {
+		return err
+	}
+	if err := c.libraries(ctx, b, &opts); err != nil {
 		return err
 	}
 	proof, err := verify.Run(ctx, opts)
@@ -107,6 +111,8 @@ func (c *command) other() (o verify.Options, name string, err error) {
 		return o, "", fault.New(fault.Usage, "leave the others out: the cases of the toolchain are explained", "verify: -explain runs nothing")
 	case c.Server == "" && (c.StartTLS != "none" || c.ServerName != ""):
 		return o, "", fault.New(fault.Usage, "such as -server=127.0.0.1:5432 -starttls=postgres", "verify: -starttls and -servername are for -server")
+	case c.Python == "" && (len(c.Libraries) > 0 || c.MongoDB != "") || c.OpenSSL != "" && len(c.Libraries) > 0:
+		return o, "", fault.New(fault.Usage, "such as -python=/venv/bin/python3 -libraries=urllib3,botocore", "verify: -libraries and -mongodb are for -python alone")
 	case c.Client != "":
 		return verify.Options{Kind: verify.KindClient}, c.Client, c.checkClient()
 	case c.Server != "":
@@ -133,7 +139,7 @@ func (c *command) other() (o verify.Options, name string, err error) {
 	case c.Python == "":
 		o.Kind = verify.KindOpenSSL
 	}
-	return o, name, nil
+	return o, name, c.checkLibraries()
 }
 
 func (c *command) checkClient() error {
@@ -153,17 +159,31 @@ func (c *command) checkClient() error {
 // checkServer refuses an address that is not this machine's: hellos below the floor are an attack elsewhere. The name is looked up once,
 // and what it leads to is tried; the server is called by the name.
 func (c *command) checkServer() error {
-	host, port, err := net.SplitHostPort(c.Server)
+	host, addr, err := ownServer("-server", c.Server)
 	if err != nil {
-		return fault.New(fault.Usage, "such as -server=127.0.0.1:4433", "-server=%s: %w", c.Server, err)
+		return err
+	}
+	if c.ServerName == "" && net.ParseIP(host) == nil {
+		c.ServerName = host
+	}
+	c.Server = addr
+	return nil
+}
+
+// ownServer looks up the server that a flag names, which has to listen at an address of this machine, and returns its host as it was
+// given and the address that this leads to.
+func ownServer(flag, given string) (host, addr string, err error) {
+	host, port, err := net.SplitHostPort(given)
+	if err != nil {
+		return "", "", fault.New(fault.Usage, "such as "+flag+"=127.0.0.1:4433", "%s=%s: %w", flag, given, err)
 	}
 	found, err := net.LookupIP(host)
 	if err != nil {
-		return fault.New(fault.Usage, "give an address of this machine", "-server=%s: %w", c.Server, err)
+		return "", "", fault.New(fault.Usage, "give an address of this machine", "%s=%s: %w", flag, given, err)
 	}
 	own, err := net.InterfaceAddrs()
 	if err != nil {
-		return err
+		return "", "", err
 	}
 	ip := found[0]
 	mine := ip.IsLoopback() || slices.ContainsFunc(own, func(a net.Addr) bool {
@@ -171,18 +191,14 @@ func (c *command) checkServer() error {
 		return ok && n.IP.Equal(ip)
 	})
 	if !mine {
-		return fault.New(fault.Usage, "run it on that machine", "-server=%s: %s is not an address of this machine", c.Server, ip)
+		return "", "", fault.New(fault.Usage, "run it on that machine", "%s=%s: %s is not an address of this machine", flag, given, ip)
 	}
-	if c.ServerName == "" && net.ParseIP(host) == nil {
-		c.ServerName = host
-	}
-	addr := net.JoinHostPort(ip.String(), port)
+	addr = net.JoinHostPort(ip.String(), port)
 	conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
 	if err != nil {
-		return fault.New(fault.Usage, "start the server first", "-server=%s: %w", c.Server, err)
+		return "", "", fault.New(fault.Usage, "start the server first", "%s=%s: %w", flag, given, err)
 	}
-	c.Server = addr
-	return conn.Close()
+	return host, addr, conn.Close()
 }
 
 var (

@@ -44,6 +44,7 @@ func TestReal(t *testing.T) {
 	t.Run("missing link", r.missingLink)
 	t.Run("judge", r.judge)
 	t.Run("others", r.others)
+	t.Run("clients", r.clients)
 	t.Run("by hand", r.byHand)
 	t.Run("planted", r.planted)
 	t.Run("rebuild", r.rebuild)

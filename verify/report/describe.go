@@ -58,6 +58,9 @@ func describeOffer(o verify.Offer) string {
 		{o.Setup.Identity != "", "its own certificate: " + string(o.Setup.Identity)},
 		{o.Setup.Status, "an OCSP staple is asked for"},
 		{o.Setup.Long, "ALPN with long names"},
+		{o.Setup.Library != "", "through " + string(o.Setup.Library)},
+		{o.Setup.AnyCert, "any certificate allowed (tlsAllowInvalidCertificates)"},
+		{o.Setup.NoEndpoint, "no OCSP endpoint is asked (tlsDisableOCSPEndpointCheck)"},
 	} {
 		if part.holds {
 			parts = append(parts, part.text)

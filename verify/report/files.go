@@ -61,13 +61,14 @@ func Files(p *verify.Proof, about About) ([]File, error) {
 // caseList is the list of expected cases as JSON.
 func (r *reading) caseList() ([]byte, error) {
 	text, err := json.MarshalIndent(struct {
-		Edition int           `json:"edition"`
-		Kind    verify.Kind   `json:"kind,omitempty"`
-		Floor   verify.Floor  `json:"floor"`
-		OpenSSL string        `json:"openssl_version"`
-		Python  string        `json:"python_version"`
-		Cases   []verify.Case `json:"cases"`
-	}{verify.Edition, r.Kind, r.Floor, r.OpenSSLVersion, r.PythonVersion, r.Expected()}, "", "  ")
+		Edition   int                `json:"edition"`
+		Kind      verify.Kind        `json:"kind,omitempty"`
+		Floor     verify.Floor       `json:"floor"`
+		OpenSSL   string             `json:"openssl_version"`
+		Python    string             `json:"python_version"`
+		Libraries []verify.Installed `json:"libraries,omitempty"`
+		Cases     []verify.Case      `json:"cases"`
+	}{verify.Edition, r.Kind, r.Floor, r.OpenSSLVersion, r.PythonVersion, r.Libraries, r.Expected()}, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("cases: %w", err)
 	}

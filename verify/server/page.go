@@ -16,7 +16,8 @@ import (
 // openSSLVersions are the names of SSL_get_version(3ssl).
 var openSSLVersions = map[wire.Version]string{wire.TLS10: "TLSv1", wire.TLS11: "TLSv1.1", wire.TLS12: "TLSv1.2", wire.TLS13: "TLSv1.3"}
 
-// answer answers every request. What the client sends is not read further than net/http does by itself.
+// answer answers every request. What the client sends is not read further than net/http does by itself, but for the short form of an
+// AWS SDK.
 func answer(w http.ResponseWriter, r *http.Request, sc Scenario, c *tls.Conn) {
 	state, transcript := c.ConnectionState(), verify.SoFar(c)
 	kind, body := "text/html; charset=utf-8", ""
@@ -27,6 +28,8 @@ func answer(w http.ResponseWriter, r *http.Request, sc Scenario, c *tls.Conn) {
 			return
 		}
 		kind, body = "application/json", string(text)+"\n"
+	} else if xml, text := verify.CloudAnswer(r); xml != "" {
+		kind, body = xml, text
 	} else {
 		body = page(sc, transcript.Sight(), state)
 	}

@@ -162,5 +162,6 @@ def handle(request):
         sys.stdout.flush()
 
 
-for line in sys.stdin:
-    threading.Thread(target=handle, args=(json.loads(line),), daemon=True).start()
+def main():
+    for line in sys.stdin:
+        threading.Thread(target=handle, args=(json.loads(line),), daemon=True).start()

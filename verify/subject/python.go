@@ -14,6 +14,9 @@ import (
 //go:embed driver.py
 var driverSource string
 
+//go:embed clients.py
+var clientsSource string
+
 // python is an interpreter: one process as it is, and one under the OPENSSL_CONF that allows everything.
 type python struct {
 	bench      verify.Bench
@@ -48,6 +51,8 @@ type request struct {
 	CRL      string       `json:"crl"`
 	Own      string       `json:"own"` // the client's certificate; "" none
 	OwnKey   string       `json:"own_key"`
+	OwnPair  string       `json:"own_pair"` // both in one file
+	Packages []string     `json:"packages,omitempty"`
 	Password string       `json:"password"`
 	Cert     string       `json:"cert"`
 	Key      string       `json:"key"`
@@ -70,7 +75,7 @@ func (p *python) driver(conf bool) (*driver, error) {
 		return d, nil
 	}
 	d := &driver{errors: &lines{}, pending: map[int]chan reply{}}
-	argv := []string{p.path, "-I", "-W", "ignore", "-c", driverSource}
+	argv := []string{p.path, "-I", "-W", "ignore", "-c", driverSource + "\n" + clientsSource + "\nmain()\n"}
 	if p.weak != "" {
 		argv = append(argv, p.weak)
 	}
@@ -106,6 +111,7 @@ func (p *python) ask(ctx context.Context, r request) (id int, answer reply, err 
 	r.CA, r.Cert, r.Key, r.Greeting, r.Timeout = f.Roots(r.Setup.Trust), f.Cert, f.Key, verify.Greeting, p.bench.Timeout.Seconds()
 	r.CRL = f.CRL
 	r.Own, r.OwnKey, r.Password = f.Identify(r.Setup.Identity)
+	r.OwnPair = f.Pair(r.Setup.Identity)
 	c := make(chan reply, 1)
 	if r.ID, err = d.send(r, c); err != nil {
 		return 0, reply{}, fmt.Errorf("asking the interpreter: %w: %s", err, d.errors.tail())
@@ -142,8 +148,16 @@ func (d *driver) send(r request, c chan reply) (int, error) {
 
 // Connect implements verify.Subject.
 func (p *python) Connect(ctx context.Context, s verify.Setup, addr string) (verify.Report, error) {
-	_, r, err := p.ask(ctx, request{Op: "connect", Setup: s, Addr: addr})
-	return r.Report, err
+	if s.Library == "" {
+		_, r, err := p.ask(ctx, request{Op: "connect", Setup: s, Addr: addr})
+		return r.Report, err
+	}
+	r := request{Op: "library", Setup: s, Addr: addr}
+	if p.weak != "" { // the subject has its own, and a weak peer borrows them
+		r.Packages = p.bench.Packages
+	}
+	_, answer, err := p.ask(ctx, r)
+	return answer.Report, err
 }
 
 // Inspect implements verify.Subject.

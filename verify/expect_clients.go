@@ -1,0 +1,207 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tlsfloor/tlsfloor/verify/wire"
+)
+
+// Library is a client library of Python that makes TLS connections for programs.
+type Library string
+
+// The libraries that there are expectations for.
+const (
+	URLLib3  Library = "urllib3"
+	Botocore Library = "botocore" // boto3 and awscli are made of it
+	PyMongo  Library = "pymongo"
+
+	PyMongoOCSP Library = "pymongo[ocsp]" // with pyOpenSSL, which it then uses for everything
+)
+
+// Libraries lists them.
+var Libraries = []Library{URLLib3, Botocore, PyMongo, PyMongoOCSP}
+
+// Installed is a library with the version that was tried.
+type Installed struct {
+	Library Library `json:"library"`
+	Version string  `json:"version"`
+}
+
+// String is the name and the version.
+func (i Installed) String() string { return string(i.Library) + " " + i.Version }
+
+// ParseLibraries reads a list of names. Which of them need a server of their own behind the judge's TLS, Backed tells.
+func ParseLibraries(names []string) (list []Library, err error) {
+	var known []string
+	for _, l := range Libraries {
+		known = append(known, string(l))
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) || slices.Contains(list, Library(name)) {
+			return nil, fmt.Errorf("client library %q: given twice, or not one of %s", name, strings.Join(known, ", "))
+		}
+		list = append(list, Library(name))
+	}
+	return list, nil
+}
+
+// Backed reports whether a real server of the library's protocol has to stand behind the judge's TLS.
+func (l Library) Backed() bool { return l == PyMongo || l == PyMongoOCSP }
+
+// prefixes are what the cases of a library are called by.
+var prefixes = map[Library]string{URLLib3: "urllib3", Botocore: "botocore", PyMongo: "mongo", PyMongoOCSP: "mongo-ocsp"}
+
+// library adds the cases of one, and reports whether there are any.
+func (t *table) library(l Installed) bool {
+	if prefixes[l.Library] == "" {
+		return false
+	}
+	// botocore has urllib3 compare the name after the handshake, as urllib3 did by itself before 2.
+	late := l.Library == Botocore || l.Library == URLLib3 && strings.HasPrefix(l.Version, "1.")
+	u := using{t, l.Library, prefixes[l.Library], late}
+	u.versions()
+	switch l.Library {
+	case PyMongoOCSP:
+		u.ocsp()
+		return true
+	case PyMongo:
+		u.mongo()
+	}
+	u.certificates()
+	return true
+}
+
+// using is the table, for a library.
+type using struct {
+	*table
+	library  Library
+	prefix   string
+	lateName bool // a certificate's name is compared after the handshake, and without an alert
+}
+
+// at is a server of exactly one version, met by the library as it is set up.
+func (u using) at(v wire.Version, change func(*Offer)) Offer {
+	o := Offer{Who: Python, Act: Serve, Version: v, Setup: Setup{Library: u.library}}
+	if change != nil {
+		change(&o)
+	}
+	return o
+}
+
+func (u using) add(role Role, name string, o Offer, w Want, why string, controls ...Control) {
+	u.table.add(role, u.prefix+"-"+name, o, w, why, controls...)
+}
+
+// connects is the control, or the want, that a connection comes about.
+func (u using) connects(what string, o Offer) Control {
+	return Control{"same " + string(u.library) + " " + what, o, Want{Outcome: Connected, Version: o.Version}}
+}
+
+func lower(o *Offer) { o.Setup.Min, o.Setup.Level0 = wire.TLS10, true }
+
+// versions are what is spoken: by itself, and with a context that was lowered as far as it can be.
+func (u using) versions() {
+	for _, v := range u.offers() {
+		low := u.at(u.v-1, nil)
+		u.add(Client, map[wire.Version]string{wire.TLS12: "tls12", wire.TLS13: "tls13"}[v], u.at(v, nil), Want{Outcome: Connected, Version: v, Offered: u.offers()}, "what is at or above the floor must work, through "+string(u.library),
+			Control{"same " + string(u.library) + " is refused by " + low.Version.String(), low, refusedBy(FromJudge, alertVersion)})
+	}
+	for _, r := range u.below() {
+		perm := u.at(r.v, lower)
+		u.add(Client, r.name, u.at(r.v, nil), u.hello(), "a server that speaks nothing newer, with "+string(u.library)+" as it is", u.connects("reaches "+u.v.String(), u.at(u.v, nil)), weakly(perm, Connected))
+		u.add(Client, r.name+"-perm", perm, u.hello(), "the same with a context that allows everything: a library's own minimum is policy, and gone then", u.connects("reaches "+u.v.String(), u.at(u.v, lower)), weakly(perm, Connected))
+	}
+}
+
+// certificates are those that must not be trusted.
+func (u using) certificates() {
+	otherName := distrust(wrongHostname, wire.BadCertificate)
+	if u.lateName {
+		otherName = Want{Outcome: Refused, Reason: "CertificateError", Hello: wire.MaxPayload}
+	}
+	for _, r := range []struct {
+		name string
+		leaf Leaf
+		want Want
+	}{
+		{"untrusted", UntrustedLeaf, distrust(noIssuer, wire.UnknownCA)},
+		{"expired", ExpiredLeaf, distrust(expired, wire.CertificateExpired)},
+		{"notyet", NotYetLeaf, distrust(notYetValid, wire.BadCertificate)},
+		{"wronghost", OtherNameLeaf, otherName},
+	} {
+		u.add(Trust, r.name, u.shown(r.leaf, nil), r.want, "a certificate that is not to be trusted ("+r.name+")", u.connects("takes the right one", u.at(u.v, nil)))
+	}
+	both := func(o *Offer) { o.Setup.Trust = BothCAs }
+	u.add(Trust, "rotation", u.shown(NewLeaf, both), Want{Outcome: Connected, Version: u.v}, "a bundle of the old and the new CA takes a server's new certificate",
+		u.connects("takes the old one with it", u.at(u.v, both)), Control{"same " + string(u.library) + " refuses it with the old CA alone", u.shown(NewLeaf, nil), distrust(noIssuer, wire.UnknownCA)})
+}
+
+// shown is a server at the floor that shows a leaf.
+func (u using) shown(leaf Leaf, change func(*Offer)) Offer {
+	return u.at(u.v, func(o *Offer) {
+		o.Leaf = leaf
+		if change != nil {
+			change(o)
+		}
+	})
+}
+
+// mongo are the options that PyMongo's documentation on TLS names.
+func (u using) mongo() {
+	for _, r := range []struct {
+		option string
+		leaf   Leaf
+		change func(*Offer)
+		code   int
+		alert  wire.Description
+	}{
+		{"insecure", UntrustedLeaf, func(o *Offer) { o.Setup.Insecure = true }, noIssuer, wire.UnknownCA},
+		{"anycert", ExpiredLeaf, func(o *Offer) { o.Setup.AnyCert = true }, expired, wire.CertificateExpired},
+		{"anyname", OtherNameLeaf, func(o *Offer) { o.Setup.AnyName = true }, wrongHostname, wire.BadCertificate},
+	} {
+		option := map[string]string{"insecure": "tlsInsecure", "anycert": "tlsAllowInvalidCertificates", "anyname": "tlsAllowInvalidHostnames"}[r.option]
+		u.add(Trust, r.option, u.shown(r.leaf, r.change), Want{Outcome: Connected, Version: u.v}, option+" does what it says: never in production",
+			Control{"same pymongo refuses it without the option", u.shown(r.leaf, nil), distrust(r.code, r.alert)})
+		low := u.at(u.v-1, r.change)
+		weak := u.at(low.Version, func(o *Offer) { r.change(o); lower(o) })
+		u.add(Client, r.option+"-"+u.below()[0].name, low, u.hello(), option+" takes certificates away and no version with them", u.connects("reaches "+u.v.String(), u.at(u.v, r.change)), weakly(weak, Connected))
+	}
+	crl := func(o *Offer) { o.Setup.CRL = true }
+	u.add(Trust, "crl-hit", u.shown(RevokedLeaf, crl), distrust(revoked, wire.CertificateRevoked), "tlsCRLFile: a certificate that it names",
+		u.connects("takes one that it does not name", u.at(u.v, crl)), u.connects("takes it without the list", u.shown(RevokedLeaf, nil)))
+	own := func(i Identity) Offer { return u.at(u.v, func(o *Offer) { o.Ask, o.Setup.Identity = true, i }) }
+	none := Want{Outcome: Refused, Reason: "TLSV13_ALERT_CERTIFICATE_REQUIRED", Hello: wire.MaxPayload}
+	if u.floor == TLS12 {
+		none = Want{Outcome: Refused, Reason: "SSLV3_ALERT_HANDSHAKE_FAILURE", Alert: wire.HandshakeFailure, From: FromJudge}
+	}
+	u.add(Trust, "mtls", own(Plain), Want{Outcome: Connected, Version: u.v}, "tlsCertificateKeyFile: certificate and key in one file", Control{"same pymongo is refused without one", own(NoIdentity), none})
+	u.add(Trust, "mtls-password", own(RightPassword), Want{Outcome: Connected, Version: u.v}, "tlsCertificateKeyFilePassword: the key is encrypted",
+		Control{"same pymongo with a wrong password does not even dial", own(WrongPassword), Want{Outcome: Refused, Reason: "PEM_LIB", Offered: []wire.Version{}}})
+}
+
+// ocsp is what becomes of a certificate whose state is asked for: a staple decides, an endpoint only if it clearly says that the
+// certificate is revoked.
+func (u using) ocsp() {
+	stapled := func(s Staple) Offer { return u.at(u.v, func(o *Offer) { o.Staple = s }) }
+	refused := Want{Outcome: Refused, Reason: "INVALID_STATUS_RESPONSE", Alert: wire.BadStatusResponse, From: FromSubject}
+	bad := Control{"same pymongo refuses a staple that says revoked", stapled(RevokedStaple), refused}
+	good := u.connects("takes a staple that says good", stapled(GoodStaple))
+	u.add(Trust, "good", stapled(GoodStaple), good.Want, "a staple that says good", bad)
+	u.add(Trust, "revoked", stapled(RevokedStaple), refused, "a staple that says revoked", good)
+	u.add(Trust, "error", stapled(ErrorStaple), refused, "a staple in which the responder does not say", good)
+	unreadable := Want{Outcome: Refused, Reason: "ValueError", Hello: wire.MaxPayload}
+	u.add(Trust, "malformed", stapled(MalformedStaple), unreadable, "a staple that is no OCSP response", good)
+	u.add(Trust, "absent", stapled(NoStaple), Want{Outcome: Connected, Version: u.v}, "no staple, and a certificate that names nobody to ask", bad)
+	hit := Control{"same pymongo refuses what the endpoint says is revoked", u.shown(EndpointRevokedLeaf, nil), refused}
+	u.add(Trust, "endpoint-good", u.shown(EndpointGoodLeaf, nil), Want{Outcome: Connected, Version: u.v}, "no staple: the endpoint that the certificate names says good", hit)
+	u.add(Trust, "endpoint-revoked", hit.Offer, refused, "the endpoint says revoked", u.connects("takes what the endpoint says is good", u.shown(EndpointGoodLeaf, nil)))
+	u.add(Trust, "endpoint-error", u.shown(EndpointErrorLeaf, nil), Want{Outcome: Connected, Version: u.v}, "the endpoint does not say: the connection goes on", hit)
+	u.add(Trust, "endpoint-malformed", u.shown(EndpointMalformedLeaf, nil), unreadable, "the endpoint's answer is no OCSP response: PyMongo stumbles over it, where its documentation says that the connection goes on",
+		u.connects("takes what the endpoint says is good", u.shown(EndpointGoodLeaf, nil)))
+	u.add(Trust, "endpoint-off", u.shown(EndpointRevokedLeaf, func(o *Offer) { o.Setup.NoEndpoint = true }), Want{Outcome: Connected, Version: u.v},
+		"tlsDisableOCSPEndpointCheck: nobody is asked", hit)
+	u.add(Trust, "endpoint-off-stapled", u.at(u.v, func(o *Offer) { o.Staple, o.Setup.NoEndpoint = RevokedStaple, true }), refused,
+		"tlsDisableOCSPEndpointCheck leaves staples as they are", u.connects("takes a good one with it", u.at(u.v, func(o *Offer) { o.Staple, o.Setup.NoEndpoint = GoodStaple, true })))
+}

@@ -1,0 +1,85 @@
+package verify
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// manners are what the server says to a client over a completed connection: what it needs to find that all is well.
+func (c *court) manners(o Offer) func(*tls.Conn) {
+	if addr := c.Toolchain.Backends[o.Setup.Library]; addr != "" {
+		return func(s *tls.Conn) { relay(s, addr) }
+	}
+	switch {
+	case o.Setup.Library == Botocore:
+		return cloud
+	case o.Who == Command || o.Setup.Library == URLLib3:
+		return func(s *tls.Conn) { say(s, page("text/plain", Greeting)) }
+	}
+	return func(s *tls.Conn) { say(s, Greeting) }
+}
+
+// page is an answer of HTTP/1.1, after which the connection ends.
+func page(kind, body string) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", kind, len(body), body)
+}
+
+// The answers to the first calls of everybody: who am I, and what buckets are there (AWS's API references of STS and S3).
+const (
+	identity = `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/example</Arn><UserId>AIDAEXAMPLE</UserId><Account>123456789012</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></GetCallerIdentityResponse>`
+	buckets  = `<?xml version="1.0" encoding="UTF-8"?><ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Owner><ID>example</ID></Owner><Buckets><Bucket><Name>%s</Name><CreationDate>2026-01-01T00:00:00.000Z</CreationDate></Bucket></Buckets></ListAllMyBucketsResult>`
+)
+
+// cloud answers one request as STS or S3 would; who asks for anything else gets no answer.
+func cloud(s *tls.Conn) {
+	request, err := http.ReadRequest(bufio.NewReader(io.LimitReader(s, maxTranscript)))
+	if err != nil {
+		return
+	}
+	if kind, body := CloudAnswer(request); kind != "" {
+		say(s, page(kind, body))
+	}
+}
+
+// CloudAnswer is what AWS would say to GetCallerIdentity of STS or to ListBuckets of S3, with example names: the content type and the
+// body, both "" for any other request. Signatures are not checked.
+func CloudAnswer(request *http.Request) (kind, body string) {
+	if !strings.HasPrefix(request.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ") {
+		return "", ""
+	}
+	switch {
+	case request.Method == http.MethodPost:
+		form, err := io.ReadAll(io.LimitReader(request.Body, maxTranscript))
+		if err == nil && strings.Contains(string(form), "Action=GetCallerIdentity") {
+			return "text/xml", identity
+		}
+	case request.Method == http.MethodGet && request.URL.Path == "/":
+		return "application/xml", fmt.Sprintf(buckets, strings.TrimSpace(Greeting))
+	}
+	return "", ""
+}
+
+// relay is a TLS front: what the client says goes to the server at addr, and back, until one of them ends.
+func relay(s *tls.Conn, addr string) {
+	backend, err := net.Dial("tcp", addr)
+	if err != nil {
+		return
+	}
+	defer backend.Close()
+	ended := make(chan struct{}, 2)
+	pass := func(to io.Writer, from io.Reader) {
+		io.Copy(to, from)
+		ended <- struct{}{}
+	}
+	go pass(backend, s)
+	go pass(s, backend)
+	<-ended
+	backend.Close() // so that the other one ends too
+	s.Close()
+	<-ended
+}
