@@ -89,8 +89,8 @@ func TestSetsHaveOneForm(t *testing.T) {
 	if got, err := s.With(nil); err != nil || len(got) != 0 {
 		t.Errorf("none: %v, %v", got, err)
 	}
-	_, err := s.With([]string{"tests", "postgres"})
-	if fault.CodeOf(err) != fault.Usage || !strings.Contains(err.Error(), `"postgres": not known (there are: static, tests)`) || !strings.Contains(fault.HintOf(err), "tests: CPython's own test suite") {
+	_, err := s.With([]string{"tests", "nosuch"})
+	if fault.CodeOf(err) != fault.Usage || !strings.Contains(err.Error(), `"nosuch": not known (there are: postgres, static, tests)`) || !strings.Contains(fault.HintOf(err), "tests: CPython's own test suite") {
 		t.Errorf("an unknown one: %v, hint %q", err, fault.HintOf(err))
 	}
 	if n := len(choices([]string{"a", "b", "c"})); n != 8 {

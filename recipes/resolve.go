@@ -47,7 +47,7 @@ func (s *Set) Data(component string) (*Recipe, error) {
 }
 
 // Resolve returns the profile's recipes: each after those that it needs, otherwise in order of name,
-// and the controls last.
+// and the controls last. What only an optional set needs is left out where the set is not chosen.
 func (s *Set) Resolve(p *Profile) ([]*Recipe, error) {
 	if err := s.checkProfile(p, place{}); err != nil {
 		return nil, err
@@ -69,7 +69,9 @@ func (s *Set) Resolve(p *Profile) ([]*Recipe, error) {
 		out = append(out, c.recipe(v))
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Versions)) {
-		visit(name)
+		if !s.ofSet(name) {
+			visit(name)
+		}
 	}
 	for _, name := range p.Controls {
 		visit(name)
@@ -78,6 +80,18 @@ func (s *Set) Resolve(p *Profile) ([]*Recipe, error) {
 		return s.against(p.Sysroot, out)
 	}
 	return out, nil
+}
+
+// ofSet reports whether a component is there for an optional set: then it is built where something needs it, and not for itself.
+func (s *Set) ofSet(component string) bool {
+	for _, c := range s.components {
+		for _, need := range c.needs {
+			if need.item == component && need.with != "" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // versionOf is the version of a component that a profile has: the one that it names, or a library's only one.

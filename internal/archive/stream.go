@@ -3,6 +3,7 @@ package archive
 import (
 	"bufio"
 	"bytes"
+	"compress/bzip2"
 	"compress/gzip"
 	"context"
 	"fmt"
@@ -78,6 +79,8 @@ func decodeTar(b *bufio.Reader) (io.Reader, error) {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		d, err := gzip.NewReader(b)
 		return d, at("gzip header", err)
+	case bytes.HasPrefix(head, []byte("BZh")):
+		return bzip2.NewReader(b), nil
 	case bytes.HasPrefix(head, []byte{0xfd, '7', 'z', 'X', 'Z', 0}):
 		if n := dictionary(head); n > maxDictionary {
 			return nil, fault.New(fault.Failed, hostile, "xz header: it asks for a dictionary of %d bytes, more than %d", n, maxDictionary)
@@ -87,7 +90,7 @@ func decodeTar(b *bufio.Reader) (io.Reader, error) {
 	case len(head) == 512 && bytes.HasPrefix(head[257:], []byte("ustar")):
 		return b, nil
 	}
-	return nil, fault.New(fault.Failed, hostile, "neither a .tar nor a .tar.gz nor a .tar.xz nor a .deb file")
+	return nil, fault.New(fault.Failed, hostile, "neither a .tar nor a .tar.gz, .tar.xz or .tar.bz2 nor a .deb file")
 }
 
 // maxDictionary bounds the memory that an xz stream can ask for before its first byte is decoded; xz -9 asks for 64 MiB.
