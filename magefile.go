@@ -83,10 +83,11 @@ func Verify(ctx context.Context,
 	openssl *string, // try this openssl instead
 	client *string, // try this command as a client; {host}, {port}, {url} and {ca} are replaced: 'curl --cacert {ca} {url}'
 	server *string, // try the server that listens at this host:port of this machine
-	starttls *string, // what that server speaks before TLS: none (default) or postgres
+	starttls *string, // what is spoken with that server, or by that client, before TLS: none (default) or postgres
 	servername *string, // the name that that server is called by (default: the host of -server, if it is a name)
-	libraries *string, // comma-separated client libraries of -python to try too: urllib3, botocore, pymongo
+	libraries *string, // comma-separated client libraries of -python to try too: urllib3, botocore, pymongo, pymongo[ocsp], psycopg2
 	mongodb *string, // host:port of a MongoDB or FerretDB without TLS on this machine, which pymongo reaches through the judge's TLS
+	postgres *string, // host:port of a PostgreSQL without TLS on this machine, for psycopg2 and for clients with -starttls=postgres
 	prefix *string, // base folder of the two prefixes (default /opt)
 	root *string, // the image's root folder that it was staged into
 	jobs *int, // compilers at the same time, should a control have to be built
@@ -105,7 +106,7 @@ func Verify(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Verify(ctx, cli.Flags{Python: python, OpenSSL: openssl, Client: client, Server: server, StartTLS: starttls, ServerName: servername, Libraries: libraries, MongoDB: mongodb, Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox,
+	return cli.Verify(ctx, cli.Flags{Python: python, OpenSSL: openssl, Client: client, Server: server, StartTLS: starttls, ServerName: servername, Libraries: libraries, MongoDB: mongodb, Postgres: postgres, Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox,
 		Deps: deps, Report: report, Explain: explain, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 

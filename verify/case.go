@@ -146,6 +146,8 @@ const (
 	Greet  Act = "greet"  // sends a crafted ClientHello of Offer.Version to the subject's server
 	Listen Act = "listen" // takes one datagram of a DTLS client
 
+	Decline Act = "decline" // says no to a client that asks for TLS in the clear, and goes on without
+
 	Methods Act = "methods" // symbols of the fixed-version methods in libssl.a
 	Symbols Act = "symbols" // the same in the Python and its extension modules, imports included
 	Macros  Act = "macros"  // the OPENSSL_NO_ macros of the installed headers
@@ -183,6 +185,9 @@ type Setup struct {
 	Library    Library `json:"library,omitempty"`     // python: this client library connects, and not the ssl module by itself
 	AnyCert    bool    `json:"any_cert,omitempty"`    // pymongo: tlsAllowInvalidCertificates, where Insecure is tlsInsecure
 	NoEndpoint bool    `json:"no_endpoint,omitempty"` // pymongo: tlsDisableOCSPEndpointCheck
+	StartTLS   string  `json:"starttls,omitempty"`    // what is spoken before TLS: "" nothing, "postgres"
+	Direct     bool    `json:"direct,omitempty"`      // psycopg2: sslnegotiation=direct, where nothing is
+	Mode       string  `json:"mode,omitempty"`        // psycopg2: this sslmode; "" verify-full, verify-ca with AnyName, require with Insecure
 }
 
 // Anchor names the CAs that a subject trusts.
@@ -267,7 +272,8 @@ const (
 	Proceeds  Outcome = "proceeds"  // a crafted hello was accepted and the peer waited for more
 	Answered  Outcome = "answered"  // a server sent its ServerHello
 	Refused   Outcome = "refused"
-	Present   Outcome = "present" // what a static look searches for is there
+	Plaintext Outcome = "plaintext" // the client was content without TLS
+	Present   Outcome = "present"   // what a static look searches for is there
 	Absent    Outcome = "absent"
 )
 

@@ -17,7 +17,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
-var everyLibrary = []Installed{{URLLib3, "2.3.0"}, {Botocore, "1.37.9"}, {PyMongo, "4.10.1"}, {PyMongoOCSP, "4.10.1"}}
+var everyLibrary = []Installed{{URLLib3, "2.3.0"}, {Botocore, "1.37.9"}, {PyMongo, "4.10.1"}, {PyMongoOCSP, "4.10.1"}, {Psycopg2, "2.9.10 (libpq 17.11)"}}
 
 func TestLibraries(t *testing.T) {
 	plain := len(CasesOf(KindPython, TLS12, "3.5.7", "3.13.15"))
@@ -29,7 +29,7 @@ func TestLibraries(t *testing.T) {
 			}
 			names[c.Name] = true
 		}
-		for _, name := range []string{"urllib3-tls13", "urllib3-tls11-perm", "botocore-tls11", "mongo-tls10-perm", "mongo-crl-hit", "mongo-ocsp-endpoint-revoked"} {
+		for _, name := range []string{"urllib3-tls13", "urllib3-tls11-perm", "botocore-tls11", "mongo-tls10-perm", "mongo-crl-hit", "mongo-ocsp-endpoint-revoked", "pg-wronghost", "pg-declined-prefer"} {
 			if !names[name] {
 				t.Errorf("floor %s: no case %s", floor, name)
 			}

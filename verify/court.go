@@ -67,12 +67,20 @@ func (c *court) try(ctx context.Context, o Offer) Trial {
 func (c *court) meet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 	connect := func(ctx context.Context, addr string) (Report, error) { return s.Connect(ctx, o.Setup, addr) }
 	switch o.Act {
-	case Serve, Answer:
+	case Serve, Answer, Decline:
+		if c.Kind == KindClient && c.Toolchain.StartTLS == Postgres {
+			o.Setup.StartTLS = Postgres
+		}
 		l, err := net.Listen("tcp4", "127.0.0.1:0")
 		if err != nil {
 			return Trial{}, err
 		}
-		return host(ctx, l, connect, func(conn *recorder) error { return c.peer.talk(ctx, conn, o, c.manners(o)) })
+		return host(ctx, l, connect, func(conn *recorder) error {
+			if declined, err := c.preamble(conn, o); declined || err != nil {
+				return err
+			}
+			return c.peer.talk(ctx, conn, o, c.manners(o))
+		})
 	case Greet:
 		return c.greet(ctx, s, o)
 	case Listen:
@@ -88,8 +96,7 @@ type call func(ctx context.Context, addr string) (Report, error)
 const maxConnections = 32
 
 // host has connect bring a client to l, and talks to every connection that comes until the client has ended: one that was refused may come
-// again with less. talk says why no handshake was completed; a client that says that it
-// was is not believed alone. The trial is the first
+// again with less. talk says why no handshake was completed; a client that says that it was is not believed alone. The trial is the first
 // connection on which the client said something; the others are More.
 func host(ctx context.Context, l net.Listener, connect call, talk func(*recorder) error) (Trial, error) {
 	defer l.Close()

@@ -16,12 +16,13 @@ const (
 	URLLib3  Library = "urllib3"
 	Botocore Library = "botocore" // boto3 and awscli are made of it
 	PyMongo  Library = "pymongo"
+	Psycopg2 Library = "psycopg2" // and so libpq, as psql
 
 	PyMongoOCSP Library = "pymongo[ocsp]" // with pyOpenSSL, which it then uses for everything
 )
 
 // Libraries lists them.
-var Libraries = []Library{URLLib3, Botocore, PyMongo, PyMongoOCSP}
+var Libraries = []Library{URLLib3, Botocore, PyMongo, PyMongoOCSP, Psycopg2}
 
 // Installed is a library with the version that was tried.
 type Installed struct {
@@ -48,10 +49,10 @@ func ParseLibraries(names []string) (list []Library, err error) {
 }
 
 // Backed reports whether a real server of the library's protocol has to stand behind the judge's TLS.
-func (l Library) Backed() bool { return l == PyMongo || l == PyMongoOCSP }
+func (l Library) Backed() bool { return l == PyMongo || l == PyMongoOCSP || l == Psycopg2 }
 
 // prefixes are what the cases of a library are called by.
-var prefixes = map[Library]string{URLLib3: "urllib3", Botocore: "botocore", PyMongo: "mongo", PyMongoOCSP: "mongo-ocsp"}
+var prefixes = map[Library]string{URLLib3: "urllib3", Botocore: "botocore", PyMongo: "mongo", PyMongoOCSP: "mongo-ocsp", Psycopg2: "pg"}
 
 // library adds the cases of one, and reports whether there are any.
 func (t *table) library(l Installed) bool {
@@ -68,6 +69,8 @@ func (t *table) library(l Installed) bool {
 		return true
 	case PyMongo:
 		u.mongo()
+	case Psycopg2:
+		u.postgres(l.Version)
 	}
 	u.certificates()
 	return true
@@ -84,6 +87,9 @@ type using struct {
 // at is a server of exactly one version, met by the library as it is set up.
 func (u using) at(v wire.Version, change func(*Offer)) Offer {
 	o := Offer{Who: Python, Act: Serve, Version: v, Setup: Setup{Library: u.library}}
+	if u.library == Psycopg2 {
+		o.Setup.StartTLS = Postgres
+	}
 	if change != nil {
 		change(&o)
 	}
@@ -99,7 +105,21 @@ func (u using) connects(what string, o Offer) Control {
 	return Control{"same " + string(u.library) + " " + what, o, Want{Outcome: Connected, Version: o.Version}}
 }
 
-func lower(o *Offer) { o.Setup.Min, o.Setup.Level0 = wire.TLS10, true }
+// lower takes a setup's guard down as far as it goes. libpq has no parameter for the security level, and reads OPENSSL_CONF.
+func lower(o *Offer) {
+	o.Setup.Min, o.Setup.Level0 = wire.TLS10, true
+	o.Setup.Conf = o.Setup.Library == Psycopg2
+}
+
+// weakly is the control that a weak peer does what the library must not. psycopg2 has an OpenSSL of its own in it, which no other module
+// can take the place of: there the weak openssl shows that the server speaks the version.
+func (u using) weakly(o Offer) Control {
+	if u.library == Psycopg2 {
+		o.Who = OpenSSL
+		o.Setup = Setup{Min: wire.TLS10, Level0: true, StartTLS: Postgres}
+	}
+	return weakly(o, Connected)
+}
 
 // versions are what is spoken: by itself, and with a context that was lowered as far as it can be.
 func (u using) versions() {
@@ -110,16 +130,20 @@ func (u using) versions() {
 	}
 	for _, r := range u.below() {
 		perm := u.at(r.v, lower)
-		u.add(Client, r.name, u.at(r.v, nil), u.hello(), "a server that speaks nothing newer, with "+string(u.library)+" as it is", u.connects("reaches "+u.v.String(), u.at(u.v, nil)), weakly(perm, Connected))
-		u.add(Client, r.name+"-perm", perm, u.hello(), "the same with a context that allows everything: a library's own minimum is policy, and gone then", u.connects("reaches "+u.v.String(), u.at(u.v, lower)), weakly(perm, Connected))
+		u.add(Client, r.name, u.at(r.v, nil), u.hello(), "a server that speaks nothing newer, with "+string(u.library)+" as it is", u.connects("reaches "+u.v.String(), u.at(u.v, nil)), u.weakly(perm))
+		u.add(Client, r.name+"-perm", perm, u.hello(), "the same with a context that allows everything: a library's own minimum is policy, and gone then", u.connects("reaches "+u.v.String(), u.at(u.v, lower)), u.weakly(perm))
 	}
 }
 
 // certificates are those that must not be trusted.
 func (u using) certificates() {
+	distrust := u.distrust()
 	otherName := distrust(wrongHostname, wire.BadCertificate)
 	if u.lateName {
 		otherName = Want{Outcome: Refused, Reason: "CertificateError", Hello: wire.MaxPayload}
+	}
+	if u.library == Psycopg2 {
+		otherName = otherHost
 	}
 	for _, r := range []struct {
 		name string
@@ -136,6 +160,17 @@ func (u using) certificates() {
 	both := func(o *Offer) { o.Setup.Trust = BothCAs }
 	u.add(Trust, "rotation", u.shown(NewLeaf, both), Want{Outcome: Connected, Version: u.v}, "a bundle of the old and the new CA takes a server's new certificate",
 		u.connects("takes the old one with it", u.at(u.v, both)), Control{"same " + string(u.library) + " refuses it with the old CA alone", u.shown(NewLeaf, nil), distrust(noIssuer, wire.UnknownCA)})
+}
+
+// distrust is the want of a library that refuses a certificate. libpq says no code.
+func (u using) distrust() func(int, wire.Description) Want {
+	return func(code int, alert wire.Description) Want {
+		w := distrust(code, alert)
+		if u.library == Psycopg2 {
+			w.Verify = 0
+		}
+		return w
+	}
 }
 
 // shown is a server at the floor that shows a leaf.
@@ -204,4 +239,52 @@ func (u using) ocsp() {
 		"tlsDisableOCSPEndpointCheck: nobody is asked", hit)
 	u.add(Trust, "endpoint-off-stapled", u.at(u.v, func(o *Offer) { o.Staple, o.Setup.NoEndpoint = RevokedStaple, true }), refused,
 		"tlsDisableOCSPEndpointCheck leaves staples as they are", u.connects("takes a good one with it", u.at(u.v, func(o *Offer) { o.Staple, o.Setup.NoEndpoint = GoodStaple, true })))
+}
+
+// otherHost is the want of libpq, which compares the name after the handshake, and without an alert.
+var otherHost = Want{Outcome: Refused, Reason: "HOST_NAME_MISMATCH", Hello: wire.MaxPayload}
+
+// postgres are the parameters that libpq's documentation on SSL names.
+func (u using) postgres(version string) {
+	distrust := u.distrust()
+	require := func(o *Offer) { o.Setup.Insecure = true }
+	verifyCA := func(o *Offer) { o.Setup.AnyName = true }
+	crl := func(o *Offer) { o.Setup.CRL = true }
+	u.add(Trust, "require", u.shown(UntrustedLeaf, require), Want{Outcome: Connected, Version: u.v}, "sslmode=require without a root certificate encrypts and trusts anybody",
+		Control{"same psycopg2 refuses it with verify-full", u.shown(UntrustedLeaf, nil), distrust(noIssuer, wire.UnknownCA)})
+	u.add(Trust, "verify-ca", u.shown(OtherNameLeaf, verifyCA), Want{Outcome: Connected, Version: u.v}, "sslmode=verify-ca takes any name that the CA signed",
+		Control{"same psycopg2 refuses it with verify-full", u.shown(OtherNameLeaf, nil), otherHost})
+	u.add(Trust, "verify-ca-untrusted", u.shown(UntrustedLeaf, verifyCA), distrust(noIssuer, wire.UnknownCA), "and no other CA's", u.connects("takes the right one", u.at(u.v, verifyCA)))
+	u.add(Client, "require-"+u.below()[0].name, u.at(u.v-1, require), u.hello(), "sslmode=require takes verification away and no version with it", u.connects("reaches "+u.v.String(), u.at(u.v, require)), u.weakly(u.at(u.v-1, nil)))
+	u.add(Trust, "crl-hit", u.shown(RevokedLeaf, crl), distrust(revoked, wire.CertificateRevoked), "sslcrl: a certificate that it names",
+		u.connects("takes one that it does not name", u.at(u.v, crl)), u.connects("takes it without the list", u.shown(RevokedLeaf, nil)))
+	own := func(i Identity) Offer { return u.at(u.v, func(o *Offer) { o.Ask, o.Setup.Identity = true, i }) }
+	none := Want{Outcome: Refused, Reason: "TLSV13_ALERT_CERTIFICATE_REQUIRED", Hello: wire.MaxPayload}
+	if u.floor == TLS12 {
+		none = Want{Outcome: Refused, Reason: "SSLV3_ALERT_HANDSHAKE_FAILURE", Alert: wire.HandshakeFailure, From: FromJudge}
+	}
+	u.add(Trust, "mtls", own(Plain), Want{Outcome: Connected, Version: u.v}, "sslcert and sslkey", Control{"same psycopg2 is refused without them", own(NoIdentity), none})
+	u.add(Trust, "mtls-password", own(RightPassword), Want{Outcome: Connected, Version: u.v}, "sslpassword: the key is encrypted",
+		Control{"same psycopg2 with a wrong password sends no hello", own(WrongPassword), Want{Outcome: Refused, Reason: "PRIVATE_KEY", Offered: []wire.Version{}}})
+	declined := func(mode string) Offer {
+		return u.at(0, func(o *Offer) { o.Act, o.Setup.Mode = Decline, mode })
+	}
+	refused := Want{Outcome: Refused, Reason: "SERVER_WITHOUT_TLS"}
+	prefers := Control{"same psycopg2 with prefer goes on in the clear", declined("prefer"), Want{Outcome: Plaintext}}
+	for _, mode := range []string{"require", "verify-full"} {
+		u.add(Client, "declined-"+mode, declined(mode), refused, "a server, or somebody in between, that says that it has no TLS: sslmode="+mode+" ends there", prefers)
+	}
+	u.add(Client, "declined-prefer", declined("prefer"), refused, "libpq's default sslmode, prefer, goes on in the clear where it is told that there is no TLS: set verify-full", Control{"same psycopg2 with disable goes on in the clear", declined("disable"), Want{Outcome: Plaintext}})
+	u.cases[len(u.cases)-1].Residual = true
+	if libpq := libpqOf(version); libpq >= 17 {
+		u.add(Client, "direct", u.at(u.v, func(o *Offer) { o.Setup.Direct = true }), Want{Outcome: Connected, Version: u.v}, "sslnegotiation=direct: nothing is said in the clear",
+			Control{"same psycopg2 is refused by " + (u.v - 1).String(), u.at(u.v-1, func(o *Offer) { o.Setup.Direct = true }), refusedBy(FromJudge, alertVersion)})
+	}
+}
+
+// libpqOf is the major version of the libpq in a version of psycopg2, such as "2.9.10 (libpq 17.11)"; 0 where it is not known.
+func libpqOf(version string) (major int) {
+	_, rest, _ := strings.Cut(version, "(libpq ")
+	fmt.Sscanf(rest, "%d", &major)
+	return major
 }

@@ -72,6 +72,8 @@ func (t Trial) observe(o Offer) Trial {
 		}
 	case o.Act == Greet:
 		t.Got = observeServer(t.Report, t.Transcript)
+	case o.Act == Decline:
+		t.Got = observeDeclined(t.Report)
 	case o.Act == Listen:
 		t.Got = observeDatagram(t.Report, t.Transcript)
 	default:
@@ -130,6 +132,17 @@ func observeServer(r Report, t Transcript) Got {
 		got.Outcome = Refused
 	}
 	return got
+}
+
+// observeDeclined is a client that was told that there is no TLS.
+func observeDeclined(r Report) Got {
+	switch {
+	case r.OK:
+		return Got{Outcome: Plaintext}
+	case r.Reason != "":
+		return Got{Outcome: Refused, Reason: r.Reason}
+	}
+	return Got{}
 }
 
 // observeDatagram looks at a DTLS client's first record: type, version, then what we need not read (RFC 4347 section 4.1).
@@ -216,7 +229,7 @@ func (t Trial) breach(c Case, f Floor) string {
 	g := t.Got
 	switch {
 	case g.accepted():
-		if c.Want.Outcome == Refused && !c.Residual || g.Version < wire.Version(f) {
+		if c.Want.Outcome == Refused && !c.Residual || g.Version < wire.Version(f) && g.Outcome != Plaintext {
 			return g.String()
 		}
 	case g.Outcome == Present && c.Want.Outcome == Absent:
@@ -280,5 +293,5 @@ func (fi Finding) judge(f Floor) (Status, string) {
 }
 
 func (g Got) accepted() bool {
-	return g.Outcome == Connected || g.Outcome == Proceeds || g.Outcome == Answered
+	return g.Outcome == Connected || g.Outcome == Proceeds || g.Outcome == Answered || g.Outcome == Plaintext
 }

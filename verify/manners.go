@@ -12,7 +12,7 @@ import (
 
 // manners are what the server says to a client over a completed connection: what it needs to find that all is well.
 func (c *court) manners(o Offer) func(*tls.Conn) {
-	if addr := c.Toolchain.Backends[o.Setup.Library]; addr != "" {
+	if addr := c.backend(o); addr != "" {
 		return func(s *tls.Conn) { relay(s, addr) }
 	}
 	switch {
@@ -22,6 +22,14 @@ func (c *court) manners(o Offer) func(*tls.Conn) {
 		return func(s *tls.Conn) { say(s, page("text/plain", Greeting)) }
 	}
 	return func(s *tls.Conn) { say(s, Greeting) }
+}
+
+// backend is the server that a client gets to speak with, "" for none. Nothing but the handshake is asked of openssl.
+func (c *court) backend(o Offer) string {
+	if o.Who == WeakOpenSSL {
+		return ""
+	}
+	return c.Toolchain.Backends[o.Setup.Library]
 }
 
 // page is an answer of HTTP/1.1, after which the connection ends.
@@ -65,7 +73,7 @@ func CloudAnswer(request *http.Request) (kind, body string) {
 }
 
 // relay is a TLS front: what the client says goes to the server at addr, and back, until one of them ends.
-func relay(s *tls.Conn, addr string) {
+func relay(s net.Conn, addr string) {
 	backend, err := net.Dial("tcp", addr)
 	if err != nil {
 		return

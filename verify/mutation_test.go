@@ -51,7 +51,7 @@ var mutations = map[string]func(f *Finding) (applies bool){
 		return f.Case.Want.Reason != ""
 	},
 	"the hello offers less than the floor": func(f *Finding) bool {
-		return f.Case.Role == Client && !f.Case.Residual && rehello(f, wire.TLS12, wire.TLS11)
+		return f.Case.Role == Client && !f.Case.Residual && f.Case.Offer.Act != Decline && rehello(f, wire.TLS12, wire.TLS11)
 	},
 	"it connects": func(f *Finding) bool {
 		c := Want{Outcome: Connected, Version: wire.TLS10}

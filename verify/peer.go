@@ -148,6 +148,9 @@ func (p *Peer) serve(ctx context.Context, conn *recorder, o Offer, use func(*tls
 		Certificates: []tls.Certificate{leaf}, CipherSuites: suites, SessionTicketsDisabled: true,
 		MinVersion: uint16(cmp.Or(o.Least, o.Version)), MaxVersion: uint16(o.Version), ClientCAs: p.clients,
 	}
+	if o.Setup.StartTLS == Postgres {
+		config.NextProtos = []string{"postgresql"} // which a client asks for that began with TLS (PostgreSQL's documentation, "SSL Session Encryption")
+	}
 	if o.Ask {
 		config.ClientAuth = tls.RequireAndVerifyClientCert
 	}

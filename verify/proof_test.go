@@ -34,6 +34,10 @@ func enact(t testing.TB, o Offer, w Want) Trial {
 		}
 		return tr.observe(o)
 	}
+	if o.Act == Decline {
+		tr.Report.OK = w.Outcome == Plaintext
+		return tr.observe(o)
+	}
 	say := func(from Side, r wire.Record) { tr.Transcript = tr.Transcript.add(from, r.Bytes()) }
 	if o.Act == Listen {
 		if w.Outcome == Proceeds {

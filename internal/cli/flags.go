@@ -61,6 +61,7 @@ type Flags struct {
 	ServerName *string        // verify: the name that the server is called by
 	Libraries  *string        // verify: comma-separated client libraries of -python
 	MongoDB    *string        // verify: host:port of a MongoDB or FerretDB without TLS on this machine
+	Postgres   *string        // verify: host:port of a PostgreSQL without TLS on this machine
 	Step       *string        // enter: the failed step
 	Vary       *string        // rebuild: the variations
 	Each       *bool          // rebuild: one rebuild for each of them
@@ -77,7 +78,7 @@ type Flags struct {
 type options struct {
 	Profile, Prefix, Root, Store, Sandbox, Optimize, Sysroot, Deps, Explain, Why, Check, Step, MaxSize, Trace string
 	Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256, Max, Out                                     string
-	Python, OpenSSL, Client, Server, StartTLS, ServerName, MongoDB                                            string
+	Python, OpenSSL, Client, Server, StartTLS, ServerName, MongoDB, Postgres                                  string
 	Mirror, Recipes, CAFiles, Only, With, Libraries                                                           []string
 	Jobs, To, Keep, Rounds, Days, Port                                                                        int
 	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each                                               bool
@@ -97,7 +98,7 @@ func (f Flags) resolve() (options, error) {
 		Vary: or(f.Vary, "all"), Each: or(f.Each, false), Against: or(f.Against, ""), Report: or(f.Report, ""), Claim: or(f.Claim, ""),
 		Trust: or(f.Trust, ""), CAFiles: list(or(f.CAFiles, "")), Subject: or(f.Subject, ""), SHA256: or(f.SHA256, ""), Days: or(f.Days, 30),
 		Python: or(f.Python, ""), OpenSSL: or(f.OpenSSL, ""), Client: or(f.Client, ""), Server: or(f.Server, ""), StartTLS: or(f.StartTLS, "none"), ServerName: or(f.ServerName, ""),
-		Libraries: list(or(f.Libraries, "")), MongoDB: or(f.MongoDB, ""),
+		Libraries: list(or(f.Libraries, "")), MongoDB: or(f.MongoDB, ""), Postgres: or(f.Postgres, ""),
 		Max: or(f.Max, ""), Only: list(or(f.Only, "")), Port: or(f.Port, 0), Out: or(f.Out, ""),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")), With: list(or(f.With, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,32 +14,62 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify"
 )
 
-// checkLibraries reads -libraries and -mongodb, before minutes are spent on controls.
+// backend is a flag that names a real server without TLS on this machine, which stands behind the judge's TLS.
+type backend struct {
+	flag, example string
+	addr          *string
+	clients       []verify.Library
+}
+
+func (c *command) servers() []backend {
+	return []backend{
+		{"-mongodb", "127.0.0.1:27017", &c.MongoDB, []verify.Library{verify.PyMongo, verify.PyMongoOCSP}},
+		{"-postgres", "127.0.0.1:5432", &c.Postgres, []verify.Library{verify.Psycopg2}},
+	}
+}
+
+// checkLibraries reads -libraries and the servers behind them, before minutes are spent on controls.
 func (c *command) checkLibraries() error {
 	names, err := verify.ParseLibraries(c.Libraries)
 	if err != nil {
 		return fault.New(fault.Usage, "such as -libraries=urllib3,botocore", "-libraries: %w", err)
 	}
-	backed := false
-	for _, l := range names {
-		if backed = backed || l.Backed(); l.Backed() && c.MongoDB == "" {
-			return fault.New(fault.Usage, "start a MongoDB or FerretDB without TLS on this machine, and add -mongodb=127.0.0.1:27017: the judge's TLS stands before it",
-				"-libraries=%s: it needs a server that speaks its protocol", l)
+	for _, s := range c.servers() {
+		wanted := s.flag == "-postgres" && c.Client != "" && c.StartTLS == verify.Postgres
+		for _, l := range names {
+			if !slices.Contains(s.clients, l) {
+				continue
+			}
+			if wanted = true; *s.addr == "" {
+				return fault.New(fault.Usage, fmt.Sprintf("start such a server without TLS on this machine, and add %s=%s: the judge's TLS stands before it", s.flag, s.example),
+					"-libraries=%s: it needs a server that speaks its protocol", l)
+			}
+		}
+		if *s.addr == "" {
+			continue
+		}
+		if !wanted {
+			return fault.New(fault.Usage, fmt.Sprintf("add -libraries=%s", s.clients[0]), "%s: nothing asks for it", s.flag)
+		}
+		if _, *s.addr, err = ownServer(s.flag, *s.addr); err != nil {
+			return err
 		}
 	}
-	if c.MongoDB == "" {
-		return nil
-	}
-	if !backed {
-		return fault.New(fault.Usage, "add -libraries=pymongo", "-mongodb: nothing asks for it")
-	}
-	_, c.MongoDB, err = ownServer("-mongodb", c.MongoDB)
-	return err
+	return nil
 }
 
-// backends are the servers behind the judge's TLS.
+// backends are the servers behind the judge's TLS. A client command gets PostgreSQL's, if there is one.
 func (c *command) backends() map[verify.Library]string {
-	return map[verify.Library]string{verify.PyMongo: c.MongoDB, verify.PyMongoOCSP: c.MongoDB}
+	all := map[verify.Library]string{}
+	for _, s := range c.servers() {
+		for _, l := range s.clients {
+			all[l] = *s.addr
+		}
+	}
+	if c.Client != "" {
+		all[""] = c.Postgres
+	}
+	return all
 }
 
 // installed is what a Python says of a library: its version, or why it cannot be imported, and where its packages are.
@@ -50,6 +81,9 @@ for name in sys.argv[1:]:
         if name == "pymongo[ocsp]":
             importlib.import_module("pymongo.pyopenssl_context")
         found[name] = getattr(module, "__version__", None) or module.version
+        if name == "psycopg2":
+            number = module.__libpq_version__
+            found[name] = "%s (libpq %d.%d)" % (found[name].split()[0], number // 10000, number % 10000)
     except Exception as e:
         found[name] = "%s: %s" % (type(e).__name__, e)
 print(json.dumps({"found": found, "packages": site.getsitepackages()}))`

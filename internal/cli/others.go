@@ -109,12 +109,16 @@ func (c *command) other() (o verify.Options, name string, err error) {
 		return o, "", fault.New(fault.Usage, "give -python and -openssl, or one of them, or -client, or -server", "verify: more than one thing to try")
 	case c.Explain != "":
 		return o, "", fault.New(fault.Usage, "leave the others out: the cases of the toolchain are explained", "verify: -explain runs nothing")
-	case c.Server == "" && (c.StartTLS != "none" || c.ServerName != ""):
-		return o, "", fault.New(fault.Usage, "such as -server=127.0.0.1:5432 -starttls=postgres", "verify: -starttls and -servername are for -server")
-	case c.Python == "" && (len(c.Libraries) > 0 || c.MongoDB != "") || c.OpenSSL != "" && len(c.Libraries) > 0:
-		return o, "", fault.New(fault.Usage, "such as -python=/venv/bin/python3 -libraries=urllib3,botocore", "verify: -libraries and -mongodb are for -python alone")
+	case c.Server == "" && c.ServerName != "" || c.Server == "" && c.Client == "" && c.StartTLS != "none":
+		return o, "", fault.New(fault.Usage, "such as -server=127.0.0.1:5432 -starttls=postgres", "verify: -starttls is for -server and -client, and -servername for -server")
+	case c.Python == "" && len(c.Libraries) > 0 || c.OpenSSL != "" && len(c.Libraries) > 0:
+		return o, "", fault.New(fault.Usage, "such as -python=/venv/bin/python3 -libraries=urllib3,botocore", "verify: -libraries are for -python alone")
 	case c.Client != "":
-		return verify.Options{Kind: verify.KindClient}, c.Client, c.checkClient()
+		err = c.checkClient()
+		if err == nil {
+			err = c.checkLibraries()
+		}
+		return verify.Options{Kind: verify.KindClient}, c.Client, err
 	case c.Server != "":
 		o.Kind, name = verify.KindServer, c.Server
 		err = c.checkServer()

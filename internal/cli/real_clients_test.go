@@ -33,12 +33,16 @@ var (
 // clients holds the client libraries that people run to the floor, on the built Python: Debian's packages of an older and of a newer
 // suite, and a real server of MongoDB's protocol. The host's Python is the control, with the same packages.
 func (r *real) clients(t *testing.T) {
+	// The other Python has psql and psycopg2 besides.
+	pg := &real{t: t, root: filepath.Join(t.TempDir(), "image"), store: r.store}
+	pg.tlsfloor(t, "build", "-with=postgres")
 	python := filepath.Join(r.site().Dir(1), "python", "bin", "python3")
-	mongo := "-mongodb=" + ferretDB(t)
+	db := ferretDB(t)
+	mongo := "-mongodb=" + db
 	const all = "-libraries=urllib3,botocore,pymongo"
 	stable, next := newPool(t, "bookworm"), newPool(t, "trixie")
 	newest := venv(t, python, next.unpacked(t, clientPackages...))
-	for name, p := range map[string]string{"bookworm's": venv(t, python, stable.unpacked(t, clientPackages...)), "trixie's": newest} {
+	for name, p := range map[string]string{"bookworm's": venv(t, filepath.Join(pg.site().Dir(1), "python", "bin", "python3"), stable.unpacked(t, clientPackages...)), "trixie's": newest} {
 		if out, code := r.verify(t, "-python="+p, all, mongo); code != 0 || !strings.Contains(out, "TLS floor 1.2: pass, 87 of 91 cases pass, 4 warned") || !strings.Contains(out, "library: pymongo ") {
 			t.Errorf("%s packages: exit status %d\n%s", name, code, out)
 		}
@@ -47,6 +51,8 @@ func (r *real) clients(t *testing.T) {
 	t.Run("host", func(t *testing.T) { r.hostsLibraries(t, next.unpacked(t, clientPackages...), all, mongo) })
 	t.Run("ocsp", func(t *testing.T) { r.mongoOCSP(t, python, stable, next, mongo) })
 	t.Run("by hand", func(t *testing.T) { r.sdkByHand(t, newest) })
+	t.Run("postgres", func(t *testing.T) { pg.postgresClients(t, next) })
+	t.Run("rotation", func(t *testing.T) { pg.rotated(t, next, db) })
 }
 
 // libraryErrors are wrong flags: they are told before anything is built or tried.

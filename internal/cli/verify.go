@@ -13,7 +13,7 @@ import (
 // Verify proves the generation in use anew, or holds something else to the floor, or explains a case.
 func Verify(ctx context.Context, f Flags) error {
 	return run(ctx, f, func(c *command, ctx context.Context) error {
-		if c.Python != "" || c.OpenSSL != "" || c.Client != "" || c.Server != "" || c.StartTLS != "none" || c.ServerName != "" || len(c.Libraries) > 0 || c.MongoDB != "" {
+		if c.Python != "" || c.OpenSSL != "" || c.Client != "" || c.Server != "" || c.StartTLS != "none" || c.ServerName != "" || len(c.Libraries) > 0 || c.MongoDB != "" || c.Postgres != "" {
 			return c.again(ctx, c.verifyOther)
 		}
 		return c.again(ctx, c.verify)

@@ -180,7 +180,52 @@ def mongo_client(pymongo, setup, *args, **options):
             pymongo.client_options.get_ssl_context = make
 
 
-LIBRARIES = {"urllib3": by_urllib3, "botocore": by_botocore, "pymongo": by_pymongo, "pymongo[ocsp]": by_pymongo}
+# What libpq says beside OpenSSL's own words, which follow "SSL error: ".
+LIBPQ = (
+    (re.compile(r"SSL error: ([\w/ ]+)"), None),
+    (re.compile(r"does not match host name|server certificate for .* does not match"), "HOST_NAME_MISMATCH"),
+    (re.compile(r"could not load private key file"), "PRIVATE_KEY"),
+    (re.compile(r"server does not support SSL"), "SERVER_WITHOUT_TLS"),
+)
+
+
+def by_psycopg2(request):
+    """Connects as psql and every program on libpq does, and asks the server for something."""
+    import psycopg2
+
+    setup, host = request["setup"], request["addr"].rsplit(":", 1)
+    options = {"host": "localhost", "hostaddr": host[0], "port": host[1], "user": "proof", "dbname": "postgres", "connect_timeout": int(request["timeout"]),
+        "passfile": "/dev/null", "sslcert": "/dev/null/none", "sslkey": "/dev/null/none", "sslrootcert": "/dev/null/none", "sslcrl": "/dev/null/none"}
+    mode = setup.get("mode") or ("require" if setup.get("insecure") else "verify-ca" if setup.get("any_name") else "verify-full")
+    options["sslmode"] = mode
+    if mode.startswith("verify"):
+        options["sslrootcert"] = request["ca"]
+    if setup.get("crl"):
+        options["sslcrl"] = request["crl"]
+    if request["own"]:
+        options.update(sslcert=request["own"], sslkey=request["own_key"])
+        if request["password"]:
+            options["sslpassword"] = request["password"]
+    if setup.get("direct"):
+        options["sslnegotiation"] = "direct"
+    if setup.get("min"):
+        options["ssl_min_protocol_version"] = BOUND[setup["min"]].replace("_", ".")
+    try:
+        connection = psycopg2.connect(**options)
+    except psycopg2.OperationalError as e:
+        text = str(e).strip()
+        for pattern, name in LIBPQ:
+            found = pattern.search(text)
+            if found:
+                words = name or found.group(1).strip().replace("ssl/tls alert", "sslv3 alert")  # as 3.2 and later call them
+                return {"report": {"reason": words.upper().replace(" ", "_"), "text": text}}
+        return {"problem": text}
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT %s", (request["greeting"],))
+        return said(cursor.fetchone()[0], request["greeting"])
+
+
+LIBRARIES = {"urllib3": by_urllib3, "botocore": by_botocore, "pymongo": by_pymongo, "pymongo[ocsp]": by_pymongo, "psycopg2": by_psycopg2}
 
 
 def library(request):

@@ -51,6 +51,9 @@ func flags(s verify.Setup) (args []string) {
 func (o *openSSL) Connect(ctx context.Context, s verify.Setup, addr string) (verify.Report, error) {
 	argv := append([]string{o.path, "s_client", "-connect", addr, "-servername", "localhost",
 		"-CAfile", o.bench.Files.Roots(s.Trust), "-verify_return_error"}, flags(s)...)
+	if s.StartTLS == verify.Postgres || o.bench.Command != "" && o.bench.StartTLS == verify.Postgres {
+		argv = append(argv, "-starttls", "postgres")
+	}
 	if !s.Status { // which -brief would say nothing of
 		argv = append(argv, "-brief")
 	}

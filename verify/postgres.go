@@ -1,0 +1,75 @@
+package verify
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/tlsfloor/tlsfloor/verify/wire"
+)
+
+// Postgres is what clients of PostgreSQL speak before TLS (PostgreSQL's documentation, "Message Formats").
+const Postgres = "postgres"
+
+// The codes of a client's requests before its first message, each in a message of eight bytes.
+const (
+	sslRequest    = 80877103
+	gssEncRequest = 80877104
+)
+
+// preamble brings a connection to where TLS begins. What passes until then is no part of the transcript. Where TLS is declined, the
+// connection goes on in the clear, to its end, and no TLS follows.
+func (c *court) preamble(r *recorder, o Offer) (declined bool, err error) {
+	if o.Setup.StartTLS != Postgres {
+		return false, nil
+	}
+	for range 4 {
+		var message [8]byte
+		if _, err := io.ReadFull(r.Conn, message[:1]); err != nil {
+			return false, fmt.Errorf("reading SSLRequest: %w", err)
+		}
+		if message[0] == byte(wire.Handshake) { // it begins with TLS: what was read belongs to that
+			r.Conn = &prefixed{r.Conn, message[:1]}
+			return false, nil
+		}
+		if _, err := io.ReadFull(r.Conn, message[1:]); err != nil {
+			return false, fmt.Errorf("reading SSLRequest: %w", err)
+		}
+		answer := "N"
+		code := binary.BigEndian.Uint32(message[4:])
+		if code == sslRequest && o.Act != Decline {
+			answer = "S"
+		}
+		switch code {
+		case sslRequest, gssEncRequest:
+			if _, err := io.WriteString(r.Conn, answer); err != nil || answer == "S" {
+				return false, err
+			}
+		default: // it goes on in the clear
+			addr := c.Toolchain.Backends[o.Setup.Library]
+			if o.Act != Decline || addr == "" {
+				return false, errors.New("a client that does not ask for TLS")
+			}
+			relay(&prefixed{r, message[:]}, addr) // recorded: so it is seen that the client went on
+			return true, nil
+		}
+	}
+	return false, errors.New("reading SSLRequest: too many requests")
+}
+
+// prefixed is a connection of which some bytes were read already.
+type prefixed struct {
+	net.Conn
+	read []byte
+}
+
+func (p *prefixed) Read(b []byte) (int, error) {
+	if len(p.read) == 0 {
+		return p.Conn.Read(b)
+	}
+	n := copy(b, p.read)
+	p.read = p.read[n:]
+	return n, nil
+}
