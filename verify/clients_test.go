@@ -140,7 +140,7 @@ func TestRelay(t *testing.T) {
 		}
 	}()
 	c := &court{Options: Options{Toolchain: Toolchain{Backends: map[Library]string{PyMongo: l.Addr().String()}}}}
-	dialled(t, c.manners(Offer{Setup: Setup{Library: PyMongo}}), func(s *tls.Conn) {
+	dialled(t, c.manners(t.Context(), Offer{Setup: Setup{Library: PyMongo}}), func(s *tls.Conn) {
 		io.WriteString(s, "hello")
 		if got, _ := io.ReadAll(s); string(got) != "hellohello" {
 			t.Errorf("what came back is %q", got)
@@ -148,7 +148,7 @@ func TestRelay(t *testing.T) {
 	})
 	// Nobody listens there any more: the client is hung up on, and nothing waits.
 	l.Close()
-	dialled(t, c.manners(Offer{Setup: Setup{Library: PyMongo}}), func(s *tls.Conn) {
+	dialled(t, c.manners(t.Context(), Offer{Setup: Setup{Library: PyMongo}}), func(s *tls.Conn) {
 		if got, _ := io.ReadAll(s); len(got) > 0 {
 			t.Errorf("a backend that is gone said %q", got)
 		}

@@ -76,10 +76,10 @@ func (c *court) meet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 			return Trial{}, err
 		}
 		return host(ctx, l, connect, func(conn *recorder) error {
-			if declined, err := c.preamble(conn, o); declined || err != nil {
+			if declined, err := c.preamble(ctx, conn, o); declined || err != nil {
 				return err
 			}
-			return c.peer.talk(ctx, conn, o, c.manners(o))
+			return c.peer.talk(ctx, conn, o, c.manners(ctx, o))
 		})
 	case Greet:
 		return c.greet(ctx, s, o)

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -11,9 +12,9 @@ import (
 )
 
 // manners are what the server says to a client over a completed connection: what it needs to find that all is well.
-func (c *court) manners(o Offer) func(*tls.Conn) {
+func (c *court) manners(ctx context.Context, o Offer) func(*tls.Conn) {
 	if addr := c.backend(o); addr != "" {
-		return func(s *tls.Conn) { relay(s, addr) }
+		return func(s *tls.Conn) { relay(ctx, s, addr) }
 	}
 	switch {
 	case o.Setup.Library == Botocore:
@@ -72,22 +73,23 @@ func CloudAnswer(request *http.Request) (kind, body string) {
 	return "", ""
 }
 
-// relay is a TLS front: what the client says goes to the server at addr, and back, until one of them ends.
-func relay(s net.Conn, addr string) {
-	backend, err := net.Dial("tcp", addr)
+// relay is a TLS front: what the client says goes to the server at addr, and back, until that has nothing more to say, or ctx ends.
+func relay(ctx context.Context, s net.Conn, addr string) {
+	backend, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return
 	}
 	defer backend.Close()
-	ended := make(chan struct{}, 2)
-	pass := func(to io.Writer, from io.Reader) {
-		io.Copy(to, from)
-		ended <- struct{}{}
-	}
-	go pass(backend, s)
-	go pass(s, backend)
-	<-ended
-	backend.Close() // so that the other one ends too
-	s.Close()
-	<-ended
+	defer context.AfterFunc(ctx, func() { backend.Close() })()
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		io.Copy(backend, s)
+		if half, ok := backend.(*net.TCPConn); ok {
+			half.CloseWrite()
+		}
+	}()
+	io.Copy(s, backend)
+	s.Close() // so that the other one ends too
+	<-asked
 }

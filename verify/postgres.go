@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ const (
 
 // preamble brings a connection to where TLS begins. What passes until then is no part of the transcript. Where TLS is declined, the
 // connection goes on in the clear, to its end, and no TLS follows.
-func (c *court) preamble(r *recorder, o Offer) (declined bool, err error) {
+func (c *court) preamble(ctx context.Context, r *recorder, o Offer) (declined bool, err error) {
 	if o.Setup.StartTLS != Postgres {
 		return false, nil
 	}
@@ -52,7 +53,7 @@ func (c *court) preamble(r *recorder, o Offer) (declined bool, err error) {
 			if o.Act != Decline || addr == "" {
 				return false, errors.New("a client that does not ask for TLS")
 			}
-			relay(&prefixed{r, message[:]}, addr) // recorded: so it is seen that the client went on
+			relay(ctx, &prefixed{r, message[:]}, addr) // recorded: so it is seen that the client went on
 			return true, nil
 		}
 	}

@@ -50,6 +50,15 @@ func (r *real) clients(t *testing.T) {
 	t.Run("errors", func(t *testing.T) { r.libraryErrors(t, python, newest, mongo) })
 	t.Run("host", func(t *testing.T) { r.hostsLibraries(t, next.unpacked(t, clientPackages...), all, mongo) })
 	t.Run("ocsp", func(t *testing.T) { r.mongoOCSP(t, python, stable, next, mongo) })
+	t.Run("explained", func(t *testing.T) {
+		met := explainsAll(t, r.proof(t, 0, "-python="+newest, all, mongo))
+		for _, id := range []string{"TLSV1_ALERT_PROTOCOL_VERSION", "PEM_LIB", "SSLV3_ALERT_HANDSHAKE_FAILURE", "CERTIFICATE_VERIFY_FAILED/unknown CA", "CERTIFICATE_VERIFY_FAILED/expired", "CERTIFICATE_VERIFY_FAILED/not yet valid", "CERTIFICATE_VERIFY_FAILED/revoked", "CERTIFICATE_VERIFY_FAILED/hostname"} {
+			if !met[id] {
+				t.Errorf("no client said what is explained as %s: %v", id, met)
+			}
+		}
+		r.explainHand(t, newest)
+	})
 	t.Run("by hand", func(t *testing.T) { r.sdkByHand(t, newest) })
 	t.Run("postgres", func(t *testing.T) { pg.postgresClients(t, next) })
 	t.Run("rotation", func(t *testing.T) { pg.rotated(t, next, db) })
@@ -81,7 +90,7 @@ func (r *real) hostsLibraries(t *testing.T, packages string, args ...string) {
 	if exec.Command(host, "-c", "import ssl; assert ssl.HAS_TLSv1_1").Run() != nil {
 		t.Skip("the host has no Python with TLS 1.1")
 	}
-	failed, _ := r.failing(t, append(args, "-python="+venv(t, host, packages))...)
+	failed := cases(r.proof(t, 3, append(args, "-python="+venv(t, host, packages))...), verify.Fail)
 	for _, library := range []string{"urllib3", "botocore", "mongo"} {
 		for _, low := range []string{"-tls11-perm", "-tls10-perm"} {
 			if !slices.Contains(failed, library+low) {
@@ -98,32 +107,38 @@ func (r *real) mongoOCSP(t *testing.T, python string, stable, next *pool, mongo 
 	}
 	p := venv(t, python, next.unpacked(t, append(ocspPackages, clientPackages...)...))
 	buildCFFI(t, p, stable)
-	failed, got := r.failing(t, "-python="+p, "-libraries=pymongo[ocsp]", mongo)
+	proof := r.proof(t, 3, "-python="+p, "-libraries=pymongo[ocsp]", mongo)
+	if !explainsAll(t, proof)["INVALID_STATUS_RESPONSE"] {
+		t.Error("PyMongo never says what is explained as INVALID_STATUS_RESPONSE")
+	}
 	want := strings.Fields("mongo-ocsp-tls13 mongo-ocsp-tls12 mongo-ocsp-tls11 mongo-ocsp-tls11-perm mongo-ocsp-tls10 mongo-ocsp-tls10-perm")
-	if !slices.Equal(failed, want) || len(got.missing) > 0 {
-		t.Errorf("failed %v, not %v; unproven %v", failed, want, got.missing)
+	if failed := cases(proof, verify.Fail); !slices.Equal(failed, want) || len(cases(proof, verify.Unproven)) > 0 {
+		t.Errorf("failed %v, not %v; unproven %v", failed, want, cases(proof, verify.Unproven))
 	}
 }
 
-type unproved struct{ missing []string }
-
-// failing returns the cases that failed in a proof of something below the floor, and those that were not proved.
-func (r *real) failing(t *testing.T, args ...string) (failed []string, rest unproved) {
+// proof holds something to the floor, with this exit status.
+func (r *real) proof(t *testing.T, code int, args ...string) *verify.Proof {
 	t.Helper()
-	out, code := r.verify(t, append(args, "-json")...)
+	out, got := r.verify(t, append(args, "-json")...)
 	var result tried
-	if err := json.Unmarshal([]byte(out), &result); err != nil || code != 3 {
-		t.Fatalf("exit status %d, %v: %.300s", code, err, out)
+	if err := json.Unmarshal([]byte(out), &result); err != nil || got != code {
+		if result.Proof != nil {
+			t.Logf("failed %v, unproven %v", cases(result.Proof, verify.Fail), cases(result.Proof, verify.Unproven))
+		}
+		t.Fatalf("exit status %d, not %d, %v: %.300s", got, code, err, out)
 	}
-	for _, f := range result.Proof.Findings {
-		switch f.Status {
-		case verify.Fail:
-			failed = append(failed, f.Case.Name)
-		case verify.Unproven:
-			rest.missing = append(rest.missing, f.Case.Name+": "+f.Reason)
+	return result.Proof
+}
+
+// cases names those of a status.
+func cases(p *verify.Proof, s verify.Status) (names []string) {
+	for _, f := range p.Findings {
+		if f.Status == s {
+			names = append(names, f.Case.Name)
 		}
 	}
-	return failed, rest
+	return names
 }
 
 // check is what people write to see what their SDK speaks.
@@ -281,7 +296,7 @@ func buildCFFI(t *testing.T, python string, p *pool) {
 }
 
 // page starts the built s_server with its page, and returns its address and certificate.
-func (r *real) page(t *testing.T, openssl string) (addr, cert string) {
+func (r *real) page(t *testing.T, openssl string, more ...string) (addr, cert string) {
 	t.Helper()
 	dir := t.TempDir()
 	key := exec.Command(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem")
@@ -289,7 +304,7 @@ func (r *real) page(t *testing.T, openssl string) (addr, cert string) {
 	if out, err := key.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	cmd := exec.Command(openssl, "s_server", "-www", "-accept", "127.0.0.1:0", "-cert", "cert.pem", "-key", "key.pem")
+	cmd := exec.Command(openssl, append([]string{"s_server", "-www", "-accept", "127.0.0.1:0", "-cert", "cert.pem", "-key", "key.pem"}, more...)...)
 	cmd.Dir = dir
 	lines := bufio.NewScanner(piped(t, cmd))
 	for lines.Scan() {

@@ -9,10 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tlsfloor/tlsfloor/verify/advice"
 )
 
 // postgres is a real server on 127.0.0.1: whoever comes is let in, with TLS or without; into the database "secure" only with TLS.
@@ -189,10 +192,17 @@ func (r *real) sslModes(t *testing.T, p *postgres, right, wrong string) {
 	for _, test := range tests {
 		args = append(args, test.line)
 	}
-	out := strings.Split(strings.TrimSpace(r.with(t, nil, append([]string{python3, "-c", sessions}, args...)...)), "\n")
+	printed := r.with(t, nil, append([]string{python3, "-c", sessions}, args...)...)
+	out := strings.Split(strings.TrimSpace(printed), "\n")
 	for i, test := range tests {
 		if i >= len(out) || !strings.Contains(out[i], test.want) {
 			t.Errorf("%s: %q, want %q", test.line, out[min(i, len(out)-1)], test.want)
+		}
+	}
+	for _, id := range []string{"CERTIFICATE_VERIFY_FAILED", "NO_ENCRYPTION", "ROOT_CERTIFICATE", "CERTIFICATE_VERIFY_FAILED/hostname"} {
+		said := slices.ContainsFunc(out, func(line string) bool { e := advice.Explain(line); return len(e) > 0 && e[0].ID == id })
+		if !said {
+			t.Errorf("no line is explained as %s:\n%s", id, printed)
 		}
 	}
 	// The same by the environment, and with psql.
@@ -295,8 +305,9 @@ func (r *real) postgresClients(t *testing.T, next *pool) {
 	}
 	r.sslModes(t, p, filepath.Join(dir, "right.pem"), filepath.Join(dir, "wrong.pem"))
 	python := filepath.Join(r.site().Dir(1), "python", "bin", "python3")
-	if out, code := r.verify(t, "-python="+python, "-libraries=psycopg2", "-postgres="+p.addr); code != 0 || !strings.Contains(out, "TLS floor 1.2: pass, 66 of 71 cases pass, 5 warned") {
-		t.Errorf("exit status %d\n%s", code, out)
+	proof := r.proof(t, 0, "-python="+python, "-libraries=psycopg2", "-postgres="+p.addr)
+	if met := explainsAll(t, proof); !met["SERVER_WITHOUT_TLS"] || !met["CERTIFICATE_VERIFY_FAILED/hostname"] {
+		t.Errorf("explained: %v", met)
 	}
 	r.otherClients(t, p, next)
 }
