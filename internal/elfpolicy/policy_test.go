@@ -221,6 +221,14 @@ func TestExports(t *testing.T) {
 	if _, text := w.found(Policy{Floor: "1.2"}); text != "" {
 		t.Errorf("a hidden library is found:\n%s", text)
 	}
+	// An older glibc's start files, which a shared object has no business with.
+	w = newWorkshop(t)
+	const start = "void __libc_csu_init(void) {} void __libc_csu_fini(void) {}"
+	w.cc("bin/program", code+mainText+start, slices.Concat(asProgram, []string{"-rdynamic"})...)
+	w.cc("lib/planted.so", code+start, asShared...)
+	if rules, text := w.found(Policy{Floor: "1.2"}); !slices.Equal(rules, []Rule{Exports}) || !strings.Contains(text, "planted.so") {
+		t.Errorf("start files:\n%s", text)
+	}
 }
 
 func TestStackOfMembers(t *testing.T) {

@@ -197,6 +197,9 @@ var older = regexp.MustCompile(`^(_?pysqlite_.*|_ctypes_.*|RotatingTree_.*|Tkapp
 // entries are what OpenSSL looks for in a provider or engine that it loads. It asks that file alone, so they collide with nothing.
 var entries = []string{"OSSL_provider_init", "bind_engine", "v_check"}
 
+// started is what glibc before 2.34 puts into every program to call its constructors. Each program calls its own.
+var started = []string{"__libc_csu_init", "__libc_csu_fini"}
+
 // called is the module of CPython's test suite that ctypes calls functions of, by their names. It loads that file alone, nothing is linked
 // to it, and none but the tests does.
 func called(o *object) bool {
@@ -208,7 +211,7 @@ func exportBreaches(_ *scan, o *object) []string {
 		return nil
 	}
 	foreign := slices.DeleteFunc(slices.Clone(o.exports), func(name string) bool {
-		return api.MatchString(name) || older.MatchString(name) || o.kind == shared && slices.Contains(entries, name)
+		return api.MatchString(name) || older.MatchString(name) || o.kind == shared && slices.Contains(entries, name) || o.kind != shared && slices.Contains(started, name)
 	})
 	if len(foreign) == 0 {
 		return nil

@@ -105,7 +105,7 @@ var entries = []Entry{
 		"switch it on: ssl = on in postgresql.conf, with ssl_cert_file and ssl_key_file",
 		"where it is on, something between answers for the server: a pooler such as PgBouncer has TLS settings of its own",
 		"do not go down to sslmode=prefer: it takes the same answer, and goes on in the clear"),
-	entry("NO_ENCRYPTION", `no pg_hba\.conf entry for [^|]*(?:no encryption|SSL off)`,
+	entry("NO_ENCRYPTION", `pg_hba\.conf (?:entry|rejects connection) for [^|]*(?:no encryption|SSL off)`,
 		"the server lets this user in with TLS only (hostssl in pg_hba.conf, rds.force_ssl), and the client came without", Client,
 		"sslmode=verify-full and sslrootcert=the CA's file (PGSSLMODE, PGSSLROOTCERT); sslmode=require encrypts, and trusts anybody"),
 	entry("ROOT_CERTIFICATE", `root certificate file "[^"]*" does not exist`,
