@@ -50,6 +50,35 @@ func (r *real) profile(t *testing.T, name string) {
 	if !strings.Contains(stdout, name+": generation 1 is in use") {
 		t.Errorf("it ends with\n%s", stdout)
 	}
+	if name == "lts-3.0" { // whose Python is the one that the distribution's compiled packages are for
+		t.Run("aws", func(t *testing.T) {
+			r.aws(t, filepath.Join(r.root, "opt", ".tlsfloor", name, "1", "python", "bin", "python3"))
+		})
+	}
+}
+
+// awsPackages are the AWS CLI of a suite with Python 3.11, and what it needs. awscrt and cryptography bring code of their own, which does
+// not connect here.
+var awsPackages = strings.Fields("awscli python3-awscrt python3-colorama python3-cryptography python3-cffi-backend python3-dateutil python3-distro python3-docutils python3-jmespath " +
+	"python3-prompt-toolkit python3-roman python3-ruamel.yaml python3-six python3-urllib3 python3-wcwidth")
+
+// aws runs the AWS CLI on the built Python against `serve`.
+func (r *real) aws(t *testing.T, built string) {
+	python := venv(t, built, newPool(t, "bookworm").unpacked(t, awsPackages...))
+	ca, urls := r.serving(t)
+	for _, test := range []struct{ scenario, command, want string }{
+		{"any", "sts get-caller-identity", `"Arn": "arn:aws:iam::123456789012:user/example"`},
+		{"tls12", "s3 ls", " ok\n"},
+		{"tls11", "sts get-caller-identity", "[SSL: TLSV1_ALERT_PROTOCOL_VERSION] tlsv1 alert protocol version"},
+		{"tls10", "s3 ls", "[SSL: TLSV1_ALERT_PROTOCOL_VERSION] tlsv1 alert protocol version"},
+		{"cert-untrusted", "s3 ls", "[SSL: CERTIFICATE_VERIFY_FAILED]"},
+	} {
+		cmd := exec.Command(python, append([]string{"-m", "awscli", "--endpoint-url", urls[test.scenario]}, strings.Fields(test.command)...)...)
+		cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + t.TempDir(), "AWS_CA_BUNDLE=" + ca, "AWS_ACCESS_KEY_ID=AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY=example", "AWS_DEFAULT_REGION=us-east-1", "AWS_MAX_ATTEMPTS=1"}
+		if out, _ := cmd.CombinedOutput(); !strings.Contains(string(out), test.want) {
+			t.Errorf("%s, aws %s: %q, want %q", test.scenario, test.command, out, test.want)
+		}
+	}
 }
 
 // rebuild builds everything once more under all variations together.
