@@ -110,16 +110,20 @@ func Verify(ctx context.Context,
 		Deps: deps, Report: report, Explain: explain, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
-// Serve runs honest, weak and lying TLS servers to try any client on, until it is interrupted, and prints a verdict for each connection.
+// Serve runs honest, weak and lying TLS servers to try any client on, until it is interrupted, and prints a verdict for each connection; or, with -mtls, one that asks for clients' certificates as a load balancer does.
 func Serve(ctx context.Context,
 	max *string, // honest servers speak at most this version: 1.0, 1.1, 1.2 or 1.3 (default); what cannot be said within it is left out
 	only *string, // comma-separated scenarios (default: all)
+	mtls *string, // ask for certificates as AWS's Application Load Balancer does: passthrough (hand them on) or verify
+	truststore *string, // -mtls=verify: PEM file with the CAs of clients (default: the run's own)
+	crl *string, // -mtls=verify: PEM or DER file with revocation lists of these CAs
+	names *string, // -mtls: comma-separated host names beside localhost, each with a certificate of its own, chosen by SNI
 	port *int, // port of the first scenario, the others count up (default: any that are free)
 	out *string, // keep the certificates in this folder, for a client in a container (default: a temporary one, removed at the end)
 	json *bool, // one JSON object per line: the table, then each connection
 	timeout *time.Duration, // end after this time, such as 5m (default: when the certificates do, after a day)
 ) error {
-	return cli.Serve(ctx, cli.Flags{Max: max, Only: only, Port: port, Out: out, JSON: json, Timeout: timeout})
+	return cli.Serve(ctx, cli.Flags{Max: max, Only: only, MTLS: mtls, TrustStore: truststore, CRL: crl, Names: names, Port: port, Out: out, JSON: json, Timeout: timeout})
 }
 
 // Explain says what a TLS error means, which side is at fault and what to do. The argument is the error's text in quotes, or a file that holds it, or - for standard input.

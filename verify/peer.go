@@ -3,7 +3,9 @@ package verify
 import (
 	"cmp"
 	"context"
+	"crypto"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +31,24 @@ func newPeer(dir, responder string) (*Peer, error) {
 		return nil, fmt.Errorf("minting the run's certificates: %w", err)
 	}
 	return &Peer{p}, nil
+}
+
+// CA is the run's own root.
+func (p *Peer) CA() *x509.Certificate { return p.first.cert }
+
+// Issue makes a certificate of the run's own CA for a host name.
+func (p *Peer) Issue(name string) (tls.Certificate, error) {
+	key := p.leaves[GoodLeaf].PrivateKey.(crypto.Signer)
+	cert, err := p.first.issue(key.Public(), func(t *x509.Certificate) {
+		t.Subject.CommonName, t.DNSNames = name, []string{name}
+		if name != "localhost" {
+			t.IPAddresses = nil
+		}
+	})
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("certificate for %q: %w", name, err)
+	}
+	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}, nil
 }
 
 // Files tells where in the work folder the peer's files are.

@@ -129,7 +129,7 @@ func benchProfile(p *recipes.Profile, name string, optimize recipes.Optimize) st
 	var b strings.Builder
 	fmt.Fprintf(&b, "name: %s\nsummary: %s without controls\nfloor: %q\noptimize: %s\nversions:\n", name, p.Name, p.Floor, optimize)
 	for _, component := range slices.Sorted(maps.Keys(p.Versions)) {
-		fmt.Fprintf(&b, "  %s: %s\n", component, p.Versions[component])
+		fmt.Fprintf(&b, "  %s: %q\n", component, p.Versions[component])
 	}
 	b.WriteString("prefixes:\n")
 	for _, component := range slices.Sorted(maps.Keys(p.Prefixes)) {

@@ -72,14 +72,18 @@ type Flags struct {
 	Only       *string        // serve: comma-separated scenarios
 	Port       *int           // serve: of the first scenario
 	Out        *string        // serve: folder for the certificates
+	MTLS       *string        // serve: passthrough or verify
+	TrustStore *string        // serve: file with the CAs of clients
+	CRL        *string        // serve: file with revocation lists
+	Names      *string        // serve: comma-separated host names
 }
 
 // options are the flags resolved.
 type options struct {
 	Profile, Prefix, Root, Store, Sandbox, Optimize, Sysroot, Deps, Explain, Why, Check, Step, MaxSize, Trace string
 	Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256, Max, Out                                     string
-	Python, OpenSSL, Client, Server, StartTLS, ServerName, MongoDB, Postgres                                  string
-	Mirror, Recipes, CAFiles, Only, With, Libraries                                                           []string
+	Python, OpenSSL, Client, Server, StartTLS, ServerName, MongoDB, Postgres, MTLS, TrustStore, CRL           string
+	Mirror, Recipes, CAFiles, Only, With, Libraries, Names                                                    []string
 	Jobs, To, Keep, Rounds, Days, Port                                                                        int
 	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each                                               bool
 	Timeout                                                                                                   time.Duration
@@ -100,6 +104,7 @@ func (f Flags) resolve() (options, error) {
 		Python: or(f.Python, ""), OpenSSL: or(f.OpenSSL, ""), Client: or(f.Client, ""), Server: or(f.Server, ""), StartTLS: or(f.StartTLS, "none"), ServerName: or(f.ServerName, ""),
 		Libraries: list(or(f.Libraries, "")), MongoDB: or(f.MongoDB, ""), Postgres: or(f.Postgres, ""),
 		Max: or(f.Max, ""), Only: list(or(f.Only, "")), Port: or(f.Port, 0), Out: or(f.Out, ""),
+		MTLS: or(f.MTLS, ""), TrustStore: or(f.TrustStore, ""), CRL: or(f.CRL, ""), Names: list(or(f.Names, "")),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")), With: list(or(f.With, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),
@@ -196,6 +201,7 @@ func (o *options) validate() error {
 		{"-check", o.Check, []string{"index", "full"}},
 		{"-max", cmp.Or(o.Max, "1.3"), []string{"1.0", "1.1", "1.2", "1.3"}},
 		{"-trust", cmp.Or(o.Trust, "host"), []string{"host", "mozilla", "both"}},
+		{"-mtls", cmp.Or(o.MTLS, "verify"), []string{"passthrough", "verify"}},
 		{"-starttls", o.StartTLS, []string{"none", "postgres"}},
 	} {
 		if !slices.Contains(c.choices, c.value) {

@@ -21,6 +21,7 @@ import (
 func (r *real) judge(t *testing.T) {
 	r.judgeWith(t, "./verify/subject", "RealToolchain|WeakPeers|HostFails", 4)
 	r.judgeWith(t, "./verify/advice", "RealClients", 1)
+	r.judgeWith(t, "./verify/balancer", "RealPython", 1)
 }
 
 // judgeWith runs those of a package that match, of which at least so many have to pass.

@@ -23,6 +23,12 @@ import (
 func Serve(ctx context.Context, f Flags) error { return run(ctx, f, (*command).serve) }
 
 func (c *command) serve(ctx context.Context) (err error) {
+	if c.MTLS != "" {
+		return c.balance(ctx)
+	}
+	if c.TrustStore != "" || c.CRL != "" || len(c.Names) > 0 {
+		return fault.New(fault.Usage, "such as -mtls=verify -truststore=ca.pem", "-truststore, -crl and -names are for -mtls")
+	}
 	scenarios, err := c.scenarios()
 	if err != nil {
 		return err
@@ -47,7 +53,7 @@ func (c *command) serve(ctx context.Context) (err error) {
 	}
 	defer s.Close()
 	if c.Out != "" {
-		if err := publish(s); err != nil {
+		if err := publish(s.Files()); err != nil {
 			return err
 		}
 	}
@@ -136,17 +142,6 @@ func earlier(dir string) bool {
 	}
 	cert, err := x509.ParseCertificate(block.Bytes)
 	return err == nil && cert.Subject.CommonName == verify.CAName
-}
-
-// publish lets every user read what is no secret: a container often runs as another one.
-func publish(s *server.Server) error {
-	f := s.Files()
-	for _, path := range []string{f.CA, f.NewCA, f.BothCAs, f.Cert, f.CRL, f.Client, f.Conf} {
-		if err := os.Chmod(path, 0o644); err != nil {
-			return fmt.Errorf("-out: %w", err)
-		}
-	}
-	return nil
 }
 
 func (c *command) printPlaces(s *server.Server) error {

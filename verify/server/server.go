@@ -87,7 +87,7 @@ func Start(o Options) (*Server, error) {
 		if o.Port != 0 {
 			port = o.Port + i
 		}
-		listeners, err := bind(port)
+		listeners, err := Bind(port)
 		if err != nil {
 			s.Close()
 			return nil, fmt.Errorf("scenario %s: %w", sc.Name, err)
@@ -98,8 +98,8 @@ func Start(o Options) (*Server, error) {
 	return s, nil
 }
 
-// bind listens at a port of 127.0.0.1 and, where the machine has it, of [::1]: localhost is either. 0 is any port that is free at both.
-func bind(port int) ([]net.Listener, error) {
+// Bind listens at a port of 127.0.0.1 and, where the machine has it, of [::1]: localhost is either. 0 is any port that is free at both.
+func Bind(port int) ([]net.Listener, error) {
 	six := hasIPv6()
 	var err error
 	for range 20 {
@@ -145,19 +145,38 @@ func (s *Server) Close() {
 	}
 }
 
-// grace is how long Serve waits for connections to end after ctx has: they are closed then, and only a Report may block.
-const grace = 2 * time.Second
-
 // Serve takes connections until ctx ends; then it closes what is open. It returns no later than shortly after that.
 func (s *Server) Serve(ctx context.Context) {
 	var wait sync.WaitGroup
 	for _, p := range s.places {
-		for _, l := range p.listeners {
-			wait.Go(func() { s.accept(ctx, &wait, l, p.Scenario) })
-		}
+		wait.Go(func() {
+			Accept(ctx, p.listeners, s.slots, func(conn net.Conn) {
+				v := s.receive(ctx, conn, p.Scenario)
+				if ctx.Err() == nil { // what we cut off ourselves shows nothing
+					s.report.Lock()
+					defer s.report.Unlock()
+					s.Report(v)
+				}
+			})
+		})
+	}
+	wait.Wait()
+}
+
+// grace is how long Accept waits for connections to end after ctx has: they are closed then, and only a report may block.
+const grace = 2 * time.Second
+
+// Accept hands each connection of the listeners to talk, in a goroutine of its own, until ctx ends; then it closes the listeners. It takes no
+// more at a time than slots has places, and leaves others in the kernel's queue. It returns no later than shortly after ctx has ended.
+func Accept(ctx context.Context, listeners []net.Listener, slots chan struct{}, talk func(net.Conn)) {
+	var wait sync.WaitGroup
+	for _, l := range listeners {
+		wait.Go(func() { accept(ctx, &wait, l, slots, talk) })
 	}
 	<-ctx.Done()
-	s.Close()
+	for _, l := range listeners {
+		l.Close()
+	}
 	over := make(chan struct{})
 	go func() { wait.Wait(); close(over) }()
 	select {
@@ -166,8 +185,7 @@ func (s *Server) Serve(ctx context.Context) {
 	}
 }
 
-// accept takes one connection after the other. Beyond Most it leaves them in the kernel's queue.
-func (s *Server) accept(ctx context.Context, wait *sync.WaitGroup, l net.Listener, sc Scenario) {
+func accept(ctx context.Context, wait *sync.WaitGroup, l net.Listener, slots chan struct{}, talk func(net.Conn)) {
 	for ctx.Err() == nil {
 		conn, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -178,19 +196,14 @@ func (s *Server) accept(ctx context.Context, wait *sync.WaitGroup, l net.Listene
 			continue
 		}
 		select {
-		case s.slots <- struct{}{}:
+		case slots <- struct{}{}:
 		case <-ctx.Done():
 			conn.Close()
 			return
 		}
 		wait.Go(func() {
-			defer func() { <-s.slots }()
-			v := s.receive(ctx, conn, sc)
-			if ctx.Err() == nil { // what we cut off ourselves shows nothing
-				s.report.Lock()
-				defer s.report.Unlock()
-				s.Report(v)
-			}
+			defer func() { <-slots }()
+			talk(conn)
 		})
 	}
 }

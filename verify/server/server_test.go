@@ -280,7 +280,7 @@ func TestScenarios(t *testing.T) {
 
 // Ports count up from the first, on both addresses, and on no others.
 func TestPorts(t *testing.T) {
-	free, err := bind(0)
+	free, err := Bind(0)
 	if err != nil {
 		t.Fatal(err)
 	}

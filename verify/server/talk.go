@@ -87,26 +87,32 @@ const maxHeader = 8 << 10
 // anything came.
 func speakHTTP(ctx context.Context, c *tls.Conn, sc Scenario) (request string, said bool) {
 	var mu sync.Mutex // net/http has a goroutine of its own
+	said = HTTP(ctx, c, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		request = short(r.Method + " " + r.URL.Path)
+		mu.Unlock()
+		answer(w, r, sc, c)
+	}))
+	mu.Lock()
+	defer mu.Unlock()
+	return request, said
+}
+
+// HTTP answers one request on a completed connection with HTTP/1.1, until ctx's deadline, and reports whether anything came.
+func HTTP(ctx context.Context, c *tls.Conn, h http.Handler) bool {
+	var said atomic.Bool
 	one := &single{conn: c, done: make(chan struct{})}
 	left := time.Second
 	if deadline, ok := ctx.Deadline(); ok {
 		left = max(time.Until(deadline), time.Millisecond)
 	}
 	web := &http.Server{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			mu.Lock()
-			request = short(r.Method + " " + r.URL.Path)
-			mu.Unlock()
-			answer(w, r, sc, c)
-		}),
-		MaxHeaderBytes: maxHeader, ReadTimeout: left, WriteTimeout: left, ErrorLog: silent,
+		Handler: h, MaxHeaderBytes: maxHeader, ReadTimeout: left, WriteTimeout: left, ErrorLog: silent,
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1 only
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			switch state {
 			case http.StateActive: // the first byte came
-				mu.Lock()
-				said = true
-				mu.Unlock()
+				said.Store(true)
 			case http.StateClosed:
 				one.once.Do(func() { close(one.done) })
 			}
@@ -114,9 +120,16 @@ func speakHTTP(ctx context.Context, c *tls.Conn, sc Scenario) (request string, s
 	}
 	web.SetKeepAlivesEnabled(false)
 	web.Serve(one)
-	mu.Lock()
-	defer mu.Unlock()
-	return request, said
+	return said.Load()
+}
+
+// HangUp says that we send no more, reads what the peer still has to say, and closes: an alert on its way is not lost to a reset.
+func HangUp(conn net.Conn) {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
+		io.Copy(io.Discard, io.LimitReader(conn, 64<<10))
+	}
+	conn.Close()
 }
 
 // single is a listener that gives out one connection, and ends when that does.
