@@ -244,6 +244,25 @@ func (Trust) Check(ctx context.Context,
 	return cli.TrustCheck(ctx, cli.Flags{Days: days, Profile: profile, Prefix: prefix, Root: root, JSON: json})
 }
 
+// Audit finds the TLS stacks beside this toolchain's.
+type Audit mg.Namespace
+
+// Env lists every TLS stack in a virtual environment, prefix or other folder, whether the floor is compiled into it, and what to use instead. It runs nothing that it finds, and exits with 3 when one is below the floor, with 9 when it cannot be told.
+func (Audit) Env(ctx context.Context, path string,
+	sarif *string, // write the findings to this file too, as SARIF for code scanners
+	json *bool, // print JSON
+) error {
+	return cli.AuditEnv(ctx, path, cli.Flags{SARIF: sarif, JSON: json})
+}
+
+// Pid does the same for the files that a running process has loaded.
+func (Audit) Pid(ctx context.Context, pid int,
+	sarif *string, // write the findings to this file too, as SARIF for code scanners
+	json *bool, // print JSON
+) error {
+	return cli.AuditPid(ctx, pid, cli.Flags{SARIF: sarif, JSON: json})
+}
+
 // Profile trains and writes the profile of what Python runs often into a folder, with the lines that pin it for this compiler in an overlay.
 func Profile(ctx context.Context,
 	profile *string, // of which toolchain (default min-tls1_2)

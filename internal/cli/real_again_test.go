@@ -50,6 +50,9 @@ func (r *real) profile(t *testing.T, name string) {
 	if !strings.Contains(stdout, name+": generation 1 is in use") {
 		t.Errorf("it ends with\n%s", stdout)
 	}
+	if own := r.audited(t, 0, "audit:env", filepath.Join(r.root, "opt", ".tlsfloor", name, "1")); len(own.Stacks) < 2 {
+		t.Errorf("its TLS stacks: %+v", own)
+	}
 	if name == "lts-3.0" { // whose Python is the one that the distribution's compiled packages are for
 		t.Run("aws", func(t *testing.T) {
 			r.aws(t, filepath.Join(r.root, "opt", ".tlsfloor", name, "1", "python", "bin", "python3"))

@@ -45,6 +45,7 @@ func TestReal(t *testing.T) {
 	t.Run("judge", r.judge)
 	t.Run("others", r.others)
 	t.Run("clients", r.clients)
+	t.Run("audit", r.audit)
 	t.Run("by hand", r.byHand)
 	t.Run("planted", r.planted)
 	t.Run("rebuild", r.rebuild)

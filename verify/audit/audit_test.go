@@ -1,0 +1,262 @@
+package audit
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// table is what OpenSSL's table of versions looks like; LOW is the lowest version that has methods.
+const table = `
+typedef const void *(*maker)(void);
+static const void *make(void) { return 0; }
+struct version_info { int version; maker client, server; };
+#define ROW(v) { v, v >= LOW ? make : 0, v >= LOW ? make : 0 }
+const struct version_info versions[] = { ROW(0x0304), ROW(0x0303), ROW(0x0302), ROW(0x0301), ROW(0x0300), { 0, 0, 0 } };
+`
+
+// text that OpenSSL's libcrypto has.
+const version = `const char *const says = "OpenSSL 3.5.7 9 Jun 2026";` + "\n"
+
+const mainText = "int main(int argc, char **argv) { return versions[argc].client != 0; }\n"
+
+// cc compiles a program or a library into dir.
+func cc(t testing.TB, dir, name, text string, args ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath("cc"); err != nil {
+		t.Skip("no C compiler")
+	}
+	out := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("cc", append([]string{"-o", out, "-x", "c", "-", "-x", "none"}, args...)...)
+	cmd.Stdin = strings.NewReader(text)
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, msg)
+	}
+	return out
+}
+
+func only(t *testing.T, r *Report) Stack {
+	t.Helper()
+	if len(r.Stacks) != 1 || len(r.Problems) > 0 {
+		t.Fatalf("stacks %v, problems %v", r.Stacks, r.Problems)
+	}
+	return r.Stacks[0]
+}
+
+// The table is read however a file was linked, stripped or not.
+func TestTable(t *testing.T) {
+	for how, args := range map[string][]string{"pie": {"-fPIE", "-pie"}, "fixed": {"-no-pie", "-fno-pie"}, "shared": {"-fPIC", "-shared"}, "stripped": {"-fPIE", "-pie", "-s"}, "relr": {"-fPIE", "-pie", "-Wl,-z,pack-relative-relocs"}} {
+		for low, want := range map[string]struct {
+			verdict Verdict
+			known   string
+		}{"0x0303": {Holds, "its table of versions begins with TLS 1.2"}, "0x0304": {Holds, "its table of versions begins with TLS 1.3"},
+			"0x0302": {Below, "its table of versions has TLS 1.1"}, "0x0300": {Below, "its table of versions has SSLv3"}} {
+			path := cc(t, t.TempDir(), "program", version+table+mainText, append(args, "-DLOW="+low)...)
+			r, err := Files(t.Context(), path, []string{path})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := only(t, r); s.Library != "OpenSSL" || s.Version != "3.5.7" || s.Verdict != want.verdict || s.Known != want.known || len(s.Via) > 0 {
+				t.Errorf("%s, from %s: %+v", how, low, s)
+			}
+		}
+	}
+}
+
+// A method for one old version needs no table.
+func TestMethod(t *testing.T) {
+	dir := t.TempDir()
+	path := cc(t, dir, "libssl.so.9", version+table+"const void *TLSv1_1_client_method(void) { return 0; }", "-fPIC", "-shared", "-DLOW=0x0303")
+	r, _ := Files(t.Context(), path, []string{path})
+	if s := only(t, r); s.Verdict != Below || s.Known != "it exports TLSv1_1_client_method" {
+		t.Errorf("%+v", s)
+	}
+}
+
+// tree is a virtual environment with a package that brings a library and one that links it, and one that brings nothing.
+func tree(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	site := "lib/python3.13/site-packages/"
+	ssl := cc(t, dir, site+"wheel.libs/libssl-abcd.so.3", version+table, "-fPIC", "-shared", "-DLOW=0x0301", "-Wl,-soname,libssl-abcd.so.3")
+	cc(t, dir, site+"wheel/_module.so", "int x(void) { return 1; }", "-fPIC", "-shared", "-Wl,--no-as-needed", ssl, "-Wl,-rpath,$ORIGIN/../wheel.libs")
+	cc(t, dir, site+"plain/_module.so", "int x(void) { return 1; }", "-fPIC", "-shared")
+	for name, text := range map[string]string{
+		"wheel-1.2.dist-info/METADATA": "Metadata-Version: 2.1\nName: Wheel\nVersion: 1.2\n\nName: no\n", "wheel-1.2.dist-info/RECORD": "wheel/_module.so,sha256=x,1\nwheel.libs/libssl-abcd.so.3,,\n",
+		"plain-1.dist-info/METADATA": "Name: plain\nVersion: 1\n", "plain/text.py": "print('OpenSSL 3.0.1')\n", "empty": "", "short": "\x7fEL",
+	} {
+		path := filepath.Join(dir, site, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("/dev/zero", filepath.Join(dir, "device")); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestTree(t *testing.T) {
+	dir := tree(t)
+	r, err := Tree(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range r.Stacks {
+		got = append(got, filepath.Base(s.File)+" "+string(s.Verdict)+" "+s.Package+" "+s.String())
+	}
+	want := []string{
+		"libssl-abcd.so.3 below Wheel 1.2 OpenSSL 3.5.7: its table of versions has TLS 1.0",
+		"_module.so below Wheel 1.2 OpenSSL 3.5.7 by libssl-abcd.so.3: its table of versions has TLS 1.0",
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) || r.Worst() != Below || r.Programs != 3 || len(r.Problems) > 0 {
+		t.Errorf("%s\n%+v", strings.Join(got, "\n"), r)
+	}
+	// Without the library that it links nothing can be told.
+	if err := os.RemoveAll(filepath.Join(dir, "lib/python3.13/site-packages/wheel.libs")); err != nil {
+		t.Fatal(err)
+	}
+	module := filepath.Join(dir, "lib/python3.13/site-packages/wheel/_module.so")
+	r, _ = Files(t.Context(), module, []string{module})
+	if len(r.Stacks) != 0 { // the name is the wheel's own, and says nothing
+		t.Errorf("%+v", r.Stacks)
+	}
+}
+
+// A library that is not there is Unknown where its name says what it is.
+func TestMissingLibrary(t *testing.T) {
+	dir := t.TempDir()
+	ssl := cc(t, dir, "libssl.so.77", "int y(void) { return 1; }", "-fPIC", "-shared", "-Wl,-soname,libssl.so.77")
+	path := cc(t, dir, "module.so", "int x(void) { return 1; }", "-fPIC", "-shared", "-Wl,--no-as-needed", ssl)
+	curl := cc(t, dir, "libcurl-gnutls.so.77", "int z(void) { return 1; }", "-fPIC", "-shared", "-Wl,-soname,libcurl-gnutls.so.77")
+	other := cc(t, dir, "other.so", "int x(void) { return 1; }", "-fPIC", "-shared", "-Wl,--no-as-needed", curl)
+	os.Remove(ssl)
+	os.Remove(curl)
+	for path, want := range map[string]string{path: "OpenSSL", other: "what libcurl-gnutls.so.77 has"} {
+		r, _ := Files(t.Context(), path, []string{path})
+		if s := only(t, r); s.Verdict != Unknown || s.Library != want || r.Worst() != Unknown {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// The marks of each kind are found, and this test's own program, which has all of them in parts, has none but Go's.
+func TestKinds(t *testing.T) {
+	for _, k := range kinds {
+		text := ""
+		for i, m := range k.marks {
+			text += "const char *const mark" + string(rune('a'+i)) + ` = "` + strings.Replace(m, "|", "", 1) + `";` + "\n"
+		}
+		if k.library == "rustls" {
+			text += `const char *const path = "/cargo/registry/src/rustls-0.21.10/src/conn.rs";` + "\n"
+		}
+		path := cc(t, t.TempDir(), "lib.so", text, "-fPIC", "-shared")
+		r, _ := Files(t.Context(), path, []string{path})
+		s := only(t, r)
+		if s.Library != k.library || s.Verdict != k.verdict || s.Known == "" {
+			t.Errorf("%s: %+v", k.library, s)
+		}
+		if k.library == "rustls" && s.Version != "0.21.10" {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+func TestGoProgram(t *testing.T) {
+	dir := t.TempDir()
+	source := filepath.Join(dir, "main.go")
+	if err := os.WriteFile(source, []byte("package main\n\nimport \"net/http\"\n\nfunc main() { http.Get(\"\") }\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, flags := range []string{"", "-s -w"} {
+		path := filepath.Join(dir, "program")
+		if out, err := exec.Command("go", "build", "-ldflags="+flags, "-o", path, source).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		r, _ := Files(t.Context(), path, []string{path})
+		if s := only(t, r); s.Library != "Go crypto/tls" || s.Version == "" || s.Verdict != Below {
+			t.Errorf("%q: %+v", flags, s)
+		}
+	}
+}
+
+// Hostile files are a problem of their own, and never stop the others.
+func TestHostile(t *testing.T) {
+	dir := tree(t)
+	good, err := os.ReadFile(filepath.Join(dir, "lib/python3.13/site-packages/plain/_module.so"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := 0
+	for name, data := range map[string][]byte{"cut": good[:200], "header": []byte("\x7fELF\x02\x01\x01"), "noise": append([]byte("\x7fELF"), bytes.Repeat([]byte{0xff}, 4000)...)} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		bad++
+	}
+	r, err := Tree(t.Context(), dir)
+	if err != nil || len(r.Problems) != bad || len(r.Stacks) != 2 {
+		t.Errorf("%v, %+v", err, r)
+	}
+	if r.Stacks = nil; r.Worst() != Unknown {
+		t.Error("a file that could not be read does not count")
+	}
+}
+
+func FuzzObject(f *testing.F) {
+	dir := f.TempDir()
+	path := cc(f, dir, "seed.so", version+table, "-fPIC", "-shared", "-DLOW=0x0301")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Add([]byte(elf.ELFMAG))
+	f.Fuzz(func(t *testing.T, data []byte) { parse("/nowhere/seed.so", data) })
+}
+
+func TestSARIF(t *testing.T) {
+	r := &Report{Stacks: []Stack{{File: "/a b/ü.so", Library: "OpenSSL", Version: "3.0.1", Package: "wheel 1", Verdict: Below, Known: "it exports TLSv1_method"}, {File: "/holds", Verdict: Holds}, {File: "/unknown", Library: "wolfSSL", Verdict: Unknown, Known: "it depends"}},
+		Problems: []Problem{{"/broken", "no ELF"}}}
+	var b bytes.Buffer
+	if err := r.WriteSARIF(&b); err != nil {
+		t.Fatal(err)
+	}
+	var log sarifLog
+	if err := json.Unmarshal(b.Bytes(), &log); err != nil || log.Version != "2.1.0" || len(log.Runs) != 1 || len(log.Runs[0].Results) != 3 {
+		t.Fatalf("%v\n%s", err, b.String())
+	}
+	first := log.Runs[0].Results[0]
+	if first.Level != "error" || first.Locations[0].Physical.Artifact.URI != "/a%20b/%C3%BC.so" || first.Message.Text != "OpenSSL 3.0.1: it exports TLSv1_method (from wheel 1)" {
+		t.Errorf("%+v", first)
+	}
+	rules := map[string]bool{}
+	for _, rule := range log.Runs[0].Tool.Driver.Rules {
+		rules[rule.ID] = true
+	}
+	for _, result := range log.Runs[0].Results {
+		if !rules[result.Rule] {
+			t.Errorf("rule %s is not declared", result.Rule)
+		}
+	}
+	b.Reset()
+	(&Report{}).WriteSARIF(&b)
+	if !strings.Contains(b.String(), `"results": []`) {
+		t.Error("an audit without findings does not say that it ran")
+	}
+}
