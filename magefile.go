@@ -249,10 +249,11 @@ type Audit mg.Namespace
 
 // Env lists every TLS stack in a virtual environment, prefix or other folder, whether the floor is compiled into it, and what to use instead. It runs nothing that it finds, and exits with 3 when one is below the floor, with 9 when it cannot be told.
 func (Audit) Env(ctx context.Context, path string,
+	probe *bool, // run what it knows how to drive too (PyOpenSSL, pycurl, psycopg2, grpc), in a sandbox and not as root, and see at which versions it connects
 	sarif *string, // write the findings to this file too, as SARIF for code scanners
 	json *bool, // print JSON
 ) error {
-	return cli.AuditEnv(ctx, path, cli.Flags{SARIF: sarif, JSON: json})
+	return cli.AuditEnv(ctx, path, cli.Flags{Probe: probe, SARIF: sarif, JSON: json})
 }
 
 // Pid does the same for the files that a running process has loaded.

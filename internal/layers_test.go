@@ -23,7 +23,7 @@ const module = "github.com/tlsfloor/tlsfloor/"
 // sees all layers below the ones that it sees. Every room but those of standardOnly imports internal/fault.
 var rooms = map[string][]string{
 	"magefile.go":        {"internal/cli"},
-	"internal/cli":       {"artifacts", "internal/bench", "internal/build", "internal/fetch", "internal/rebuild", "internal/ui", "verify/advice", "verify/audit", "verify/balancer", "verify/report", "verify/server", "verify/subject"},
+	"internal/cli":       {"artifacts", "internal/bench", "internal/build", "internal/fetch", "internal/rebuild", "internal/ui", "verify/advice", "verify/audit", "verify/balancer", "verify/probe", "verify/report", "verify/server", "verify/subject"},
 	"artifacts":          {"verify", "internal/elfpolicy", "internal/archive", "internal/store", "internal/plan", "internal/trust", "recipes"},
 	"internal/build":     {"internal/elfpolicy", "internal/plan", "internal/store", "internal/fetch", "internal/archive", "internal/sandbox", "patches"},
 	"internal/rebuild":   {"internal/archive", "internal/sandbox"},
@@ -44,6 +44,7 @@ var rooms = map[string][]string{
 	"verify/server":      {"verify"}, // nor does the server for people
 	"verify/balancer":    {"verify/server"},
 	"verify/audit":       nil,
+	"verify/probe":       {"verify"},
 	"verify":             {"verify/wire"},
 	"verify/wire":        {"internal/event"},
 	"recipes/version":    nil,

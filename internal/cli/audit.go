@@ -24,10 +24,16 @@ func AuditEnv(ctx context.Context, path string, f Flags) error {
 			return fault.New(fault.Usage, "give a virtual environment, a prefix or any other folder", "audit:env: %w", err)
 		}
 		if !info.IsDir() {
+			if c.Probe {
+				return fault.New(fault.Usage, "give a virtual environment or a Python's prefix", "audit:env -probe: %s is a file", path)
+			}
 			r, err := audit.Files(ctx, path, []string{path})
 			return c.audited(r, err)
 		}
 		r, err := audit.Tree(ctx, path)
+		if err == nil && c.Probe {
+			err = c.probe(ctx, path, r)
+		}
 		return c.audited(r, err)
 	})
 }
@@ -133,6 +139,9 @@ func writeAudit(w io.Writer, r *audit.Report) error {
 		fmt.Fprintf(&b, "%-8s %s\n         %s\n", s.Verdict, oneLine(s.File), oneLine(s.String()))
 		if s.Package != "" {
 			fmt.Fprintf(&b, "         from %s\n", oneLine(s.Package))
+		}
+		if s.Live != "" {
+			fmt.Fprintf(&b, "         tried: %s\n", oneLine(s.Live))
 		}
 		if s.Instead != "" {
 			fmt.Fprintf(&b, "         instead: %s\n", s.Instead)

@@ -77,6 +77,7 @@ type Flags struct {
 	CRL        *string        // serve: file with revocation lists
 	Names      *string        // serve: comma-separated host names
 	SARIF      *string        // audit: file for code scanners
+	Probe      *bool          // audit:env: drive the clients too
 }
 
 // options are the flags resolved.
@@ -86,7 +87,7 @@ type options struct {
 	Python, OpenSSL, Client, Server, StartTLS, ServerName, MongoDB, Postgres, MTLS, TrustStore, CRL, SARIF    string
 	Mirror, Recipes, CAFiles, Only, With, Libraries, Names                                                    []string
 	Jobs, To, Keep, Rounds, Days, Port                                                                        int
-	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each                                               bool
+	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each, Probe                                        bool
 	Timeout                                                                                                   time.Duration
 	ProfileGiven                                                                                              bool
 }
@@ -105,7 +106,7 @@ func (f Flags) resolve() (options, error) {
 		Python: or(f.Python, ""), OpenSSL: or(f.OpenSSL, ""), Client: or(f.Client, ""), Server: or(f.Server, ""), StartTLS: or(f.StartTLS, "none"), ServerName: or(f.ServerName, ""),
 		Libraries: list(or(f.Libraries, "")), MongoDB: or(f.MongoDB, ""), Postgres: or(f.Postgres, ""),
 		Max: or(f.Max, ""), Only: list(or(f.Only, "")), Port: or(f.Port, 0), Out: or(f.Out, ""),
-		MTLS: or(f.MTLS, ""), TrustStore: or(f.TrustStore, ""), CRL: or(f.CRL, ""), SARIF: or(f.SARIF, ""), Names: list(or(f.Names, "")),
+		MTLS: or(f.MTLS, ""), TrustStore: or(f.TrustStore, ""), CRL: or(f.CRL, ""), SARIF: or(f.SARIF, ""), Probe: or(f.Probe, false), Names: list(or(f.Names, "")),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")), With: list(or(f.With, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),

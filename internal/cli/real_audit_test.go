@@ -52,6 +52,7 @@ func (r *real) audit(t *testing.T) {
 	t.Logf("%d files, %d programs, %d bytes, %d stacks", found.Files, found.Programs, found.Bytes, len(found.Stacks))
 	r.auditProcesses(t)
 	r.gate(t, tree)
+	t.Run("probe", r.probe)
 }
 
 // gate runs the example of a check for images and logins: what is not accepted is printed, and what is accepted passes.
@@ -112,4 +113,50 @@ func (r *real) auditProcesses(t *testing.T) {
 		}
 		hold.Close()
 	}
+}
+
+// probe drives PyOpenSSL on the built Python: it goes below the floor, as its file says, and everything else there does not.
+func (r *real) probe(t *testing.T) {
+	if os.Geteuid() == 0 {
+		cmd := exec.Command(program, "audit:env", r.site().Dir(1)+"/python", "-probe")
+		if out, _ := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), "never as root") {
+			t.Errorf("as root: %s", out)
+		}
+	}
+	stable, next := newPool(t, "bookworm"), newPool(t, "trixie")
+	python := venv(t, filepath.Join(r.site().Dir(1), "python", "bin", "python3"), next.unpacked(t, ocspPackages...))
+	buildCFFI(t, python, stable)
+	report := r.probed(t, filepath.Dir(filepath.Dir(python)))
+	driven := 0
+	for _, s := range report.Stacks {
+		if s.Live != "" {
+			driven++
+			if s.Verdict != audit.Below || !strings.Contains(s.Live, "pyopenssl 2") || !strings.Contains(s.Live, "connects at TLS 1.0") {
+				t.Errorf("%+v", s)
+			}
+		}
+	}
+	if driven == 0 {
+		t.Errorf("nothing was driven: %+v", report)
+	}
+}
+
+// probed runs the audit with -probe as an ordinary user.
+func (r *real) probed(t *testing.T, env string) *audit.Report {
+	t.Helper()
+	argv := []string{program, "audit:env", env, "-probe", "-json"}
+	if os.Geteuid() == 0 {
+		for _, path := range []string{program, env, r.root} {
+			reachable(t, path)
+		}
+		argv = append([]string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}, argv...)
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=/nonexistent", "TMPDIR=/tmp"}
+	out, err := cmd.Output()
+	var report audit.Report
+	if json.Unmarshal(out, &report) != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return &report
 }

@@ -342,15 +342,21 @@ func (r *real) emptyGeneration(t *testing.T) {
 }
 
 // ordinaryUser looks at the root's installation as somebody who may write nothing.
-func (r *real) ordinaryUser(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("becoming another user needs root")
-	}
-	for dir := filepath.Dir(r.root); dir != "/" && dir != os.TempDir(); dir = filepath.Dir(dir) {
+// reachable lets everybody come to what a test has made: its folders are its own user's otherwise.
+func reachable(t *testing.T, path string) {
+	t.Helper()
+	for dir := filepath.Dir(path); dir != "/" && dir != os.TempDir(); dir = filepath.Dir(dir) {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+func (r *real) ordinaryUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("becoming another user needs root")
+	}
+	reachable(t, r.root)
 	cmd := exec.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/bin/sh", "-c", filepath.Join(r.root, python3)+` -c "import ssl; print(ssl.OPENSSL_VERSION)"`)
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=/nonexistent"}
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "OpenSSL 3.5.7") {

@@ -44,6 +44,7 @@ type Stack struct {
 	Package string   `json:"package,omitempty"` // what brought File
 	Verdict Verdict  `json:"verdict"`
 	Known   string   `json:"known"`             // how
+	Live    string   `json:"live,omitempty"`    // what a client did that was driven
 	Instead string   `json:"instead,omitempty"` // what to do about it
 }
 
