@@ -206,14 +206,20 @@ func (u using) mongo() {
 	crl := func(o *Offer) { o.Setup.CRL = true }
 	u.add(Trust, "crl-hit", u.shown(RevokedLeaf, crl), distrust(revoked, wire.CertificateRevoked), "tlsCRLFile: a certificate that it names",
 		u.connects("takes one that it does not name", u.at(u.v, crl)), u.connects("takes it without the list", u.shown(RevokedLeaf, nil)))
+	u.mutual("tlsCertificateKeyFile: certificate and key in one file", "tlsCertificateKeyFilePassword: the key is encrypted", "PEM_LIB")
+}
+
+// mutual are servers that ask for a certificate. unreadable is the reason that the library gives for a key that it cannot decrypt.
+func (u using) mutual(plain, encrypted, unreadable string) {
 	own := func(i Identity) Offer { return u.at(u.v, func(o *Offer) { o.Ask, o.Setup.Identity = true, i }) }
 	none := Want{Outcome: Refused, Reason: "TLSV13_ALERT_CERTIFICATE_REQUIRED", Hello: wire.MaxPayload}
 	if u.floor == TLS12 {
 		none = Want{Outcome: Refused, Reason: "SSLV3_ALERT_HANDSHAKE_FAILURE", Alert: wire.HandshakeFailure, From: FromJudge}
 	}
-	u.add(Trust, "mtls", own(Plain), Want{Outcome: Connected, Version: u.v}, "tlsCertificateKeyFile: certificate and key in one file", Control{"same pymongo is refused without one", own(NoIdentity), none})
-	u.add(Trust, "mtls-password", own(RightPassword), Want{Outcome: Connected, Version: u.v}, "tlsCertificateKeyFilePassword: the key is encrypted",
-		Control{"same pymongo with a wrong password does not even dial", own(WrongPassword), Want{Outcome: Refused, Reason: "PEM_LIB", Offered: []wire.Version{}}})
+	same := "same " + string(u.library)
+	u.add(Trust, "mtls", own(Plain), Want{Outcome: Connected, Version: u.v}, plain, Control{same + " is refused without one", own(NoIdentity), none})
+	u.add(Trust, "mtls-password", own(RightPassword), Want{Outcome: Connected, Version: u.v}, encrypted,
+		Control{same + " with a wrong password sends no hello", own(WrongPassword), Want{Outcome: Refused, Reason: unreadable, Offered: []wire.Version{}}})
 }
 
 // ocsp is what becomes of a certificate whose state is asked for: a staple decides, an endpoint only if it clearly says that the
@@ -258,14 +264,7 @@ func (u using) postgres(version string) {
 	u.add(Client, "require-"+u.below()[0].name, u.at(u.v-1, require), u.hello(), "sslmode=require takes verification away and no version with it", u.connects("reaches "+u.v.String(), u.at(u.v, require)), u.weakly(u.at(u.v-1, nil)))
 	u.add(Trust, "crl-hit", u.shown(RevokedLeaf, crl), distrust(revoked, wire.CertificateRevoked), "sslcrl: a certificate that it names",
 		u.connects("takes one that it does not name", u.at(u.v, crl)), u.connects("takes it without the list", u.shown(RevokedLeaf, nil)))
-	own := func(i Identity) Offer { return u.at(u.v, func(o *Offer) { o.Ask, o.Setup.Identity = true, i }) }
-	none := Want{Outcome: Refused, Reason: "TLSV13_ALERT_CERTIFICATE_REQUIRED", Hello: wire.MaxPayload}
-	if u.floor == TLS12 {
-		none = Want{Outcome: Refused, Reason: "SSLV3_ALERT_HANDSHAKE_FAILURE", Alert: wire.HandshakeFailure, From: FromJudge}
-	}
-	u.add(Trust, "mtls", own(Plain), Want{Outcome: Connected, Version: u.v}, "sslcert and sslkey", Control{"same psycopg2 is refused without them", own(NoIdentity), none})
-	u.add(Trust, "mtls-password", own(RightPassword), Want{Outcome: Connected, Version: u.v}, "sslpassword: the key is encrypted",
-		Control{"same psycopg2 with a wrong password sends no hello", own(WrongPassword), Want{Outcome: Refused, Reason: "PRIVATE_KEY", Offered: []wire.Version{}}})
+	u.mutual("sslcert and sslkey", "sslpassword: the key is encrypted", "PRIVATE_KEY")
 	declined := func(mode string) Offer {
 		return u.at(0, func(o *Offer) { o.Act, o.Setup.Mode = Decline, mode })
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/verify"
@@ -22,7 +23,7 @@ import (
 // Serve runs the verification server for people until it is interrupted: that is its end, and no failure.
 func Serve(ctx context.Context, f Flags) error { return run(ctx, f, (*command).serve) }
 
-func (c *command) serve(ctx context.Context) (err error) {
+func (c *command) serve(ctx context.Context) error {
 	if c.MTLS != "" {
 		return c.balance(ctx)
 	}
@@ -33,6 +34,26 @@ func (c *command) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	return c.attend(ctx, func(dir string, tell func(error)) (listener, func() error, error) {
+		s, err := server.Start(server.Options{Scenarios: scenarios, Dir: dir, Port: c.Port, Report: func(v server.Visit) { tell(c.visit(v)) }})
+		if err != nil {
+			return nil, nil, err
+		}
+		return s, func() error { return c.printPlaces(s) }, nil
+	})
+}
+
+// listener is a server for people.
+type listener interface {
+	Files() verify.Files
+	Expires() time.Time
+	Serve(ctx context.Context)
+	Close()
+}
+
+// attend runs a server until it is interrupted, or its certificates are no longer valid, or nobody reads what it says. start binds it,
+// and gives what prints where it listens; what writing a result comes to is told.
+func (c *command) attend(ctx context.Context, start func(dir string, tell func(error)) (listener, func() error, error)) (err error) {
 	// A reader that goes away, such as `head`, must not leave the certificates behind.
 	signal.Ignore(syscall.SIGPIPE)
 	defer signal.Reset(syscall.SIGPIPE)
@@ -43,11 +64,11 @@ func (c *command) serve(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, remove()) }()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s, err := server.Start(server.Options{Scenarios: scenarios, Dir: dir, Port: c.Port, Report: func(v server.Visit) {
-		if err := c.visit(v); err != nil {
+	s, table, err := start(dir, func(err error) {
+		if err != nil {
 			cancel(fmt.Errorf("%w: %w", errUnread, err))
 		}
-	}})
+	})
 	if err != nil {
 		return unbound(err)
 	}
@@ -62,7 +83,7 @@ func (c *command) serve(ctx context.Context) (err error) {
 	}
 	ctx, stop := context.WithDeadlineCause(ctx, s.Expires(), errExpired)
 	defer stop()
-	if err := c.printPlaces(s); err != nil {
+	if err := table(); err != nil {
 		return fmt.Errorf("%w: %w", errUnread, err)
 	}
 	s.Serve(ctx)

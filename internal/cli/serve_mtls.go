@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,43 +26,19 @@ type balanced struct {
 }
 
 // balance runs a listener that treats clients' certificates as AWS's balancer does.
-func (c *command) balance(ctx context.Context) (err error) {
+func (c *command) balance(ctx context.Context) error {
 	o, err := c.balancerOptions()
 	if err != nil {
 		return err
 	}
-	dir, remove, err := c.certificates()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, remove()) }()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	o.Dir, o.Report = dir, func(e balancer.Entry) {
-		if err := c.logged(e); err != nil {
-			cancel(fmt.Errorf("%w: %w", errUnread, err))
+	return c.attend(ctx, func(dir string, tell func(error)) (listener, func() error, error) {
+		o.Dir, o.Report = dir, func(e balancer.Entry) { tell(c.logged(e)) }
+		b, err := balancer.Start(o)
+		if err != nil {
+			return nil, nil, err
 		}
-	}
-	b, err := balancer.Start(o)
-	if err != nil {
-		return unbound(err)
-	}
-	defer b.Close()
-	if c.Out != "" {
-		if err := publish(b.Files()); err != nil {
-			return err
-		}
-	}
-	ctx, stop := context.WithDeadlineCause(ctx, b.Expires(), errExpired)
-	defer stop()
-	if err := c.printBalancer(b); err != nil {
-		return fmt.Errorf("%w: %w", errUnread, err)
-	}
-	b.Serve(ctx)
-	if cause := context.Cause(ctx); errors.Is(cause, errUnread) {
-		return cause
-	}
-	return nil
+		return b, func() error { return c.printBalancer(b) }, nil
+	})
 }
 
 func (c *command) balancerOptions() (balancer.Options, error) {

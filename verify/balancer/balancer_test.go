@@ -12,7 +12,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/json"
 	"encoding/pem"
 	"flag"
 	"fmt"
@@ -21,11 +20,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -350,95 +344,6 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// awsLine is made of the fields that AWS's documentation of the connection log lists, in their order.
-var awsLine = regexp.MustCompile(`^(?P<timestamp>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z) (?P<client_ip>\S+) (?P<client_port>\d+) (?P<listener_port>\d+) (?P<tls_protocol>TLSv1\.[23]|-) (?P<tls_cipher>[A-Z0-9_-]+|-) ` +
-	`(?P<tls_handshake_latency>\d+\.\d{3}|-) (?P<leaf_client_cert_subject>"[^"]*"|-) (?P<leaf_client_cert_validity>NotBefore=\S+Z;NotAfter=\S+Z|-) (?P<leaf_client_cert_serial_number>[0-9A-F]+|-) ` +
-	`(?P<tls_verify_status>Success|Failed:[A-Za-z]+|-) (?P<conn_trace_id>TID_[0-9a-f]{32}) (?P<tls_keyexchange>\S+) (?P<elb>\S+) (?P<ip_address>\S+)$`)
-
-func TestLineParses(t *testing.T) {
-	f := newFixture(t)
-	r := start(t, Options{Mode: Verify, Trust: []*x509.Certificate{f.root.cert}, Revoked: f.revoked})
-	for _, client := range f.clients {
-		r.get(t, client, tls.VersionTLS13, "localhost")
-	}
-	r.get(t, identity{}, tls.VersionTLS12, "localhost")
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, e := range r.log {
-		m := awsLine.FindStringSubmatch(e.Line())
-		if m == nil {
-			t.Errorf("no line of a connection log: %s", e.Line())
-			continue
-		}
-		var keys map[string]any
-		text, err := json.Marshal(e)
-		if err != nil || json.Unmarshal(text, &keys) != nil {
-			t.Fatal(err)
-		}
-		for i, field := range awsLine.SubexpNames() {
-			if value := strings.Trim(m[i], `"`); field != "" && value != "-" && keys[field] == nil {
-				t.Errorf("%s is %q in the line and not in %s", field, value, text)
-			}
-		}
-	}
-}
-
-// TestGolden is the form of line, JSON and headers, with a fixed certificate.
-func TestGolden(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("testdata", "client.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, _ := pem.Decode(text)
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := Entry{Time: time.Date(2026, 11, 27, 1, 2, 3, 456789000, time.UTC), Client: "127.0.0.1", ClientPort: 36280, Listener: 4433, Latency: 0.0041, Status: success, Trace: "TID_00112233445566778899aabbccddeeff",
-		Balancer: "tlsfloor", Address: "127.0.0.1"}
-	var b strings.Builder
-	fmt.Fprintln(&b, Entry{Time: e.Time, Client: e.Client, ClientPort: 1, Listener: 4433, Status: failed + UnmappedConnectionError, Trace: e.Trace, Balancer: e.Balancer, Address: e.Address}.Line())
-	e.shown(tls.ConnectionState{Version: tls.VersionTLS13, CipherSuite: tls.TLS_AES_128_GCM_SHA256, CurveID: tls.X25519, PeerCertificates: []*x509.Certificate{cert, cert}})
-	fmt.Fprintln(&b, e.Line())
-	asJSON, err := json.MarshalIndent(e, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprintf(&b, "%s\n", asJSON)
-	for _, m := range []Mode{Verify, Passthrough} {
-		for _, h := range e.Headers(m) {
-			fmt.Fprintf(&b, "%s: %s\n", h.Name, h.Value)
-		}
-	}
-	path := filepath.Join("testdata", "log.golden")
-	if *update {
-		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil || b.String() != string(want) {
-		t.Errorf("%v: it is now\n%s", err, b.String())
-	}
-}
-
-// Whoever has a certificate must not be able to write a line or a field of his own.
-func TestHostileNames(t *testing.T) {
-	f := newFixture(t)
-	key := f.clients["right"].key
-	c := f.root.issue(t, "x\" - - Success\n2026-11-27T00:00:00.000000Z <script>\x1b[31m", key.Public(), nil, nil)
-	e := Entry{Time: time.Now(), Client: "127.0.0.1", Status: success, Trace: "TID_00112233445566778899aabbccddeeff", Balancer: "tlsfloor", Address: "::1"}
-	e.shown(tls.ConnectionState{Version: tls.VersionTLS12, CipherSuite: 0xc02f, PeerCertificates: []*x509.Certificate{c}})
-	if !awsLine.MatchString(e.Line()) || strings.ContainsAny(e.Line(), "\n\x1b") {
-		t.Errorf("%q", e.Line())
-	}
-	for _, h := range slices.Concat(e.Headers(Verify), e.Headers(Passthrough)) {
-		if strings.ContainsAny(h.Value, "\r\n\x1b\"") {
-			t.Errorf("%q", h)
-		}
-	}
-}
-
 // Peers that are not clients cost a line each, and nobody else anything.
 func TestHostilePeers(t *testing.T) {
 	f := newFixture(t)
@@ -469,131 +374,4 @@ func TestHostilePeers(t *testing.T) {
 		t.Errorf("%v, %s", err, e.Line())
 	}
 	wait.Wait()
-}
-
-func FuzzCertificate(f *testing.F) {
-	text, err := os.ReadFile(filepath.Join("testdata", "client.pem"))
-	if err != nil {
-		f.Fatal(err)
-	}
-	block, _ := pem.Decode(text)
-	f.Add(block.Bytes)
-	b := &Balancer{Options: Options{Mode: Verify}.withDefaults(), roots: x509.NewCertPool()}
-	f.Fuzz(func(t *testing.T, der []byte) {
-		c, err := x509.ParseCertificate(der)
-		if err != nil {
-			return
-		}
-		b.check([]*x509.Certificate{c})
-		e := Entry{Status: success, Trace: trace(), Balancer: "tlsfloor"}
-		e.shown(tls.ConnectionState{Version: tls.VersionTLS12, CipherSuite: 0xc02f, PeerCertificates: []*x509.Certificate{c}})
-		if strings.ContainsAny(e.Line(), "\r\n") || strings.Count(e.Line(), `"`) > 2 {
-			t.Errorf("%q", e.Line())
-		}
-		for _, h := range slices.Concat(e.Headers(Verify), e.Headers(Passthrough)) {
-			if strings.ContainsAny(h.Value, "\r\n\x00") {
-				t.Errorf("%q", h)
-			}
-		}
-	})
-}
-
-// python connects with an identity at one version, and prints how that ended.
-const python = `import ssl, socket, sys, warnings
-warnings.simplefilter("ignore")
-port, version, ca, chain, key, password = sys.argv[1:]
-context = ssl.create_default_context(cafile=ca)
-context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, version)
-try:
-    if chain:
-        context.load_cert_chain(chain, key, password or None)
-    with context.wrap_socket(socket.create_connection(("localhost", int(port))), server_hostname="localhost") as s:
-        s.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        got = b""
-        while part := s.recv(4096):
-            got += part
-        print("page" if b"X-Amzn-Mtls-Clientcert-Leaf: " in got else got)
-except ssl.SSLError as e:
-    print(e.reason or "PEM_LIB" if "PEM lib" in str(e) else e.reason)
-`
-
-// TestRealPython is the built Python with every kind of certificate, at both versions: what it says, and what the balancer logs.
-func TestRealPython(t *testing.T) {
-	interpreter := os.Getenv("TLSFLOOR_TEST_PYTHON")
-	if interpreter == "" {
-		t.Skip("TLSFLOOR_TEST_PYTHON names no Python")
-	}
-	f := newFixture(t)
-	r := start(t, Options{Mode: Verify, Trust: []*x509.Certificate{f.root.cert}, Revoked: f.revoked})
-	dir := t.TempDir()
-	for version, spoken := range map[string]string{"TLSv1_2": "TLSv1.2", "TLSv1_3": "TLSv1.3"} {
-		for _, name := range []string{"", "right", "expired", "not yet valid", "revoked", "purpose", "untrusted", "too deep", "deep enough"} {
-			chain, key := f.clients[name].write(t, dir, "")
-			r.connect(t, interpreter, version, name, []string{chain, key, ""}, func(said string, e Entry) bool {
-				switch code := f.codes[name]; {
-				case name == "":
-					// At TLS 1.2 crypto/tls refuses with handshake_failure, at 1.3 the alert comes after the client has connected.
-					return e.Status == failed+UnmappedConnectionError && (said == "TLSV13_ALERT_CERTIFICATE_REQUIRED" || said == "SSLV3_ALERT_HANDSHAKE_FAILURE")
-				case code == "":
-					return e.Status == success && said == "page" && e.Protocol == spoken
-				default:
-					return e.Status == failed+code && said == "SSLV3_ALERT_BAD_CERTIFICATE" && e.Protocol == spoken
-				}
-			})
-		}
-		chain, key := f.clients["right"].write(t, dir, "right")
-		r.connect(t, interpreter, version, "right password", []string{chain, key, "right"}, func(said string, e Entry) bool { return said == "page" && e.Status == success })
-		if out, err := exec.Command(interpreter, "-c", python, fmt.Sprint(r.Port()), version, r.Files().CA, chain, key, "wrong").Output(); err != nil || strings.TrimSpace(string(out)) != "PEM_LIB" {
-			t.Errorf("a wrong password: %q, %v", out, err)
-		}
-	}
-}
-
-// write puts an identity's files into dir; a password encrypts the key.
-func (i identity) write(t *testing.T, dir, password string) (chain, key string) {
-	t.Helper()
-	if i.chain == nil {
-		return "", ""
-	}
-	der, err := x509.MarshalECPrivateKey(i.key.(*ecdsa.PrivateKey))
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := &pem.Block{Type: "EC PRIVATE KEY", Bytes: der}
-	if password != "" {
-		if block, err = x509.EncryptPEMBlock(rand.Reader, block.Type, der, []byte(password), x509.PEMCipherAES256); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var text bytes.Buffer
-	for _, c := range i.chain {
-		pem.Encode(&text, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
-	}
-	chain, key = filepath.Join(dir, "chain.pem"), filepath.Join(dir, "key.pem")
-	for path, data := range map[string][]byte{chain: text.Bytes(), key: pem.EncodeToMemory(block)} {
-		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return chain, key
-}
-
-// connect runs the Python once, and holds what it says and what was logged against want.
-func (r *running) connect(t *testing.T, interpreter, version, name string, files []string, want func(said string, e Entry) bool) {
-	t.Helper()
-	r.mu.Lock()
-	before := len(r.log)
-	r.mu.Unlock()
-	out, err := exec.Command(interpreter, append([]string{"-c", python, fmt.Sprint(r.Port()), version, r.Files().CA}, files...)...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	said := strings.TrimSpace(string(out))
-	if len(r.log) <= before {
-		t.Errorf("%s, %q: nothing was logged; it says %s", version, name, said)
-	} else if e := r.log[before]; !want(said, e) {
-		t.Errorf("%s, %q: it says %s, and the log %s", version, name, said, e.Line())
-	}
 }

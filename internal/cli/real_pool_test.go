@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tlsfloor/tlsfloor/internal/archive"
+	"github.com/tlsfloor/tlsfloor/internal/fetch"
+)
+
+// pool is a suite of Debian's that packages are taken from without being installed: apt with lists and a cache of its own, which
+// checks signatures as ever.
+type pool struct {
+	dir     string
+	options []string
+}
+
+func newPool(t *testing.T, suite string) *pool {
+	t.Helper()
+	const keys = "/usr/share/keyrings/debian-archive-keyring.gpg"
+	bases, err := fetch.HostApt{}.Bases(context.Background())
+	if _, statErr := os.Stat(keys); err != nil || statErr != nil {
+		t.Skipf("packages of Debian's cannot be had here: %v, %v", err, statErr)
+	}
+	dir := t.TempDir()
+	for _, sub := range []string{"lists/partial", "cache/archives/partial", "parts"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var list strings.Builder
+	for _, base := range bases {
+		if !strings.HasSuffix(strings.TrimRight(base, "/"), "-security") { // which has no suite of this name
+			fmt.Fprintf(&list, "deb [signed-by=%s] %s %s main\ndeb-src [signed-by=%s] %s %s main\n", keys, base, suite, keys, base, suite)
+			break
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "sources.list"), []byte(list.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := &pool{dir: dir}
+	for name, value := range map[string]string{"Dir::State::lists": dir + "/lists", "Dir::Etc::sourcelist": dir + "/sources.list", "Dir::Etc::sourceparts": "-",
+		"Dir::Cache": dir + "/cache", "Dir::State::status": "/dev/null", "APT::Sandbox::User": "root"} {
+		p.options = append(p.options, "-o", name+"="+value)
+	}
+	p.apt(t, dir, "update")
+	return p
+}
+
+func (p *pool) apt(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("apt-get", append(slices.Clone(p.options), args...)...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("apt-get %v: %v\n%s", args, err, out)
+	}
+}
+
+// rooted downloads packages and unpacks them into one folder.
+func (p *pool) rooted(t *testing.T, packages ...string) string {
+	t.Helper()
+	down, dir := t.TempDir(), t.TempDir()
+	p.apt(t, down, append([]string{"download"}, packages...)...)
+	files, err := filepath.Glob(filepath.Join(down, "*.deb"))
+	if err != nil || len(files) != len(packages) {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		unpack(t, file, filepath.Join(dir, filepath.Base(file)), 0)
+		if out, err := exec.Command("cp", "-a", filepath.Join(dir, filepath.Base(file))+"/.", dir).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	return dir
+}
+
+// unpacked returns the folder of Python modules of packages.
+func (p *pool) unpacked(t *testing.T, packages ...string) string {
+	return filepath.Join(p.rooted(t, packages...), "usr", "lib", "python3", "dist-packages")
+}
+
+// source unpacks the upstream source of a package.
+func (p *pool) source(t *testing.T, name string) string {
+	t.Helper()
+	down, dir := t.TempDir(), t.TempDir()
+	p.apt(t, down, "source", "--download-only", name)
+	files, err := filepath.Glob(filepath.Join(down, "*.orig.tar.*z"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	unpack(t, files[0], filepath.Join(dir, "source"), 1)
+	return filepath.Join(dir, "source")
+}
+
+func unpack(t *testing.T, file, dir string, strip int) {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := archive.Unpack(context.Background(), f, dir, archive.Options{Strip: strip}); err != nil {
+		t.Fatalf("%s: %v", filepath.Base(file), err)
+	}
+}
