@@ -60,6 +60,7 @@ var owners = map[string][]string{
 	"github.com/hashicorp/go-getter":   {"internal/fetch"},
 	"github.com/ProtonMail/go-crypto":  {"internal/fetch", "artifacts"},
 	"github.com/ulikunitz/xz":          {"internal/archive"},
+	"github.com/klauspost/compress":    {"internal/archive"},
 	"github.com/goccy/go-yaml":         {"recipes"},
 	"github.com/bluekeyes/go-gitdiff":  {"patches"},
 	"github.com/in-toto/attestation":   {"verify/report"},

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,21 +11,24 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"time"
-
-	"github.com/ulikunitz/xz"
 )
 
-// Pack writes the files, folders and symbolic links below dir as a .tar.xz, each below the folder top. What comes out depends on nothing
-// but names, contents, executable bits and the time given: entries are in order of name, belong to nobody (uid and gid 0, no names), and
-// are 0644 or 0755.
-func Pack(ctx context.Context, w io.Writer, dir, top string, when time.Time) error {
-	z, err := xz.NewWriter(w)
-	if err != nil {
-		return err
-	}
+// PackOptions says how to pack. Zero fields have the defaults that their comments name.
+type PackOptions struct {
+	Format Format    // XZ
+	Jobs   int       // blocks that are compressed at the same time: one for each processor
+	When   time.Time // every entry's time
+}
+
+// Pack writes the files, folders and symbolic links below dir as an archive, each below the folder top. What comes out depends on nothing
+// but the format, names, contents, executable bits and the time given: entries are in order of name, belong to nobody (uid and gid 0, no
+// names), and are 0644 or 0755. It holds some 40 MB for each job.
+func Pack(ctx context.Context, w io.Writer, dir, top string, o PackOptions) error {
+	z := newBlocks(ctx, w, cmp.Or(o.Format, XZ), cmp.Or(o.Jobs, runtime.NumCPU()))
 	t := tar.NewWriter(z)
-	err = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -35,12 +39,17 @@ func Pack(ctx context.Context, w io.Writer, dir, top string, when time.Time) err
 		if err != nil {
 			return err
 		}
-		if err := packEntry(t, name, path.Join(top, filepath.ToSlash(rel)), d, when); err != nil {
+		if err := packEntry(t, name, path.Join(top, filepath.ToSlash(rel)), d, o.When); err != nil {
 			return fmt.Errorf("packing %s: %w", rel, err)
 		}
 		return nil
 	})
-	return errors.Join(err, t.Close(), z.Close())
+	if err != nil {
+		z.cancel()
+	} else {
+		err = t.Close()
+	}
+	return errors.Join(err, z.Close())
 }
 
 func packEntry(t *tar.Writer, file, name string, d fs.DirEntry, when time.Time) error {

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
 
 	"github.com/tlsfloor/tlsfloor/internal/fault"
@@ -48,6 +50,9 @@ func newStream(ctx context.Context, r io.Reader, l Limits) (*stream, error) {
 	s.done.Go(func() {
 		defer close(s.full)
 		s.err = s.run(decoder, packed, l)
+		if c, ok := decoder.(io.Closer); ok { // zstd's has goroutines of its own
+			c.Close()
+		}
 	})
 	return s, nil
 }
@@ -79,6 +84,12 @@ func decodeTar(b *bufio.Reader) (io.Reader, error) {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		d, err := gzip.NewReader(b)
 		return d, at("gzip header", err)
+	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		d, err := zstd.NewReader(b, zstd.WithDecoderMaxWindow(maxDictionary), zstd.WithDecoderConcurrency(0))
+		if err != nil {
+			return nil, at("zstd header", err)
+		}
+		return d.IOReadCloser(), nil
 	case bytes.HasPrefix(head, []byte("BZh")):
 		return bzip2.NewReader(b), nil
 	case bytes.HasPrefix(head, []byte{0xfd, '7', 'z', 'X', 'Z', 0}):
@@ -90,7 +101,7 @@ func decodeTar(b *bufio.Reader) (io.Reader, error) {
 	case len(head) == 512 && bytes.HasPrefix(head[257:], []byte("ustar")):
 		return b, nil
 	}
-	return nil, fault.New(fault.Failed, hostile, "neither a .tar nor a .tar.gz, .tar.xz or .tar.bz2 nor a .deb file")
+	return nil, fault.New(fault.Failed, hostile, "neither a .tar nor a .tar.gz, .tar.xz, .tar.zst or .tar.bz2 nor a .deb file")
 }
 
 // maxDictionary bounds the memory that an xz stream can ask for before its first byte is decoded; xz -9 asks for 64 MiB.
@@ -140,7 +151,7 @@ func (s *stream) run(decoder io.Reader, packed *counter, l Limits) error {
 			return s.ctx.Err()
 		}
 		unpacked += int64(n)
-		if bad := l.exceeded(unpacked, packed.n); bad != nil {
+		if bad := l.exceeded(unpacked, packed.n.Load()); bad != nil {
 			return bad
 		}
 		if err != nil {
@@ -197,15 +208,15 @@ func (s *stream) stop() {
 	s.done.Wait()
 }
 
-// counter counts the packed bytes that were read.
+// counter counts the packed bytes that were read. zstd's decoder reads ahead in a goroutine of its own.
 type counter struct {
 	r io.Reader
-	n int64
+	n atomic.Int64
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
-	c.n += int64(n)
+	c.n.Add(int64(n))
 	if err != nil && err != io.EOF {
 		err = fmt.Errorf("reading the archive: %w", err)
 	}

@@ -46,7 +46,7 @@ func (c *command) trained(ctx context.Context) error {
 	}
 	var packed bytes.Buffer
 	top := r.Name + "-" + r.Version
-	if err := archive.Pack(ctx, &packed, tree, top, time.Unix(0, 0)); err != nil {
+	if err := archive.Pack(ctx, &packed, tree, top, archive.PackOptions{When: time.Unix(0, 0)}); err != nil {
 		return err
 	}
 	out := c.Report
