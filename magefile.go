@@ -76,6 +76,23 @@ func Fetch(ctx context.Context,
 	return cli.Fetch(ctx, cli.Flags{Profile: profile, Mirror: mirror, Recipes: recipes, Store: store, Trust: trust, Sysroot: sysroot, With: with, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
+// Vendor writes all sources of a profile, their signatures and keys as one file, from which -mirror builds without a network.
+func Vendor(ctx context.Context,
+	o *string, // the file to write, such as sources.tar
+	profile *string, // the profile (default min-tls1_2)
+	mirror *string, // comma-separated folders and URLs to look in first
+	recipes *string, // comma-separated folders with recipes of your own
+	store *string, // folder of the store
+	sysroot *string, // the suite whose libc it is built against (default: this host's)
+	with *string, // comma-separated optional sets, such as tests,static
+	offline *bool, // use no network
+	json *bool, // events and result as JSON
+	quiet *bool, // print the result only
+	timeout *time.Duration, // stop after this time
+) error {
+	return cli.Vendor(ctx, cli.Flags{O: o, Profile: profile, Mirror: mirror, Recipes: recipes, Store: store, Sysroot: sysroot, With: with, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
+}
+
 // Verify proves the installed toolchain again and keeps the new proof; or it holds another Python, openssl, client or server to the profile's floor.
 func Verify(ctx context.Context,
 	profile *string, // the profile, which gives floor and controls (default min-tls1_2)

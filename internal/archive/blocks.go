@@ -18,6 +18,8 @@ type Format string
 const (
 	XZ   Format = ".tar.xz"  // streams (the .xz file format, section 2)
 	Zstd Format = ".tar.zst" // frames (RFC 8878 section 3)
+
+	Plain Format = ".tar" // not compressed, and in one part
 )
 
 // blockSizes in bytes: larger ones pack tighter and are fewer to share among processors, and each is held in memory by its processor.

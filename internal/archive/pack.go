@@ -26,8 +26,19 @@ type PackOptions struct {
 // but the format, names, contents, executable bits and the time given: entries are in order of name, belong to nobody (uid and gid 0, no
 // names), and are 0644 or 0755. It holds some 40 MB for each job.
 func Pack(ctx context.Context, w io.Writer, dir, top string, o PackOptions) error {
+	if o.Format == Plain {
+		return packTar(ctx, w, dir, top, o)
+	}
 	z := newBlocks(ctx, w, cmp.Or(o.Format, XZ), cmp.Or(o.Jobs, runtime.NumCPU()))
-	t := tar.NewWriter(z)
+	err := packTar(ctx, z, dir, top, o)
+	if err != nil {
+		z.cancel()
+	}
+	return errors.Join(err, z.Close())
+}
+
+func packTar(ctx context.Context, w io.Writer, dir, top string, o PackOptions) error {
+	t := tar.NewWriter(w)
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err == nil {
 			err = ctx.Err()
@@ -45,11 +56,9 @@ func Pack(ctx context.Context, w io.Writer, dir, top string, o PackOptions) erro
 		return nil
 	})
 	if err != nil {
-		z.cancel()
-	} else {
-		err = t.Close()
+		return err
 	}
-	return errors.Join(err, z.Close())
+	return t.Close()
 }
 
 func packEntry(t *tar.Writer, file, name string, d fs.DirEntry, when time.Time) error {

@@ -78,13 +78,14 @@ type Flags struct {
 	Names      *string        // serve: comma-separated host names
 	SARIF      *string        // audit: file for code scanners
 	Probe      *bool          // audit:env: drive the clients too
+	O          *string        // vendor: the file to write
 }
 
 // options are the flags resolved.
 type options struct {
 	Profile, Prefix, Root, Store, Sandbox, Optimize, Sysroot, Deps, Explain, Why, Check, Step, MaxSize, Trace string
 	Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256, Max, Out                                     string
-	Python, OpenSSL, Client, Server, StartTLS, ServerName, MongoDB, Postgres, MTLS, TrustStore, CRL, SARIF    string
+	Python, OpenSSL, Client, Server, StartTLS, ServerName, MongoDB, Postgres, MTLS, TrustStore, CRL, SARIF, O string
 	Mirror, Recipes, CAFiles, Only, With, Libraries, Names                                                    []string
 	Jobs, To, Keep, Rounds, Days, Port                                                                        int
 	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each, Probe                                        bool
@@ -106,7 +107,7 @@ func (f Flags) resolve() (options, error) {
 		Python: or(f.Python, ""), OpenSSL: or(f.OpenSSL, ""), Client: or(f.Client, ""), Server: or(f.Server, ""), StartTLS: or(f.StartTLS, "none"), ServerName: or(f.ServerName, ""),
 		Libraries: list(or(f.Libraries, "")), MongoDB: or(f.MongoDB, ""), Postgres: or(f.Postgres, ""),
 		Max: or(f.Max, ""), Only: list(or(f.Only, "")), Port: or(f.Port, 0), Out: or(f.Out, ""),
-		MTLS: or(f.MTLS, ""), TrustStore: or(f.TrustStore, ""), CRL: or(f.CRL, ""), SARIF: or(f.SARIF, ""), Probe: or(f.Probe, false), Names: list(or(f.Names, "")),
+		MTLS: or(f.MTLS, ""), TrustStore: or(f.TrustStore, ""), CRL: or(f.CRL, ""), SARIF: or(f.SARIF, ""), O: or(f.O, ""), Probe: or(f.Probe, false), Names: list(or(f.Names, "")),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")), With: list(or(f.With, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),

@@ -70,10 +70,16 @@ func newMirror(name string) (place, error) {
 }
 
 func newFolder(dir string) (place, error) {
-	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-		return nil, fault.New(fault.Usage, "name the folder that holds the files", "mirror %s: not a folder", dir)
+	info, err := os.Stat(dir)
+	if err != nil || info.IsDir() {
+		return folder{dir: dir}, nil
 	}
-	return folder{dir: dir}, nil
+	if t := newTarball(dir); info.Mode().IsRegular() {
+		if _, err = t.read(); err == nil {
+			return t, nil
+		}
+	}
+	return nil, fault.New(fault.Usage, "name the folder that holds the files, or a .tar file that `vendor` has made", "mirror %s: neither a folder nor a .tar file with sources", dir)
 }
 
 // parseURL reads a file, http or https URL. Its errors do not show it, for it may hold a password. A path with "//" or
@@ -133,6 +139,10 @@ func copyFile(ctx context.Context, src *os.File, w *wanted) error {
 	if info, err := src.Stat(); err != nil || !info.Mode().IsRegular() {
 		return errors.Join(err, fmt.Errorf("%s: not a file", filepath.Base(src.Name())))
 	}
+	return copyFrom(ctx, src, w)
+}
+
+func copyFrom(ctx context.Context, src io.Reader, w *wanted) error {
 	dst, err := os.Create(w.path)
 	if err != nil {
 		return err
