@@ -76,8 +76,10 @@ func (c *court) meet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 			return Trial{}, err
 		}
 		return host(ctx, l, connect, func(conn *recorder) error {
-			if declined, err := c.preamble(ctx, conn, o); declined || err != nil {
+			if declined, err := c.preamble(ctx, conn, o); err != nil {
 				return err
+			} else if declined {
+				return errDeclined
 			}
 			return c.peer.talk(ctx, conn, o, c.manners(ctx, o))
 		})
@@ -122,7 +124,7 @@ func host(ctx context.Context, l net.Listener, connect call, talk func(*recorder
 	spoke := slices.DeleteFunc(all, func(c Connection) bool { return len(c.Transcript.sent(FromSubject)) == 0 })
 	var t Trial
 	if len(spoke) > 0 {
-		t.Transcript, t.Completed, t.Told, t.More = spoke[0].Transcript, spoke[0].Completed, spoke[0].Told, spoke[1:]
+		t.Transcript, t.Completed, t.Told, t.Clear, t.More = spoke[0].Transcript, spoke[0].Completed, spoke[0].Told, spoke[0].Clear, spoke[1:]
 	}
 	if report.OK && !t.Completed {
 		report.OK, report.Text = false, "the client says that it connected, the server does not"
@@ -158,6 +160,10 @@ func accept(ctx context.Context, l net.Listener, over <-chan struct{}, own <-cha
 			r := bounded(ctx, conn)
 			err := talk(r)
 			var told *net.OpError
+			c.Clear = errors.Is(err, errClear) || errors.Is(err, errDeclined)
+			if errors.Is(err, errDeclined) { // and was answered in the clear
+				err = nil
+			}
 			c.Completed, c.Told = err == nil, errors.As(err, &told) && told.Op == "remote error" // as crypto/tls calls an alert
 			r.hangUp()
 			c.Transcript = r.soFar()

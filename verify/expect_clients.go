@@ -59,14 +59,13 @@ func (t *table) library(l Installed) bool {
 	if prefixes[l.Library] == "" {
 		return false
 	}
-	// botocore has urllib3 compare the name after the handshake, as urllib3 did by itself before 2.
-	late := l.Library == Botocore || l.Library == URLLib3 && strings.HasPrefix(l.Version, "1.")
+	// botocore has urllib3 compare the name after the handshake, as urllib3 did by itself before 2, and PyMongo service-identity.
+	late := l.Library == Botocore || l.Library == PyMongoOCSP || l.Library == URLLib3 && strings.HasPrefix(l.Version, "1.")
 	u := using{t, l.Library, prefixes[l.Library], late}
 	u.versions()
 	switch l.Library {
 	case PyMongoOCSP:
 		u.ocsp()
-		return true
 	case PyMongo:
 		u.mongo()
 	case Psycopg2:
@@ -113,10 +112,11 @@ func lower(o *Offer) {
 
 // weakly is the control that a weak peer does what the library must not. psycopg2 has an OpenSSL of its own in it, which no other module
 // can take the place of: there the weak openssl shows that the server speaks the version.
+// The same with PyMongo on pyOpenSSL.
 func (u using) weakly(o Offer) Control {
-	if u.library == Psycopg2 {
+	if u.foreign() {
 		o.Who = OpenSSL
-		o.Setup = Setup{Min: wire.TLS10, Level0: true, StartTLS: Postgres}
+		o.Setup = Setup{Min: wire.TLS10, Level0: true, StartTLS: o.Setup.StartTLS}
 	}
 	return weakly(o, Connected)
 }
@@ -162,11 +162,14 @@ func (u using) certificates() {
 		u.connects("takes the old one with it", u.at(u.v, both)), Control{"same " + string(u.library) + " refuses it with the old CA alone", u.shown(NewLeaf, nil), distrust(noIssuer, wire.UnknownCA)})
 }
 
-// distrust is the want of a library that refuses a certificate. libpq says no code.
+// foreign reports whether the library has an OpenSSL that is not the interpreter's.
+func (u using) foreign() bool { return u.library == Psycopg2 || u.library == PyMongoOCSP }
+
+// distrust is the want of a library that refuses a certificate. libpq and pyOpenSSL say no code.
 func (u using) distrust() func(int, wire.Description) Want {
 	return func(code int, alert wire.Description) Want {
 		w := distrust(code, alert)
-		if u.library == Psycopg2 {
+		if u.foreign() {
 			w.Verify = 0
 		}
 		return w
@@ -241,6 +244,7 @@ func (u using) ocsp() {
 	u.add(Trust, "endpoint-error", u.shown(EndpointErrorLeaf, nil), Want{Outcome: Connected, Version: u.v}, "the endpoint does not say: the connection goes on", hit)
 	u.add(Trust, "endpoint-malformed", u.shown(EndpointMalformedLeaf, nil), unreadable, "the endpoint's answer is no OCSP response: PyMongo stumbles over it, where its documentation says that the connection goes on",
 		u.connects("takes what the endpoint says is good", u.shown(EndpointGoodLeaf, nil)))
+	u.cases[len(u.cases)-1].Residual = true // a PyMongo that does as it says is no worse
 	u.add(Trust, "endpoint-off", u.shown(EndpointRevokedLeaf, func(o *Offer) { o.Setup.NoEndpoint = true }), Want{Outcome: Connected, Version: u.v},
 		"tlsDisableOCSPEndpointCheck: nobody is asked", hit)
 	u.add(Trust, "endpoint-off-stapled", u.at(u.v, func(o *Offer) { o.Staple, o.Setup.NoEndpoint = RevokedStaple, true }), refused,

@@ -48,7 +48,8 @@ type Trial struct {
 	Told       bool       `json:"told,omitempty"`      // Serve: an alert of the subject's ended it, which may have been encrypted
 	Problem    string     `json:"problem,omitempty"`
 
-	More []Connection `json:"more,omitempty"` // a client that came again
+	Clear bool         `json:"clear,omitempty"` // Serve, Answer, Decline: the client went on without TLS
+	More  []Connection `json:"more,omitempty"`  // a client that came again
 }
 
 // Connection is one of several that a client made.
@@ -56,6 +57,7 @@ type Connection struct {
 	Transcript Transcript `json:"transcript"`
 	Completed  bool       `json:"completed,omitempty"`
 	Told       bool       `json:"told,omitempty"`
+	Clear      bool       `json:"clear,omitempty"` // the client went on without TLS
 }
 
 // observe fills in Got.
@@ -218,7 +220,7 @@ func (g Got) String() string {
 // breach says what t shows below the floor, or "": that needs no control, since it happened. A handshake that was
 // completed is one even if the subject had trouble afterwards.
 func (t Trial) breach(c Case, f Floor) string {
-	for _, one := range append([]Connection{{Transcript: t.Transcript, Completed: t.Completed}}, t.More...) {
+	for _, one := range append([]Connection{{Transcript: t.Transcript, Completed: t.Completed, Clear: t.Clear}}, t.More...) {
 		if bad := one.breach(c, f); bad != "" {
 			return bad
 		}
@@ -242,6 +244,9 @@ func (t Trial) breach(c Case, f Floor) string {
 
 // breach says what one connection shows. What a hello offers counts where versions are what is tried.
 func (o Connection) breach(c Case, f Floor) string {
+	if o.Clear && !c.Residual && c.Want.Outcome != Plaintext {
+		return "it goes on without TLS"
+	}
 	if chosen := o.Transcript.serverHello(FromJudge); o.Completed && c.Offer.Act == Serve {
 		if v := c.Offer.Version; v < wire.Version(f) || chosen != nil && chosen.Chosen() < wire.Version(f) {
 			return "a handshake was completed at " + v.String()
@@ -282,7 +287,8 @@ func (fi Finding) judge(f Floor) (Status, string) {
 	switch who := fi.Case.Offer.Who; {
 	case bad == "":
 		return Pass, ""
-	case who == Command || who == Endpoint: // not as expected is no breach of a stack that nothing is known of
+	// Not as expected is no breach of a stack that nothing is known of, or of a library that refuses in other words.
+	case who == Command || who == Endpoint || fi.Case.Offer.Setup.Library != "" && !fi.Trial.Got.accepted():
 		return Unproven, strings.TrimSuffix(bad+": "+describe(fi.Report), ": ")
 	case fi.Case.Residual && fi.Trial.Got.accepted():
 		return Warned, "a residual: " + fi.Case.Why

@@ -20,6 +20,12 @@ const (
 	gssEncRequest = 80877104
 )
 
+// errDeclined says that TLS was declined, and that the client went on to the end without it.
+var errDeclined = errors.New("TLS was declined")
+
+// errClear is why no handshake is completed with a client that goes on without TLS.
+var errClear = errors.New("a client that does not ask for TLS")
+
 // preamble brings a connection to where TLS begins. What passes until then is no part of the transcript. Where TLS is declined, the
 // connection goes on in the clear, to its end, and no TLS follows.
 func (c *court) preamble(ctx context.Context, r *recorder, o Offer) (declined bool, err error) {
@@ -31,7 +37,12 @@ func (c *court) preamble(ctx context.Context, r *recorder, o Offer) (declined bo
 		if _, err := io.ReadFull(r.Conn, message[:1]); err != nil {
 			return false, fmt.Errorf("reading SSLRequest: %w", err)
 		}
-		if message[0] == byte(wire.Handshake) { // it begins with TLS: what was read belongs to that
+		begins := message[0] == byte(wire.Handshake)
+		if o.Setup.Direct && !begins {
+			r.keep(FromSubject, message[:1])
+			return false, errors.New("a client that says something before TLS")
+		}
+		if begins { // what was read belongs to TLS
 			r.Conn = &prefixed{r.Conn, message[:1]}
 			return false, nil
 		}
@@ -49,15 +60,24 @@ func (c *court) preamble(ctx context.Context, r *recorder, o Offer) (declined bo
 				return false, err
 			}
 		default: // it goes on in the clear
+			r.keep(FromSubject, message[:])
 			addr := c.Toolchain.Backends[o.Setup.Library]
 			if o.Act != Decline || addr == "" {
-				return false, errors.New("a client that does not ask for TLS")
+				return false, errClear
 			}
 			relay(ctx, &prefixed{r, message[:]}, addr) // recorded: so it is seen that the client went on
 			return true, nil
 		}
 	}
 	return false, errors.New("reading SSLRequest: too many requests")
+}
+
+// CloseWrite ends what is sent, as a TCP connection's does.
+func (p *prefixed) CloseWrite() error {
+	if half, ok := p.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return p.Conn.Close()
 }
 
 // prefixed is a connection of which some bytes were read already.

@@ -96,3 +96,27 @@ func TestLibpqOf(t *testing.T) {
 		t.Errorf("direct TLS is expected of libpq 15 as well: %v", old)
 	}
 }
+
+// A client that goes on without TLS has broken the floor, whatever it says then, and on whichever connection.
+func TestClearIsABreach(t *testing.T) {
+	for _, c := range CasesOf(KindClient, TLS12, "3.5.7", "") {
+		f := goodFinding(t, c)
+		if status, why := f.judge(TLS12); status != Pass {
+			t.Fatalf("%s: %s", c.Name, why)
+		}
+		f.Trial.More = []Connection{{Transcript: Transcript(nil).add(FromSubject, []byte("\x00\x00\x00\x09\x00\x03\x00\x00")), Clear: true}}
+		if status, why := f.judge(TLS12); status != Fail {
+			t.Errorf("%s: %s, %s", c.Name, status, why)
+		}
+	}
+	for _, c := range CasesOf(KindPython, TLS12, "3.5.7", "3.13.15", Installed{Psycopg2, "2.9.10 (libpq 17.11)"}) {
+		if c.Offer.Act != Decline {
+			continue
+		}
+		f := goodFinding(t, c) // it refuses in its own words
+		f.Trial.Clear, f.Trial.Completed = true, true
+		if status, _ := f.judge(TLS12); (status == Fail) == c.Residual {
+			t.Errorf("%s: %s", c.Name, status)
+		}
+	}
+}

@@ -49,7 +49,11 @@ func (c *command) checkLibraries() error {
 			continue
 		}
 		if !wanted {
-			return fault.New(fault.Usage, fmt.Sprintf("add -libraries=%s", s.clients[0]), "%s: nothing asks for it", s.flag)
+			hint := fmt.Sprintf("add -libraries=%s", s.clients[0])
+			if c.Client != "" {
+				hint = "add -starttls=postgres, or leave it out"
+			}
+			return fault.New(fault.Usage, hint, "%s: nothing asks for it", s.flag)
 		}
 		if _, *s.addr, err = ownServer(s.flag, *s.addr); err != nil {
 			return err
@@ -117,8 +121,16 @@ func (c *command) libraries(ctx context.Context, b rig, o *verify.Options) error
 		if version == "" || strings.Contains(version, ": ") {
 			return fault.New(fault.Usage, fmt.Sprintf("install it: %s -m pip install '%s'", c.Python, name), "%s has no %s: %s", c.Python, name, version)
 		}
-		o.Libraries = append(o.Libraries, verify.Installed{Library: verify.Library(name), Version: version})
+		o.Libraries = append(o.Libraries, verify.Installed{Library: verify.Library(name), Version: strings.Map(versionOnly, version)})
 	}
 	o.Toolchain.Packages = said.Packages
 	return nil
+}
+
+// versionOnly keeps a version from writing lines of its own into a verdict.
+func versionOnly(r rune) rune {
+	if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune(" .+()-", r) {
+		return r
+	}
+	return -1
 }

@@ -13,7 +13,7 @@ cp "$source"/lib/*.py "$site/psycopg2"
 cp "$source/METADATA" "$source/INSTALLER" "$source/LICENSE" "$info"
 # typecast.c includes those of its kind.
 files=$(ls "$source"/psycopg/*.c | grep -v /typecast_)
-exec gcc -shared -fPIC -O2 -w -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fvisibility=hidden \
+exec gcc -shared -fPIC -O2 -w -DNDEBUG -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fvisibility=hidden \
   -I. -IInclude -I"$source" -I"$postgresql/include" -DHAVE_LO64=1 "-DPSYCOPG_VERSION=$version (dt dec pq3 ext lo64)" "-DPG_VERSION_NUM=$number" \
   $files -o "$site/psycopg2/_psycopg$suffix" \
   "$postgresql/lib/libpq.a" "$postgresql/lib/libpgcommon_shlib.a" "$postgresql/lib/libpgport_shlib.a" "$openssl/lib/libssl.a" "$openssl/lib/libcrypto.a" \
