@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/x509"
@@ -84,13 +85,13 @@ func readPEM[T any](path, kind string, parse func([]byte) (T, error)) (all []T, 
 	if err != nil {
 		return nil, err
 	}
-	rest := data
+	rest, blocks := data, 0
 	for {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
 			break
 		}
-		if block.Type != kind {
+		if blocks++; block.Type != kind {
 			continue
 		}
 		one, err := parse(block.Bytes)
@@ -98,6 +99,9 @@ func readPEM[T any](path, kind string, parse func([]byte) (T, error)) (all []T, 
 			return nil, err
 		}
 		all = append(all, one)
+	}
+	if begun := bytes.Count(data, []byte("-----BEGIN")); len(all) > 0 && begun != blocks {
+		return nil, fmt.Errorf("%d of %d blocks can be read: the file is damaged", blocks, begun)
 	}
 	if len(all) > 0 {
 		return all, nil

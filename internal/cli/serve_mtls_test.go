@@ -30,3 +30,21 @@ func FuzzReadPEM(f *testing.F) {
 		}
 	})
 }
+
+// A damaged block is no reason to go on with those that are left: a list of revocations may be what is missing.
+func TestReadPEMCut(t *testing.T) {
+	a, err := newAuthority("Cut CA", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "file")
+	whole := append(a.pem(), a.pem()...)
+	for cut, fails := range map[int]bool{0: false, 30: true, len(a.pem()) - 20: true} {
+		if err := os.WriteFile(path, whole[:len(whole)-cut], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := readPEM(path, "CERTIFICATE", x509.ParseCertificate); (err != nil) != fails || err == nil && len(all) != 2 {
+			t.Errorf("without %d bytes: %d certificates, %v", cut, len(all), err)
+		}
+	}
+}

@@ -13,6 +13,7 @@
 package balancer
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -87,6 +88,7 @@ type Balancer struct {
 	peer      *verify.Peer
 	certs     []tls.Certificate
 	roots     *x509.CertPool
+	between   []*x509.Certificate // of the trust store, which a root of it has signed
 	listeners []net.Listener
 	slots     chan struct{} // one for each connection that is talked to
 	report    sync.Mutex
@@ -103,9 +105,7 @@ func Start(o Options) (*Balancer, error) {
 	if b.Trust == nil {
 		b.Trust = []*x509.Certificate{peer.CA()}
 	}
-	for _, c := range b.Trust {
-		b.roots.AddCert(c)
-	}
+	b.anchor()
 	own, err := peer.Issue("localhost")
 	b.certs = append(b.certs, own)
 	for _, name := range o.Names {
@@ -119,6 +119,22 @@ func Start(o Options) (*Balancer, error) {
 		b.listeners, err = server.Bind(o.Port)
 	}
 	return b, err
+}
+
+// anchor takes the trust store apart. A CA below another is no root: what revokes it, or ends the one above it, would not be seen then.
+func (b *Balancer) anchor() {
+	for _, c := range b.Trust {
+		if bytes.Equal(c.RawIssuer, c.RawSubject) {
+			b.roots.AddCert(c)
+		} else {
+			b.between = append(b.between, c)
+		}
+	}
+	if len(b.between) == len(b.Trust) { // there is nothing above them
+		for _, c := range b.between {
+			b.roots.AddCert(c)
+		}
+	}
 }
 
 // Port tells where it listens.

@@ -334,6 +334,57 @@ func TestLists(t *testing.T) {
 	}
 }
 
+// An intermediate CA in the trust store is no root beside the one above it.
+func TestIntermediateInTrustStore(t *testing.T) {
+	f := newFixture(t)
+	between := newCA(t, "Between", f.root)
+	key := f.clients["right"].key
+	leaf := between.issue(t, "below", key.Public(), nil, nil)
+	for name, test := range map[string]struct {
+		trust []*x509.Certificate
+		lists []*x509.RevocationList
+		want  string
+	}{
+		"both":                  {[]*x509.Certificate{f.root.cert, between.cert}, nil, ""},
+		"it alone":              {[]*x509.Certificate{between.cert}, nil, ""},
+		"both, and it is taken": {[]*x509.Certificate{f.root.cert, between.cert}, []*x509.RevocationList{f.list(t, time.Hour, between.cert.SerialNumber)}, ClientCertCrlHit},
+	} {
+		b := &Balancer{Options: Options{Trust: test.trust, Revoked: test.lists}.withDefaults(), roots: x509.NewCertPool()}
+		b.anchor()
+		got := ""
+		if r := b.check([]*x509.Certificate{leaf}); r != nil {
+			got = r.code
+		}
+		if got != test.want {
+			t.Errorf("%s: %q, not %q", name, got, test.want)
+		}
+	}
+	// A CA that has changed its key has two lists of one name.
+	again := newCA(t, "Root", nil)
+	g := &fixture{root: again}
+	b := &Balancer{Options: Options{Trust: []*x509.Certificate{f.root.cert, again.cert}, Revoked: []*x509.RevocationList{f.list(t, time.Hour), g.list(t, time.Hour)}}.withDefaults(), roots: x509.NewCertPool()}
+	b.anchor()
+	if r := b.check(f.clients["right"].chain); r != nil {
+		t.Errorf("two keys of one CA: %v", r)
+	}
+}
+
+// Two names are never written as one.
+func TestNamesStayApart(t *testing.T) {
+	f := newFixture(t)
+	key := f.clients["right"].key
+	seen := map[string]string{}
+	for _, name := range []string{`a"b`, `a\22b`, `a\"b`, `a\b`, "a\nb", `a,b`, `a\,b`, "aüb"} {
+		text := distinguished(f.root.issue(t, name, key.Public(), nil, nil).RawSubject)
+		if other, ok := seen[text]; ok {
+			t.Errorf("%q and %q are both %s", name, other, text)
+		}
+		if seen[text] = name; strings.ContainsAny(text, "\n\"") {
+			t.Errorf("%q is %s", name, text)
+		}
+	}
+}
+
 // Each name has its certificate, and a client that asks for none, or for another, gets the first.
 func TestNames(t *testing.T) {
 	r := start(t, Options{Mode: Passthrough, Names: []string{"a.example", "b.example"}})

@@ -50,7 +50,7 @@ func (b *Balancer) check(chain []*x509.Certificate) *refusal {
 		return &refusal{ClientCertExpired}
 	}
 	between := x509.NewCertPool()
-	for _, c := range chain[1:] {
+	for _, c := range slices.Concat(chain[1:], b.between) {
 		between.AddCert(c)
 	}
 	verified, err := leaf.Verify(x509.VerifyOptions{Roots: b.roots, Intermediates: between, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
@@ -104,15 +104,19 @@ func reason(err error) string {
 }
 
 // revoked looks a verified chain up in the lists of its CAs. A list that is not its CA's, or not current, decides nothing, and so lets
-// nobody through.
+// nobody through; of a CA that has changed its key there may be lists of both keys.
 func (b *Balancer) revoked(chain []*x509.Certificate, now time.Time) *refusal {
 	for i, c := range chain[:len(chain)-1] {
 		issuer := chain[i+1]
+		named, good := 0, 0
 		for _, list := range b.Revoked {
 			if !slices.Equal(list.RawIssuer, issuer.RawSubject) {
 				continue
 			}
-			if list.CheckSignatureFrom(issuer) != nil || now.Before(list.ThisUpdate) || !list.NextUpdate.IsZero() && now.After(list.NextUpdate) {
+			if named++; list.CheckSignatureFrom(issuer) != nil {
+				continue
+			}
+			if good++; now.Before(list.ThisUpdate) || !list.NextUpdate.IsZero() && now.After(list.NextUpdate) {
 				return &refusal{ClientCertCrlProcessingError}
 			}
 			for _, entry := range list.RevokedCertificateEntries {
@@ -120,6 +124,9 @@ func (b *Balancer) revoked(chain []*x509.Certificate, now time.Time) *refusal {
 					return &refusal{ClientCertCrlHit}
 				}
 			}
+		}
+		if named > 0 && good == 0 {
+			return &refusal{ClientCertCrlProcessingError}
 		}
 	}
 	return nil

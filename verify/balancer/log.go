@@ -64,7 +64,17 @@ func distinguished(raw []byte) string {
 		return fmt.Sprintf("#%X", raw)
 	}
 	var b strings.Builder
-	for _, c := range []byte(name.String()) {
+	text := name.String()
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c == '\\' && i+1 < len(text) { // a pair: a quote in it becomes its number, anything else stays
+			i++
+			if c = text[i]; c != '"' && c >= ' ' && c < 0x7f {
+				b.WriteByte('\\')
+				b.WriteByte(c)
+				continue
+			}
+		}
 		if c < ' ' || c == '"' || c >= 0x7f {
 			fmt.Fprintf(&b, `\%02X`, c)
 		} else {
