@@ -24,6 +24,9 @@ func AuditEnv(ctx context.Context, path string, f Flags) error {
 			return fault.New(fault.Usage, "give a virtual environment, a prefix or any other folder", "audit:env: %w", err)
 		}
 		if !info.IsDir() {
+			if !info.Mode().IsRegular() {
+				return fault.New(fault.Usage, "give a virtual environment, a prefix or any other folder", "audit:env: %s is neither a folder nor a file", path)
+			}
 			if c.Probe {
 				return fault.New(fault.Usage, "give a virtual environment or a Python's prefix", "audit:env -probe: %s is a file", path)
 			}
@@ -51,7 +54,7 @@ func AuditPid(ctx context.Context, pid int, f Flags) error {
 		r, err := audit.Files(ctx, "process "+strconv.Itoa(pid), paths)
 		if err == nil {
 			for _, path := range gone {
-				r.Problems = append(r.Problems, audit.Problem{File: path, Text: "it was replaced or removed since the process loaded it: restart the process, and audit again"})
+				r.Problems = append(r.Problems, audit.Problem{File: path, Text: "its code is in no file that could be looked at: replaced or removed since the process loaded it (restart it, and audit again), or never in one"})
 			}
 		}
 		return c.audited(r, err)
@@ -69,27 +72,51 @@ func mappedFiles(pid int) (paths, gone []string, err error) {
 	case err != nil:
 		return nil, nil, err
 	}
+	if err := sameView(pid); err != nil {
+		return nil, nil, err
+	}
 	seen := map[string]bool{}
 	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
 		i := strings.IndexByte(line, '/')
-		if i < 0 {
+		if i < 0 || len(fields) < 6 {
 			continue
 		}
-		path := strings.TrimSuffix(line[i:], "\n")
-		if seen[path] || strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/memfd:") || strings.HasPrefix(path, "/SYSV") {
+		path, code := strings.TrimSuffix(line[i:], "\n"), strings.Contains(fields[1], "x")
+		was, deleted := strings.CutSuffix(path, " (deleted)")
+		elsewhere := strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/memfd:") || strings.HasPrefix(path, "/SYSV") || strings.HasPrefix(path, "/[")
+		switch {
+		case seen[path]:
+		case (deleted || elsewhere) && !code: // shared memory, or data that was removed
 			continue
-		}
-		seen[path] = true
-		if was, ok := strings.CutSuffix(path, " (deleted)"); ok {
+		case deleted || elsewhere:
 			gone = append(gone, was)
-		} else {
+		default:
 			paths = append(paths, path)
 		}
+		seen[path] = true
 	}
 	if len(paths) == 0 {
 		return nil, nil, fault.New(fault.Failed, "it may have ended, or be a part of the kernel", "audit:pid %d: no file is mapped into it", pid)
 	}
 	return paths, gone, nil
+}
+
+// sameView refuses a process that sees other files by the same names, such as one of a container: its libraries would be looked up here.
+func sameView(pid int) error {
+	own, err := os.Readlink("/proc/self/ns/mnt")
+	if err != nil {
+		return err
+	}
+	its, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", pid))
+	root, rootErr := os.Readlink(fmt.Sprintf("/proc/%d/root", pid))
+	if err := errors.Join(err, rootErr); err != nil {
+		return fault.New(fault.Failed, "run it as the process's own user, or as root", "audit:pid %d: %w", pid, err)
+	}
+	if own != its || root != "/" {
+		return fault.New(fault.Failed, fmt.Sprintf("run it inside of the container, or audit its files: audit:env /proc/%d/root/usr/lib", pid), "audit:pid %d: it has another view of the file system", pid)
+	}
+	return nil
 }
 
 // audited prints a report, and gives the exit status.

@@ -17,7 +17,6 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -95,6 +94,7 @@ func (r *Report) Count(v Verdict) (n int) {
 // auditor is one run.
 type auditor struct {
 	owners *owners
+	loaded map[string]string // of a process: the file that a name has brought in
 	mu     sync.Mutex
 	known  map[string]*object // by path
 	report *Report
@@ -133,6 +133,11 @@ func Tree(ctx context.Context, dir string) (*Report, error) {
 		case d.IsDir() && isMetadata(path):
 			a.owners.wheel(path)
 		case d.Type().IsRegular():
+			if d.Name() == "pyvenv.cfg" {
+				for _, base := range interpreter(path) {
+					paths <- base
+				}
+			}
 			paths <- path
 		}
 		return nil
@@ -145,9 +150,34 @@ func Tree(ctx context.Context, dir string) (*Report, error) {
 	return a.finish(), nil
 }
 
+// interpreter lists the files of the Python that a virtual environment is of, which stand outside of it: the program and its extension
+// modules (PEP 405).
+func interpreter(cfg string) (all []string) {
+	for _, line := range lines(cfg, 100) {
+		key, value, _ := strings.Cut(line, "=")
+		home := strings.TrimSpace(value)
+		if strings.TrimSpace(key) != "home" || !filepath.IsAbs(home) {
+			continue
+		}
+		for _, pattern := range []string{filepath.Join(home, "python3"), filepath.Join(home, "..", "lib*", "python3*", "lib-dynload", "*.so")} {
+			found, _ := filepath.Glob(pattern)
+			for _, path := range found {
+				if real, err := filepath.EvalSymlinks(path); err == nil {
+					all = append(all, real)
+				}
+			}
+		}
+	}
+	return all
+}
+
 // Files looks at single files, such as those that a process has mapped.
 func Files(ctx context.Context, subject string, paths []string) (*Report, error) {
 	a := newAuditor(subject)
+	a.loaded = map[string]string{}
+	for _, path := range paths {
+		a.loaded[filepath.Base(path)] = path
+	}
 	for _, path := range paths {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -191,7 +221,7 @@ func (a *auditor) finish() *Report {
 	}
 	slices.SortFunc(asked, func(x, y *object) int { return strings.Compare(x.path, y.path) })
 	for _, o := range asked {
-		for _, s := range a.stacks(o, map[string]bool{}) {
+		for _, s := range a.stacks(o) {
 			s.File, s.Package = o.path, a.owners.of(o.path)
 			s.Instead = instead(s)
 			a.report.Stacks = append(a.report.Stacks, s)
@@ -202,54 +232,6 @@ func (a *auditor) finish() *Report {
 		return cmp.Or(strings.Compare(x.File, y.File), strings.Compare(x.Library, y.Library), len(x.Via)-len(y.Via))
 	})
 	return a.report
-}
-
-// stacks are those that o has inside, and those of the libraries that it links, however far away. Of a library that comes by several ways
-// the first counts.
-func (a *auditor) stacks(o *object, seen map[string]bool) (all []Stack) {
-	if seen[o.path] {
-		return nil
-	}
-	seen[o.path] = true
-	for _, s := range o.own {
-		if s.Library == "OpenSSL" && s.Version == "" {
-			s.Version = a.versionBeside(o)
-		}
-		all = append(all, s)
-	}
-	for _, name := range o.needed {
-		path := o.resolve(name, systemFolders)
-		if path == "" {
-			if kind := soname(name); kind != "" {
-				all = append(all, Stack{Library: kind, Via: []string{name}, Verdict: Unknown, Known: "the loader finds no " + name + " here"})
-			}
-			continue
-		}
-		lib, _, err := a.open(path)
-		if err != nil || lib == nil {
-			if kind := soname(name); kind != "" {
-				all = append(all, Stack{Library: kind, Via: []string{path}, Verdict: Unknown, Known: fmt.Sprintf("%s could not be read", path)})
-			}
-			continue
-		}
-		for _, s := range a.stacks(lib, seen) {
-			s.Via = append([]string{path}, s.Via...)
-			all = append(all, s)
-		}
-	}
-	return all
-}
-
-// versionBeside is that of the libcrypto that a libssl needs, which alone says it.
-func (a *auditor) versionBeside(o *object) string {
-	for _, name := range o.needed {
-		if path := o.resolve(name, systemFolders); path != "" && strings.HasPrefix(name, "libcrypto.so") {
-			if lib, _, err := a.open(path); err == nil && lib != nil {
-				return lib.crypto
-			}
-		}
-	}
-	return ""
 }
 
 // open reads a file once. nil without an error: it is no program and no library.
@@ -264,7 +246,7 @@ func (a *auditor) open(path string) (*object, int64, error) {
 	if ok {
 		return o, 0, nil
 	}
-	f, err := os.Open(real)
+	f, err := openRegular(real)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// table is what OpenSSL's table of versions looks like; LOW is the lowest version that has methods.
-const table = `
+// tableText is what OpenSSL's table of versions looks like; LOW is the lowest version that has methods.
+const tableText = `
 typedef const void *(*maker)(void);
 static const void *make(void) { return 0; }
 struct version_info { int version; maker client, server; };
@@ -60,7 +60,7 @@ func TestTable(t *testing.T) {
 			known   string
 		}{"0x0303": {Holds, "its table of versions begins with TLS 1.2"}, "0x0304": {Holds, "its table of versions begins with TLS 1.3"},
 			"0x0302": {Below, "its table of versions has TLS 1.1"}, "0x0300": {Below, "its table of versions has SSLv3"}} {
-			path := cc(t, t.TempDir(), "program", version+table+mainText, append(args, "-DLOW="+low)...)
+			path := cc(t, t.TempDir(), "program", version+tableText+mainText, append(args, "-DLOW="+low)...)
 			r, err := Files(t.Context(), path, []string{path})
 			if err != nil {
 				t.Fatal(err)
@@ -75,7 +75,7 @@ func TestTable(t *testing.T) {
 // A method for one old version needs no table.
 func TestMethod(t *testing.T) {
 	dir := t.TempDir()
-	path := cc(t, dir, "libssl.so.9", version+table+"const void *TLSv1_1_client_method(void) { return 0; }", "-fPIC", "-shared", "-DLOW=0x0303")
+	path := cc(t, dir, "libssl.so.9", version+tableText+"const void *TLSv1_1_client_method(void) { return 0; }", "-fPIC", "-shared", "-DLOW=0x0303")
 	r, _ := Files(t.Context(), path, []string{path})
 	if s := only(t, r); s.Verdict != Below || s.Known != "it exports TLSv1_1_client_method" {
 		t.Errorf("%+v", s)
@@ -87,7 +87,7 @@ func tree(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
 	site := "lib/python3.13/site-packages/"
-	ssl := cc(t, dir, site+"wheel.libs/libssl-abcd.so.3", version+table, "-fPIC", "-shared", "-DLOW=0x0301", "-Wl,-soname,libssl-abcd.so.3")
+	ssl := cc(t, dir, site+"wheel.libs/libssl-abcd.so.3", version+tableText, "-fPIC", "-shared", "-DLOW=0x0301", "-Wl,-soname,libssl-abcd.so.3")
 	cc(t, dir, site+"wheel/_module.so", "int x(void) { return 1; }", "-fPIC", "-shared", "-Wl,--no-as-needed", ssl, "-Wl,-rpath,$ORIGIN/../wheel.libs")
 	cc(t, dir, site+"plain/_module.so", "int x(void) { return 1; }", "-fPIC", "-shared")
 	for name, text := range map[string]string{
@@ -220,7 +220,7 @@ func TestHostile(t *testing.T) {
 
 func FuzzObject(f *testing.F) {
 	dir := f.TempDir()
-	path := cc(f, dir, "seed.so", version+table, "-fPIC", "-shared", "-DLOW=0x0301")
+	path := cc(f, dir, "seed.so", version+tableText, "-fPIC", "-shared", "-DLOW=0x0301")
 	data, err := os.ReadFile(path)
 	if err != nil {
 		f.Fatal(err)

@@ -3,13 +3,13 @@ package audit
 import (
 	"bytes"
 	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strings"
 )
 
@@ -17,7 +17,8 @@ import (
 type object struct {
 	path    string
 	needed  []string
-	search  []string // RPATH or RUNPATH, with $ORIGIN replaced
+	runpath []string // with $ORIGIN replaced
+	rpath   []string
 	machine elf.Machine
 	own     []Stack
 	crypto  string // the version of OpenSSL, where it is its libcrypto
@@ -30,8 +31,13 @@ const maxFile = 2 << 30
 // read looks at an open file. nil without an error: it is no ELF file.
 func read(path string, f *os.File) (o *object, size int64, err error) {
 	var magic [4]byte
-	if _, err := io.ReadFull(f, magic[:]); err != nil || string(magic[:]) != elf.ELFMAG {
-		return nil, 0, nil // too short for one, or another kind of file
+	switch _, err := io.ReadFull(f, magic[:]); {
+	case err == io.EOF || err == io.ErrUnexpectedEOF: // too short for one
+		return nil, 0, nil
+	case err != nil:
+		return nil, 0, err
+	case string(magic[:]) != elf.ELFMAG:
+		return nil, 0, nil
 	}
 	info, err := f.Stat()
 	if err != nil {
@@ -58,9 +64,17 @@ func parse(path string, data []byte) (o *object, err error) {
 			o, err = nil, fmt.Errorf("reading an ELF file: %v", r)
 		}
 	}()
+	if err := bounded(data); err != nil {
+		return nil, fmt.Errorf("reading an ELF file: %w", err)
+	}
 	e, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("reading an ELF file: %w", err)
+	}
+	for _, s := range e.Sections {
+		if s.Flags&elf.SHF_COMPRESSED != 0 && s.Flags&elf.SHF_ALLOC != 0 || s.Flags&elf.SHF_COMPRESSED != 0 && s.Type != elf.SHT_PROGBITS {
+			return nil, fmt.Errorf("reading an ELF file: section %q is compressed, which no linker does", s.Name)
+		}
 	}
 	if e.Type != elf.ET_EXEC && e.Type != elf.ET_DYN {
 		return nil, nil // objects of a compiler, core dumps
@@ -69,57 +83,54 @@ func parse(path string, data []byte) (o *object, err error) {
 	if o.needed, err = e.ImportedLibraries(); err != nil && !errors.Is(err, elf.ErrNoSymbols) {
 		return nil, fmt.Errorf("reading an ELF file: %w", err)
 	}
-	for _, tag := range []elf.DynTag{elf.DT_RUNPATH, elf.DT_RPATH} {
-		list, _ := e.DynString(tag)
-		for _, folder := range strings.Split(strings.Join(list, ":"), ":") {
-			if folder != "" {
-				folder = strings.NewReplacer("$ORIGIN", filepath.Dir(path), "${ORIGIN}", filepath.Dir(path)).Replace(folder)
-				o.search = append(o.search, folder)
-			}
-		}
-		if len(o.search) > 0 {
-			break // with a RUNPATH an RPATH is ignored (ld.so(8))
-		}
-	}
+	o.runpath, o.rpath = folders(e, elf.DT_RUNPATH, path), folders(e, elf.DT_RPATH, path)
 	o.own = inside(path, e, data)
 	if strings.HasPrefix(filepath.Base(path), "libcrypto.so") {
-		o.crypto = kind{version: openSSLVersion}.find(data)
+		o.crypto = kindOf{version: openSSLVersion}.find(data)
 	}
 	return o, nil
 }
 
-// systemFolders are where the loader looks by itself, for any distribution and architecture that we know of.
-var systemFolders = []string{"/lib64", "/usr/lib64", "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib", "/usr/lib", "/usr/local/lib", "/usr/local/lib64"}
-
-// resolve is the file that the loader takes for a name (ld.so(8)), without LD_LIBRARY_PATH; "" if there is none. It
-// looks in folders after the file's own.
-func (o *object) resolve(name string, folders []string) string {
-	if strings.Contains(name, "/") {
-		return name
-	}
-	for _, folder := range slices.Concat(o.search, folders) {
-		path := filepath.Join(folder, name)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && sameMachine(path, o.machine) {
-			return path
+// folders are those of a RUNPATH or RPATH.
+func folders(e *elf.File, tag elf.DynTag, path string) (all []string) {
+	list, _ := e.DynString(tag)
+	for _, folder := range strings.Split(strings.Join(list, ":"), ":") {
+		if folder = strings.NewReplacer("$ORIGIN", filepath.Dir(path), "${ORIGIN}", filepath.Dir(path)).Replace(folder); filepath.IsAbs(folder) {
+			all = append(all, folder)
 		}
 	}
-	return ""
+	return all
 }
 
-// sameMachine reads no more than the header: the loader passes over libraries for another processor.
-func sameMachine(path string, want elf.Machine) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return false
+// bounded looks at what debug/elf allocates for before anything of it has been checked: the number of sections, and the table of their names,
+// which may be compressed (System V ABI, ELF Header and Section Header).
+func bounded(data []byte) error {
+	if len(data) < 64 {
+		return errors.New("it is cut off")
 	}
-	defer f.Close()
-	var header [20]byte
-	if _, err := io.ReadFull(f, header[:]); err != nil || string(header[:4]) != elf.ELFMAG {
-		return false
+	var order binary.ByteOrder = binary.LittleEndian
+	if data[elf.EI_DATA] == byte(elf.ELFDATA2MSB) {
+		order = binary.BigEndian
 	}
-	machine := uint16(header[18]) | uint16(header[19])<<8
-	if header[elf.EI_DATA] == byte(elf.ELFDATA2MSB) {
-		machine = uint16(header[19]) | uint16(header[18])<<8
+	var offset uint64
+	var size, count, names, flags int
+	if data[elf.EI_CLASS] == byte(elf.ELFCLASS64) {
+		offset, size, count, names, flags = order.Uint64(data[0x28:]), int(order.Uint16(data[0x3a:])), int(order.Uint16(data[0x3c:])), int(order.Uint16(data[0x3e:])), 8
+	} else {
+		offset, size, count, names, flags = uint64(order.Uint32(data[0x20:])), int(order.Uint16(data[0x2e:])), int(order.Uint16(data[0x30:])), int(order.Uint16(data[0x32:])), 8
 	}
-	return elf.Machine(machine) == want
+	if count == 0 {
+		if offset != 0 {
+			return errors.New("more than 65,279 sections")
+		}
+		return nil
+	}
+	at := offset + uint64(names)*uint64(size) + uint64(flags)
+	if names >= count || at+4 > uint64(len(data)) || at < offset {
+		return errors.New("the names of its sections are outside of it")
+	}
+	if order.Uint32(data[at:])&uint32(elf.SHF_COMPRESSED) != 0 {
+		return errors.New("the names of its sections are compressed")
+	}
+	return nil
 }

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"bufio"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -136,7 +135,7 @@ func debianVersions(path string) map[string]string {
 
 // lines reads the first lines of a file; none of one that cannot be read.
 func lines(path string, most int) (all []string) {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return nil
 	}

@@ -6,6 +6,7 @@
 set -eu
 accepted=$1
 shift
+[ -r "$accepted" ] || { echo "gate: $accepted cannot be read" >&2; exit 2; }
 found=$(mktemp)
 trap 'rm -f "$found"' EXIT
 for folder in "$@"; do
@@ -17,10 +18,10 @@ for folder in "$@"; do
   *) echo "auditing $folder: exit status $status" >&2; rm -f "$found.txt"; exit "$status" ;;
   esac
   # A finding is a line that begins with its verdict, and the next one says what it is.
-  awk '/^(below|unknown|problem) /{file=$2; getline; sub(/:.*/, ""); sub(/^ +/, ""); print file " " $1}' "$found.txt" >>"$found"
+  awk '/^(below|unknown|problem) /{file=$0; sub(/^[a-z]+ +/, "", file); getline; sub(/:.*/, ""); sub(/^ +/, ""); print file " " $1}' "$found.txt" >>"$found"
   rm -f "$found.txt"
 done
-new=$(LC_ALL=C sort -u "$found" | grep -vxFf "$accepted" || true)
+new=$(LC_ALL=C sort -u "$found" | grep -vxFf "$accepted") || [ $? -eq 1 ] || exit 2
 [ -z "$new" ] && exit 0
 printf 'TLS stacks that may go below the floor, and are not on %s:\n%s\n' "$accepted" "$new"
 exit 3
