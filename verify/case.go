@@ -223,6 +223,7 @@ const (
 	OtherNameLeaf Leaf = "other-name" // for another host
 	RevokedLeaf   Leaf = "revoked"    // in the run's CRL
 	NewLeaf       Leaf = "new"        // of the second CA
+	SmallLeaf     Leaf = "small-key"  // an RSA key of 1,024 bits, which OpenSSL's security levels from 2 on refuse
 
 	EndpointGoodLeaf      Leaf = "endpoint-good" // names an OCSP responder of the run's, which says this of it
 	EndpointRevokedLeaf   Leaf = "endpoint-revoked"

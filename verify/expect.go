@@ -11,6 +11,7 @@ import (
 type era struct {
 	noProtocols wire.Description // alert when a client has no version left to offer
 	legacy      bool             // a client connects to servers without RFC 5746 by default (SSL_OP_LEGACY_SERVER_CONNECT)
+	level2      bool             // the default security level is 2
 	sentinels   bool             // a hello of TLS 1.2 is held against both sentinels, as RFC 8446 section 4.1.3 wants it
 }
 
@@ -18,7 +19,9 @@ type era struct {
 var eras = map[string]era{
 	// 3.0 looks at the bounds in tls_setup_handshake and sends protocol_version.
 	// Its SSL_CTX_new no longer sets SSL_OP_LEGACY_SERVER_CONNECT.
-	"": {noProtocols: wire.ProtocolVersion, sentinels: true},
+	"": {noProtocols: wire.ProtocolVersion, sentinels: true, level2: true},
+	// Before 3.2 the default security level is 1.
+	"3.0": {noProtocols: wire.ProtocolVersion, sentinels: true},
 	// Derived from 1.1.1w's tls_construct_client_hello: it notices while it writes the hello, and calls that an internal error.
 	"1.1.1": {noProtocols: wire.InternalError, legacy: true},
 }

@@ -131,7 +131,7 @@ func (u using) versions() {
 	for _, r := range u.below() {
 		perm := u.at(r.v, lower)
 		u.add(Client, r.name, u.at(r.v, nil), u.hello(), "a server that speaks nothing newer, with "+string(u.library)+" as it is", u.connects("reaches "+u.v.String(), u.at(u.v, nil)), u.weakly(perm))
-		u.add(Client, r.name+"-perm", perm, u.hello(), "the same with a context that allows everything: a library's own minimum is policy, and gone then", u.connects("reaches "+u.v.String(), u.at(u.v, lower)), u.weakly(perm))
+		u.add(Client, r.name+"-perm", perm, u.hello(), "the same with a context that allows everything: a library's own minimum is policy, and gone then", append(u.lowered(), u.connects("reaches "+u.v.String(), u.at(u.v, lower)), u.weakly(perm))...)
 	}
 }
 
@@ -160,6 +160,20 @@ func (u using) certificates() {
 	both := func(o *Offer) { o.Setup.Trust = BothCAs }
 	u.add(Trust, "rotation", u.shown(NewLeaf, both), Want{Outcome: Connected, Version: u.v}, "a bundle of the old and the new CA takes a server's new certificate",
 		u.connects("takes the old one with it", u.at(u.v, both)), Control{"same " + string(u.library) + " refuses it with the old CA alone", u.shown(NewLeaf, nil), distrust(noIssuer, wire.UnknownCA)})
+}
+
+// lowered are the controls that the lowering arrives at all. psycopg2's OpenSSL gets it by a file, which a build can be told not to read: what
+// the default security level refuses has to be taken then. (Before OpenSSL 3.2 that level refuses nothing of this kind.)
+func (u using) lowered() []Control {
+	if u.library != Psycopg2 {
+		return nil
+	}
+	small := func(change func(*Offer)) Offer { return u.shown(SmallLeaf, change) }
+	all := []Control{u.connects("takes a key of 1,024 bits, lowered", small(lower))}
+	if u.era.level2 {
+		all = append(all, Control{"same psycopg2 refuses it by itself", small(nil), Want{Outcome: Refused, Reason: "CERTIFICATE_VERIFY_FAILED"}})
+	}
+	return all
 }
 
 // foreign reports whether the library has an OpenSSL that is not the interpreter's.

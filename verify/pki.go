@@ -121,6 +121,10 @@ func mint(dir, responder string, now time.Time) (*pki, error) {
 	if err != nil {
 		return nil, err
 	}
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		return nil, err
+	}
 	endpoint := func(s Staple) func(*x509.Certificate) {
 		return func(t *x509.Certificate) {
 			if responder != "" {
@@ -137,6 +141,7 @@ func mint(dir, responder string, now time.Time) (*pki, error) {
 	}{
 		{GoodLeaf, first, nil},
 		{NewLeaf, second, nil},
+		{SmallLeaf, first, nil},
 		{RevokedLeaf, first, nil},
 		{UntrustedLeaf, stranger, nil},
 		{ExpiredLeaf, first, func(t *x509.Certificate) { t.NotAfter = now.Add(-time.Minute) }},
@@ -147,11 +152,15 @@ func mint(dir, responder string, now time.Time) (*pki, error) {
 		{EndpointErrorLeaf, first, endpoint(ErrorStaple)},
 		{EndpointMalformedLeaf, first, endpoint(MalformedStaple)},
 	} {
-		cert, err := l.by.issue(key.Public(), l.change)
+		own := key
+		if l.leaf == SmallLeaf {
+			own = small
+		}
+		cert, err := l.by.issue(own.Public(), l.change)
 		if err != nil {
 			return nil, fmt.Errorf("leaf %q: %w", l.leaf, err)
 		}
-		p.leaves[l.leaf] = tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
+		p.leaves[l.leaf] = tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: own, Leaf: cert}
 	}
 	if p.staples, err = first.staples(p.leaves[GoodLeaf].Leaf, now); err != nil {
 		return nil, err

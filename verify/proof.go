@@ -61,6 +61,9 @@ func (c *court) identify(ctx context.Context) (subjects, controls []Tested) {
 	}
 	if c.Kind == KindToolchain || c.Kind == KindPython {
 		subjects = append(append(subjects, tested("python", t.Python)), c.extensions()...)
+		for _, file := range t.Objects {
+			subjects = append(subjects, tested(filepath.Base(file), file))
+		}
 	}
 	if t.Module != "" {
 		subjects = append(subjects, tested("_ssl", t.Module))

@@ -49,6 +49,7 @@ type Toolchain struct {
 
 	HostPython, HostOpenSSL string // extra controls, shown apart; "" none
 
+	Objects  []string           // extension modules that the client libraries bring, which may have a TLS of their own
 	Packages []string           // folders in which a weak Python finds the client libraries that Python has
 	Backends map[Library]string // address:port of a plaintext server on this machine, which stands behind the judge's TLS
 

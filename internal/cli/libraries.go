@@ -77,20 +77,26 @@ func (c *command) backends() map[verify.Library]string {
 }
 
 // installed is what a Python says of a library: its version, or why it cannot be imported, and where its packages are.
-const installed = `import importlib, json, site, sys
-found = {}
+const installed = `import glob, importlib, json, os, site, sys
+found, files = {}, set()
+
+def objects(module):
+    files.update(glob.glob(os.path.join(os.path.dirname(module.__file__), "**", "*.so"), recursive=True))
+
 for name in sys.argv[1:]:
     try:
         module = importlib.import_module(name.partition("[")[0])
+        objects(module)
         if name == "pymongo[ocsp]":
             importlib.import_module("pymongo.pyopenssl_context")
+            objects(importlib.import_module("cryptography"))
         found[name] = getattr(module, "__version__", None) or module.version
         if name == "psycopg2":
             number = module.__libpq_version__
             found[name] = "%s (libpq %d.%d)" % (found[name].split()[0], number // 10000, number % 10000)
     except Exception as e:
         found[name] = "%s: %s" % (type(e).__name__, e)
-print(json.dumps({"found": found, "packages": site.getsitepackages()}))`
+print(json.dumps({"found": found, "packages": site.getsitepackages(), "files": sorted(files)}))`
 
 // libraries asks the Python for the client libraries that it has: one that is missing is no case that could pass.
 func (c *command) libraries(ctx context.Context, b rig, o *verify.Options) error {
@@ -105,6 +111,7 @@ func (c *command) libraries(ctx context.Context, b rig, o *verify.Options) error
 	var said struct {
 		Found    map[string]string
 		Packages []string
+		Files    []string
 	}
 	if err == nil {
 		err = json.Unmarshal(out, &said)
@@ -123,7 +130,7 @@ func (c *command) libraries(ctx context.Context, b rig, o *verify.Options) error
 		}
 		o.Libraries = append(o.Libraries, verify.Installed{Library: verify.Library(name), Version: strings.Map(versionOnly, version)})
 	}
-	o.Toolchain.Packages = said.Packages
+	o.Toolchain.Packages, o.Toolchain.Objects = said.Packages, said.Files
 	return nil
 }
 
