@@ -121,9 +121,22 @@ func mint(dir, responder string, now time.Time) (*pki, error) {
 	if err != nil {
 		return nil, err
 	}
+	p := &pki{first: first, expires: first.cert.NotAfter, leaves: map[Leaf]tls.Certificate{}, clients: x509.NewCertPool()}
+	p.clients.AddCert(first.cert)
+	if err := p.issueLeaves(second, stranger, key, responder, now); err != nil {
+		return nil, err
+	}
+	if p.staples, err = first.staples(p.leaves[GoodLeaf].Leaf, now); err != nil {
+		return nil, err
+	}
+	return p, p.write(dir, first, second, key, now)
+}
+
+// issueLeaves makes the certificates of the server.
+func (p *pki) issueLeaves(second, stranger *authority, key *rsa.PrivateKey, responder string, now time.Time) error {
 	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	endpoint := func(s Staple) func(*x509.Certificate) {
 		return func(t *x509.Certificate) {
@@ -132,40 +145,32 @@ func mint(dir, responder string, now time.Time) (*pki, error) {
 			}
 		}
 	}
-	p := &pki{first: first, expires: first.cert.NotAfter, leaves: map[Leaf]tls.Certificate{}, clients: x509.NewCertPool()}
-	p.clients.AddCert(first.cert)
 	for _, l := range []struct {
 		leaf   Leaf
 		by     *authority
+		key    *rsa.PrivateKey
 		change func(*x509.Certificate)
 	}{
-		{GoodLeaf, first, nil},
-		{NewLeaf, second, nil},
-		{SmallLeaf, first, nil},
-		{RevokedLeaf, first, nil},
-		{UntrustedLeaf, stranger, nil},
-		{ExpiredLeaf, first, func(t *x509.Certificate) { t.NotAfter = now.Add(-time.Minute) }},
-		{NotYetLeaf, first, func(t *x509.Certificate) { t.NotBefore = now.Add(12 * time.Hour) }},
-		{OtherNameLeaf, first, func(t *x509.Certificate) { t.DNSNames, t.IPAddresses = []string{"elsewhere.example"}, nil }},
-		{EndpointGoodLeaf, first, endpoint(GoodStaple)},
-		{EndpointRevokedLeaf, first, endpoint(RevokedStaple)},
-		{EndpointErrorLeaf, first, endpoint(ErrorStaple)},
-		{EndpointMalformedLeaf, first, endpoint(MalformedStaple)},
+		{GoodLeaf, p.first, key, nil},
+		{NewLeaf, second, key, nil},
+		{SmallLeaf, p.first, small, nil},
+		{RevokedLeaf, p.first, key, nil},
+		{UntrustedLeaf, stranger, key, nil},
+		{ExpiredLeaf, p.first, key, func(t *x509.Certificate) { t.NotAfter = now.Add(-time.Minute) }},
+		{NotYetLeaf, p.first, key, func(t *x509.Certificate) { t.NotBefore = now.Add(12 * time.Hour) }},
+		{OtherNameLeaf, p.first, key, func(t *x509.Certificate) { t.DNSNames, t.IPAddresses = []string{"elsewhere.example"}, nil }},
+		{EndpointGoodLeaf, p.first, key, endpoint(GoodStaple)},
+		{EndpointRevokedLeaf, p.first, key, endpoint(RevokedStaple)},
+		{EndpointErrorLeaf, p.first, key, endpoint(ErrorStaple)},
+		{EndpointMalformedLeaf, p.first, key, endpoint(MalformedStaple)},
 	} {
-		own := key
-		if l.leaf == SmallLeaf {
-			own = small
-		}
-		cert, err := l.by.issue(own.Public(), l.change)
+		cert, err := l.by.issue(l.key.Public(), l.change)
 		if err != nil {
-			return nil, fmt.Errorf("leaf %q: %w", l.leaf, err)
+			return fmt.Errorf("leaf %q: %w", l.leaf, err)
 		}
-		p.leaves[l.leaf] = tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: own, Leaf: cert}
+		p.leaves[l.leaf] = tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: l.key, Leaf: cert}
 	}
-	if p.staples, err = first.staples(p.leaves[GoodLeaf].Leaf, now); err != nil {
-		return nil, err
-	}
-	return p, p.write(dir, first, second, key, now)
+	return nil
 }
 
 // staples are the responses about the leaf.
