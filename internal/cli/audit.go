@@ -146,8 +146,15 @@ func (c *command) audited(r *audit.Report, err error) error {
 	return nil
 }
 
-// writeFile writes a file so that it is whole or not there.
+// writeFile writes a file so that it is whole or not there; a device or a pipe is written to, and stays.
 func writeFile(path string, write func(io.Writer) error) error {
+	if i, err := os.Stat(path); err == nil && !i.Mode().IsRegular() && !i.IsDir() {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(write(f), f.Close())
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".tlsfloor-*")
 	if err != nil {
 		return err
