@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -13,12 +14,14 @@ type Optional struct{ Name, Summary string }
 
 type described struct {
 	Optional
-	at place
+	at      place
+	overlay bool // whether an overlay brought it
 }
 
-func (s *Set) readOptional(_ layer, stem, name string, data []byte) error {
+func (s *Set) readOptional(l layer, stem, name string, data []byte) error {
 	d, err := parseOptional(stem, name, data)
 	if err == nil {
+		d.overlay = l.FS != fs.FS(embedded)
 		s.optional[stem] = d
 	}
 	return err
@@ -31,7 +34,7 @@ func parseOptional(stem, name string, data []byte) (described, error) {
 		return described{}, err
 	}
 	c := &checker{}
-	out := described{c.optional(f, doc.top(), stem), doc.top()}
+	out := described{Optional: c.optional(f, doc.top(), stem), at: doc.top()}
 	return out, c.err
 }
 
@@ -124,7 +127,8 @@ func (s *Set) setsExist(c component) error {
 	return nil
 }
 
-// setsMentioned finds sets that would do nothing.
+// setsMentioned finds sets that would do nothing. One of ours can become so by an overlay's recipe in place of the one that names it;
+// then there is no such set, and who asks for it is told so.
 func (s *Set) setsMentioned() error {
 	used := map[string]bool{}
 	for _, c := range s.components {
@@ -133,8 +137,12 @@ func (s *Set) setsMentioned() error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.optional)) {
-		if !used[name] {
-			return s.optional[name].at.at("name").fail("name it in the condition of some entry", "set %s is chosen for nothing: no recipe names it", name)
+		switch d := s.optional[name]; {
+		case used[name]:
+		case d.overlay:
+			return d.at.at("name").fail("name it in the condition of some entry", "set %s is chosen for nothing: no recipe names it", name)
+		default:
+			delete(s.optional, name)
 		}
 	}
 	return nil

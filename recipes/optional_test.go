@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -78,6 +79,27 @@ func TestSetsPlanted(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) || fault.CodeOf(err) != fault.Usage || fault.HintOf(err) == "" {
 			t.Errorf("%q for %q: %v (hint %q); want %s", c.new, c.old, err, fault.HintOf(err), c.want)
 		}
+	}
+}
+
+// All of ours do something; one whose only user an overlay replaces is gone with it, and the rest can be built.
+func TestSetsOfOursAreMentioned(t *testing.T) {
+	names := func(s *Set) (all []string) {
+		for _, o := range s.Optionals() {
+			all = append(all, o.Name)
+		}
+		return all
+	}
+	files, err := fs.Glob(embedded, "sets/*.yaml")
+	if got := names(load(t)); err != nil || len(got) == 0 || len(got) != len(files) {
+		t.Errorf("sets %v of the files %v, %v", got, files, err)
+	}
+	s := load(t, folder(t, map[string]string{"python.yaml": strings.NewReplacer("name: thing", "name: python", "role: library", "role: install", `"1.10"`, `"3.12.99"`).Replace(thing)}))
+	if got := names(s); slices.Contains(got, "postgres") {
+		t.Errorf("%v has a set of the replaced python", got)
+	}
+	if _, err := s.With([]string{"postgres"}); err == nil || fault.CodeOf(err) != fault.Usage {
+		t.Errorf("asked for: %v", err)
 	}
 }
 
