@@ -38,6 +38,7 @@ func TestMostTelling(t *testing.T) {
 	for text, want := range map[string]string{
 		wrapped + "SSLError(SSLError(1, '[SSL: UNSUPPORTED_PROTOCOL] unsupported protocol (_ssl.c:1108)')))":                                                                   "UNSUPPORTED_PROTOCOL",
 		wrapped + "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate (_ssl.c:1032)')))": "CERTIFICATE_VERIFY_FAILED/unknown CA",
+		"AttributeError: module service_identity has no attribute SICertificateError":                                                                                          "CERTIFICATE_VERIFY_FAILED/hostname",
 		wrapped + "NewConnectionError('<urllib3.connection.HTTPSConnection object at 0x7f>: Failed to establish a new connection: [Errno 111] Connection refused'))":           "MaxRetryError",
 	} {
 		got := Explain(text)

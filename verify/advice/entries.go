@@ -15,7 +15,7 @@ var entries = []Entry{
 		"the server's certificate begins in the future; nearly always this machine's clock is behind", Client,
 		"set the clock (chronyc tracking, timedatectl); a fresh image or a machine without a battery starts in the past",
 		"where the clock is right, the certificate was issued for later"),
-	entry("CERTIFICATE_VERIFY_FAILED/hostname", verify+`(?:hostname mismatch|ip address mismatch|not valid for)|server certificate for .+ does not match host name|hostname '[^']*' doesn't match`,
+	entry("CERTIFICATE_VERIFY_FAILED/hostname", verify+`(?:hostname mismatch|ip address mismatch|not valid for)|server certificate for .+ does not match host name|hostname '[^']*' doesn't match|service_identity'? has no attribute '?SICertificateError`,
 		"the certificate is genuine and for another name than the one that was connected to (RFC 9525)", Either,
 		"connect to a name that the certificate has: openssl s_client -connect HOST:PORT </dev/null | openssl x509 -noout -ext subjectAltName",
 		"issue the certificate with that name in subjectAltName: a common name alone does not count any more",
