@@ -22,7 +22,7 @@ func (r *real) audit(t *testing.T) {
 	if own.Worst() != audit.Holds || len(own.Stacks) < 2 {
 		t.Errorf("our own trees: %+v", own)
 	}
-	weak := r.audited(t, 3, "audit:env", r.restored(t, "min-tls1_2", "openssl-weak", "python-weak"))
+	weak := r.audited(t, 3, "audit:env", r.restored(t, nil, "openssl-weak", "python-weak"))
 	if len(weak.Stacks) < 2 || weak.Count(audit.Below) != len(weak.Stacks) {
 		t.Errorf("the weak peers: %+v", weak)
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,7 +28,7 @@ func (r *real) judge(t *testing.T) {
 // judgeWith runs those of a package that match, of which at least so many have to pass.
 func (r *real) judgeWith(t *testing.T, room, tests string, least int, env ...string) {
 	t.Helper()
-	dir := r.restored(t, "min-tls1_2", "openssl-weak", "python-weak")
+	dir := r.restored(t, nil, "openssl-weak", "python-weak")
 	cmd := exec.Command("go", "test", "-count=1", "-v", "-run", tests, room)
 	cmd.Dir = filepath.Join("..", "..")
 	cmd.Env = append(os.Environ(),
@@ -48,8 +49,27 @@ func (r *real) judgeWith(t *testing.T, room, tests string, least int, env ...str
 	}
 }
 
-// restored takes controls of a profile out of the store.
-func (r *real) restored(t *testing.T, profile string, controls ...string) string {
+// record is the store's of a step of the build that these flags choose. The last of the profile may be of other optional sets.
+func (r *real) record(t *testing.T, st *store.Store, step string, flags ...string) store.Record {
+	t.Helper()
+	out, err := exec.Command(program, append([]string{"plan", "-json", "-store=" + r.store}, flags...)...).Output()
+	var steps []planned
+	if err == nil {
+		err = json.Unmarshal(out, &steps)
+	}
+	i := slices.IndexFunc(steps, func(p planned) bool { return p.Step == step })
+	if err != nil || i < 0 {
+		t.Fatalf("%s is not in the plan (%v):\n%s", step, err, out)
+	}
+	rec, err := st.Record(steps[i].Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec
+}
+
+// restored takes controls out of the store, of the build that these flags choose.
+func (r *real) restored(t *testing.T, flags []string, controls ...string) string {
 	t.Helper()
 	st, err := store.Open(r.store)
 	if err != nil {
@@ -57,10 +77,7 @@ func (r *real) restored(t *testing.T, profile string, controls ...string) string
 	}
 	dir := t.TempDir()
 	for _, control := range controls {
-		rec, err := st.Last(profile, "build/"+control)
-		if err != nil {
-			t.Fatal(err)
-		}
+		rec := r.record(t, st, "build/"+control, flags...)
 		if err := st.Restore(context.Background(), rec.Output, filepath.Join(dir, control)); err != nil {
 			t.Fatal(err)
 		}
@@ -209,6 +226,6 @@ func (r *real) guidesFlags(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 9 {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	dir := r.restored(t, "guides-flags", "openssl-guide", "python-guide")
+	dir := r.restored(t, []string{"-profile=guides-flags", "-recipes=" + overlay}, "openssl-guide", "python-guide")
 	r.judgeWith(t, "./verify/subject", "GuidesFlags", 1, "TLSFLOOR_TEST_GUIDE_OPENSSL="+filepath.Join(dir, "openssl-guide", "bin", "openssl"), "TLSFLOOR_TEST_GUIDE_SSL="+filepath.Join(dir, "python-guide", "lib", "_ssl.so"))
 }

@@ -237,10 +237,7 @@ func (r *real) wheels(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec, err := st.Last("min-tls1_2", "build/python")
-	if err != nil {
-		t.Fatal(err)
-	}
+	rec := r.record(t, st, "build/python")
 	src := t.TempDir()
 	for _, d := range rec.Sources {
 		f, err := st.Open(d)

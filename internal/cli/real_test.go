@@ -250,10 +250,7 @@ func (r *real) corruptStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec, err := st.Last("min-tls1_2", "build/python-weak") // a step of seconds
-	if err != nil {
-		t.Fatal(err)
-	}
+	rec := r.record(t, st, "build/python-weak") // a step of seconds
 	tree, err := st.Tree(rec.Output)
 	if err != nil {
 		t.Fatal(err)
