@@ -119,7 +119,7 @@ func (d folder) get(ctx context.Context, _ *Fetcher, w *wanted) error {
 		names = []string{d.file}
 	}
 	if _, err := os.Stat(d.dir); err != nil {
-		return fmt.Errorf("no such folder: %w", errAbsent)
+		return fmt.Errorf("no such folder or tarball: %w", errAbsent)
 	}
 	for _, name := range names {
 		src, err := os.OpenFile(filepath.Join(d.dir, name), os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would wait for a writer
