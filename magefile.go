@@ -93,6 +93,32 @@ func Vendor(ctx context.Context,
 	return cli.Vendor(ctx, cli.Flags{O: o, Profile: profile, Mirror: mirror, Recipes: recipes, Store: store, Sysroot: sysroot, With: with, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
+// Bundle writes what was built into artifacts/out, to publish or to carry elsewhere: tarballs, SBOM, provenance, proof, digests, signatures.
+func Bundle(ctx context.Context,
+	sign *string, // sign with this private key: a PEM file, env:NAME, or exec:COMMAND, which gets the bytes on its standard input and writes the raw signature (default: not signed)
+	key *string, // the public key, a PEM file; needed with exec: only
+	out *string, // the folder that gets the bundle's folder (default artifacts/out)
+	profile *string, // what to bundle (default min-tls1_2)
+	prefix *string, // base folder of the two prefixes, compiled in (default /opt)
+	jobs *int, // compilers and packers at the same time (default: every core)
+	mirror *string, // comma-separated folders and URLs to look for sources first
+	recipes *string, // comma-separated folders with recipes of your own
+	store *string, // folder of the store
+	optimize *string, // how far Python is optimised: none, pgo or pgo+lto (default: the profile's)
+	sysroot *string, // build against the libc of this older suite, so that the result runs there too (default: this host's)
+	with *string, // comma-separated optional sets, such as tests,static
+	sandbox *string, // auto (default), require or none
+	deps *string, // missing host tools: install (default, as root) or check
+	offline *bool, // use no network
+	alloweol *bool, // although a component is past its end of life
+	json *bool, // events and result as JSON
+	quiet *bool, // print the result only
+	timeout *time.Duration, // stop after this time
+) error {
+	return cli.Bundle(ctx, cli.Flags{Sign: sign, Key: key, Out: out, Profile: profile, Prefix: prefix, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with,
+		Sandbox: sandbox, Deps: deps, Offline: offline, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
+}
+
 // Verify proves the installed toolchain again and keeps the new proof; or it holds another Python, openssl, client or server to the profile's floor.
 func Verify(ctx context.Context,
 	profile *string, // the profile, which gives floor and controls (default min-tls1_2)

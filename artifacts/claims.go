@@ -19,6 +19,9 @@ import (
 type Claims struct {
 	Format int     `json:"format"` // 1
 	Claims []Claim `json:"claims"`
+
+	// Bundle is what the index.json of a bundle says beside its one claim; package bundle knows it.
+	Bundle json.RawMessage `json:"bundle,omitempty"`
 }
 
 // Claim is about one profile, built in one way on one kind of host.
@@ -31,8 +34,8 @@ type Claim struct {
 	Triple     string             `json:"triple"`
 	Sandbox    string             `json:"sandbox"`
 	Tools      []Tool             `json:"tools"`
-	Variations []string           `json:"variations"` // under which a rebuild gave the same
-	Made       string             `json:"made"`       // YYYY-MM-DD
+	Variations []string           `json:"variations,omitempty"` // under which a rebuild gave the same
+	Made       string             `json:"made,omitempty"`       // YYYY-MM-DD
 	Components map[string]Claimed `json:"components"`
 }
 

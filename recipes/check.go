@@ -21,6 +21,7 @@ import (
 
 var (
 	nameForm    = regexp.MustCompile(`^[a-z0-9][a-z0-9._+-]*$`)
+	cpeForm     = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*:[a-z0-9][a-z0-9._-]*$`)
 	fileForm    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~-]*$`)
 	varForm     = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
 	fingerprint = regexp.MustCompile(`^[0-9A-F]{40}$`)
@@ -66,14 +67,17 @@ const (
 )
 
 func (c *checker) component(f componentFile, at place, stem string) component {
-	out := component{at: at, name: f.Name, like: f.Like, summary: f.Summary, license: f.License, homepage: f.Homepage}
+	out := component{at: at, name: f.Name, like: f.Like, summary: f.Summary, license: f.License, homepage: f.Homepage, cpe: f.CPE}
 	c.match(nameForm, f.Name, at.at("name"), hintName)
 	c.require(f.Name == stem, at.at("name"), "name the file after its component", "name %q in the file %s.yaml", f.Name, stem)
 	if f.Role != "" {
-		out.role = Role(c.oneOf(f.Role, at.at("role"), string(Install), string(Library), string(Control), string(Training), string(Data), string(Sysroot)))
+		out.role = Role(c.oneOf(f.Role, at.at("role"), string(Install), string(Library), string(Tool), string(Control), string(Training), string(Data), string(Sysroot)))
 	}
 	if f.Homepage != "" {
 		c.web(f.Homepage, at.at("homepage"))
+	}
+	if f.CPE != "" {
+		c.match(cpeForm, f.CPE, at.at("cpe"), "vendor:product, such as openssl:openssl")
 	}
 	out.versions = c.releases(f.Versions, at.at("versions"))
 	out.needs = entries(f.Needs, at.at("needs"), c.need)

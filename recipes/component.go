@@ -16,6 +16,7 @@ type component struct {
 	summary   string
 	license   string
 	homepage  string
+	cpe       string
 	needs     []entry[string]
 	versions  map[string]release
 	configure []entry[Flag]
@@ -87,7 +88,7 @@ func (e entry[T]) holds(v variant) bool {
 func (c component) over(top component) component {
 	c.at, c.name, c.like = top.at, top.name, or(top.like, c.like)
 	c.role, c.summary = or(top.role, c.role), or(top.summary, c.summary)
-	c.license, c.homepage = or(top.license, c.license), or(top.homepage, c.homepage)
+	c.license, c.homepage, c.cpe = or(top.license, c.license), or(top.homepage, c.homepage), or(top.cpe, c.cpe)
 	versions := maps.Clone(c.versions)
 	if versions == nil {
 		versions = map[string]release{}
@@ -131,7 +132,7 @@ func (c component) versionList() []string {
 func (c component) recipe(v variant) *Recipe {
 	r := c.versions[v.version].Recipe
 	r.Name, r.Origin, r.Role = c.name, or(c.like, c.name), c.role
-	r.Summary, r.License, r.Homepage = c.summary, or(r.License, c.license), c.homepage
+	r.Summary, r.License, r.Homepage, r.CPE = c.summary, or(r.License, c.license), c.homepage, c.cpe
 	r.Needs = chosen(c.needs, v)
 	r.Configure = chosen(c.configure, v)
 	r.Env = chosen(c.env, v)

@@ -53,7 +53,7 @@ func (s *Set) model(name string) error {
 	case len(c.versions) > 0:
 		return c.at.at("versions").fail("remove them: versions and sources are the model's", "versions beside like")
 	}
-	c.versions, c.license, c.homepage = m.versions, or(c.license, m.license), or(c.homepage, m.homepage)
+	c.versions, c.license, c.homepage, c.cpe = m.versions, or(c.license, m.license), or(c.homepage, m.homepage), or(c.cpe, m.cpe)
 	if c.role == Training {
 		c.configure, c.env, c.files = orList(c.configure, m.configure), orList(c.env, m.env), slices.Concat(m.files, c.files)
 	}
@@ -63,7 +63,7 @@ func (s *Set) model(name string) error {
 
 func (s *Set) complete(c component) error {
 	k := &checker{}
-	k.given(string(c.role), c.at.at("role"), "install, library, control, training, data or sysroot")
+	k.given(string(c.role), c.at.at("role"), "install, library, tool, control, training, data or sysroot")
 	k.given(c.summary, c.at.at("summary"), "one line that says what it is")
 	k.given(c.license, c.at.at("license"), "an SPDX expression")
 	k.given(c.homepage, c.at.at("homepage"), "upstream's page")

@@ -61,6 +61,7 @@ type Role string
 const (
 	Install  Role = "install"  // it is installed under its own prefix
 	Library  Role = "library"  // it is linked statically into others and not installed
+	Tool     Role = "tool"     // it is run while others are built, and nothing of it is in what is built
 	Control  Role = "control"  // a weak peer for the proof: built, never installed
 	Training Role = "training" // its model compiled to count what it runs; only the counts are kept, for the model's own build
 	Data     Role = "data"     // its source is read as it is: no step builds it, and no profile chooses it
@@ -127,6 +128,7 @@ type Recipe struct {
 	Summary  string
 	License  string // SPDX expression
 	Homepage string
+	CPE      string    // vendor:product, by which the NVD knows it (CPE 2.3); empty where it does not
 	EOL      time.Time // end of upstream's support; zero: none announced
 	FIPS     string    // FIPS 140 status in plain words
 	Sources  []Source

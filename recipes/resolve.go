@@ -100,7 +100,7 @@ func (s *Set) versionOf(p *Profile, component string) (string, bool) {
 		return v, true
 	}
 	c := s.components[component]
-	if all := c.versionList(); c.role == Library && len(all) == 1 {
+	if all := c.versionList(); (c.role == Library || c.role == Tool) && len(all) == 1 {
 		return all[0], true
 	}
 	return "", false
@@ -170,7 +170,7 @@ func (s *Set) checkNeeds(p *Profile, c component, at place) error {
 	for _, need := range chosen(c.needs, c.variant(v, p)) {
 		n := s.components[need]
 		_, known := s.versionOf(p, need)
-		if n.role == Training || known && n.role == Library {
+		if n.role == Training || known && (n.role == Library || n.role == Tool) {
 			if err := s.checkNeeds(p, n, at); err != nil {
 				return err
 			}

@@ -12,6 +12,7 @@ type componentFile struct {
 	Summary   string        `yaml:"summary"`
 	License   string        `yaml:"license"`
 	Homepage  string        `yaml:"homepage"`
+	CPE       string        `yaml:"cpe"`   // vendor:product
 	Needs     []ast.Node    `yaml:"needs"` // a component's name or a needFile
 	Versions  []versionFile `yaml:"versions"`
 	Configure []flagFile    `yaml:"configure"`

@@ -78,19 +78,24 @@ type Flags struct {
 	Names      *string        // serve: comma-separated host names
 	SARIF      *string        // audit: file for code scanners
 	Probe      *bool          // audit:env: drive the clients too
-	O          *string        // vendor: the file to write
+	O          *string        // vendor, dist: the file to write
+	Sign       *string        // bundle: where the private key is
+	Key        *string        // bundle, bundle:verify, install: comma-separated files of public keys
+	From       *string        // install: a bundle's tarball, folder or https URL
+	Unsigned   *bool          // install, bundle:verify: without a trusted key
 }
 
 // options are the flags resolved.
 type options struct {
 	Profile, Prefix, Root, Store, Sandbox, Optimize, Sysroot, Deps, Explain, Why, Check, Step, MaxSize, Trace string
 	Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256, Max, Out                                     string
+	Sign, From                                                                                                string
 	Python, OpenSSL, Client, Server, StartTLS, ServerName, MongoDB, Postgres, MTLS, TrustStore, CRL, SARIF, O string
-	Mirror, Recipes, CAFiles, Only, With, Libraries, Names                                                    []string
+	Mirror, Recipes, CAFiles, Only, With, Libraries, Names, Key                                               []string
 	Jobs, To, Keep, Rounds, Days, Port                                                                        int
 	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each, Probe                                        bool
 	Timeout                                                                                                   time.Duration
-	ProfileGiven                                                                                              bool
+	ProfileGiven, PrefixGiven, Unsigned                                                                       bool
 }
 
 // resolve fills flags that were not given from the environment and from the defaults.
@@ -99,7 +104,7 @@ func (f Flags) resolve() (options, error) {
 		return options{}, err
 	}
 	o := options{
-		Profile: or(f.Profile, defaultProfile), ProfileGiven: f.Profile != nil, Prefix: or(f.Prefix, "/opt"), Root: or(f.Root, ""), Store: or(f.Store, defaultStore()),
+		Profile: or(f.Profile, defaultProfile), ProfileGiven: f.Profile != nil, PrefixGiven: f.Prefix != nil, Prefix: or(f.Prefix, "/opt"), Root: or(f.Root, ""), Store: or(f.Store, defaultStore()),
 		Sandbox: or(f.Sandbox, "auto"), Optimize: or(f.Optimize, ""), Sysroot: or(f.Sysroot, ""), Deps: or(f.Deps, "install"), Explain: or(f.Explain, ""), Why: or(f.Why, ""), Check: or(f.Check, "index"),
 		Step: or(f.Step, ""), MaxSize: or(f.MaxSize, ""), Trace: or(f.Trace, ""), Keep: or(f.Keep, 0), Suite: or(f.Suite, "build"), Rounds: or(f.Rounds, 3), Yes: or(f.Yes, false),
 		Vary: or(f.Vary, "all"), Each: or(f.Each, false), Against: or(f.Against, ""), Report: or(f.Report, ""), Claim: or(f.Claim, ""),
@@ -107,7 +112,7 @@ func (f Flags) resolve() (options, error) {
 		Python: or(f.Python, ""), OpenSSL: or(f.OpenSSL, ""), Client: or(f.Client, ""), Server: or(f.Server, ""), StartTLS: or(f.StartTLS, "none"), ServerName: or(f.ServerName, ""),
 		Libraries: list(or(f.Libraries, "")), MongoDB: or(f.MongoDB, ""), Postgres: or(f.Postgres, ""),
 		Max: or(f.Max, ""), Only: list(or(f.Only, "")), Port: or(f.Port, 0), Out: or(f.Out, ""),
-		MTLS: or(f.MTLS, ""), TrustStore: or(f.TrustStore, ""), CRL: or(f.CRL, ""), SARIF: or(f.SARIF, ""), O: or(f.O, ""), Probe: or(f.Probe, false), Names: list(or(f.Names, "")),
+		MTLS: or(f.MTLS, ""), TrustStore: or(f.TrustStore, ""), CRL: or(f.CRL, ""), SARIF: or(f.SARIF, ""), O: or(f.O, ""), Sign: or(f.Sign, ""), Key: list(or(f.Key, "")), From: or(f.From, ""), Unsigned: or(f.Unsigned, false), Probe: or(f.Probe, false), Names: list(or(f.Names, "")),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")), With: list(or(f.With, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),

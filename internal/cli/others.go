@@ -55,7 +55,7 @@ func (c *command) verifyOther(ctx context.Context) error {
 	if err := b.add(ctx, w, records, recipes.Control); err != nil {
 		return err
 	}
-	weak := b.weak(w)
+	weak := w.weak(b)
 	if r, ok := records["python"]; ok { // the one that can load the weak _ssl: not at its prefix, where the subject may stand
 		tree := filepath.Join(work, "python")
 		if err := w.store.Restore(ctx, r.Output, tree); err != nil {

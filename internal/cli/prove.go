@@ -55,7 +55,16 @@ func (c *command) prove(ctx context.Context, w *workshop, g artifacts.Generation
 	if err := b.add(ctx, w, records, recipes.Control); err != nil {
 		return nil, err
 	}
-	floor, err := verify.ParseFloor(string(w.profile.Floor))
+	proof, err := c.try(ctx, b, string(w.profile.Floor), g.Components, w.weak(b))
+	if err != nil {
+		return nil, fmt.Errorf("proving generation %d: %w", g.Number, err)
+	}
+	return proof, nil
+}
+
+// try proves the components that stand in the rig.
+func (c *command) try(ctx context.Context, b rig, profileFloor string, components map[string]artifacts.Component, weak verify.Toolchain) (*verify.Proof, error) {
+	floor, err := verify.ParseFloor(profileFloor)
 	if err != nil {
 		return nil, err
 	}
@@ -63,21 +72,17 @@ func (c *command) prove(ctx context.Context, w *workshop, g artifacts.Generation
 		c.sink.Warn("without namespaces the programs are tried where they are staged, not at their compiled-in prefixes")
 	}
 	opts := verify.Options{
-		Floor: floor, OpenSSLVersion: g.Components["openssl"].Version, PythonVersion: g.Components["python"].Version,
-		Open: subject.Open, Launch: b.launch, Locate: b.locate, WorkDir: work, Sink: c.sink, Toolchain: b.weak(w),
+		Floor: floor, OpenSSLVersion: components["openssl"].Version, PythonVersion: components["python"].Version,
+		Open: subject.Open, Launch: b.launch, Locate: b.locate, WorkDir: b.work, Sink: c.sink, Toolchain: weak,
 	}
-	if o, ok := g.Components["openssl"]; ok {
+	if o, ok := components["openssl"]; ok {
 		opts.Toolchain.OpenSSL, opts.Toolchain.OpenSSLPrefix = b.at(o.Prefix, "bin/openssl"), b.at(o.Prefix, "")
 	}
-	if p, ok := g.Components["python"]; ok {
+	if p, ok := components["python"]; ok {
 		opts.Toolchain.Python = b.at(p.Prefix, "bin/python3")
 	}
 	opts.Toolchain.HostPython, opts.Toolchain.HostOpenSSL = present("/usr/bin/python3"), present("/usr/bin/openssl")
-	proof, err := verify.Run(ctx, opts)
-	if err != nil {
-		return nil, fmt.Errorf("proving generation %d: %w", g.Number, err)
-	}
-	return proof, nil
+	return verify.Run(ctx, opts)
 }
 
 // present returns path where a program stands there, and else nothing.
@@ -103,13 +108,22 @@ func (b *rig) add(ctx context.Context, w *workshop, records map[string]store.Rec
 	return nil
 }
 
-// weak names the weak peers of the plan.
-func (b rig) weak(w *workshop) (t verify.Toolchain) {
-	if s := w.plan.Step("build/openssl-weak"); s != nil {
-		t.WeakOpenSSL, t.WeakOpenSSLPrefix = b.at(s.Prefix, "bin/openssl"), b.at(s.Prefix, "")
+// weak names the weak peers of the plan, which stand in the rig.
+func (w *workshop) weak(b rig) verify.Toolchain {
+	prefixes := map[string]string{}
+	for _, s := range w.plan.Components() {
+		prefixes[s.Recipe.Name] = s.Prefix
 	}
-	if s := w.plan.Step("build/python-weak"); s != nil {
-		t.WeakSSL = b.at(s.Prefix, "lib/_ssl.so")
+	return b.weak(prefixes)
+}
+
+// weak names the weak peers at their compiled-in prefixes, by component.
+func (b rig) weak(prefixes map[string]string) (t verify.Toolchain) {
+	if prefix := prefixes["openssl-weak"]; prefix != "" {
+		t.WeakOpenSSL, t.WeakOpenSSLPrefix = b.at(prefix, "bin/openssl"), b.at(prefix, "")
+	}
+	if prefix := prefixes["python-weak"]; prefix != "" {
+		t.WeakSSL = b.at(prefix, "lib/_ssl.so")
 	}
 	return t
 }

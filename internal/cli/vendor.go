@@ -7,12 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
 	"github.com/tlsfloor/tlsfloor/internal/archive"
-	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 	"github.com/tlsfloor/tlsfloor/recipes"
@@ -48,7 +47,10 @@ func (c *command) vendor(ctx context.Context) error {
 	if err := ch.writeKeys(sources, dir); err != nil {
 		return err
 	}
-	files, err := writeSums(dir)
+	files, err := filesOf(dir)
+	if err == nil {
+		err = bundle.WriteSums(dir, files)
+	}
 	if err != nil {
 		return err
 	}
@@ -118,23 +120,11 @@ func (ch *chosen) writeKeys(sources []recipes.Source, dir string) error {
 	return nil
 }
 
-// sums is the list that sha256sum(1) checks.
-const sums = "SHA256SUMS"
-
-// writeSums lists the files of dir, with their digests, and returns their names.
-func writeSums(dir string) (files []string, err error) {
+// filesOf lists the files of a folder.
+func filesOf(dir string) (files []string, err error) {
 	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var b strings.Builder
 	for _, e := range entries {
-		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		if err != nil {
-			return nil, err
-		}
 		files = append(files, e.Name())
-		fmt.Fprintf(&b, "%s  %s\n", digest.Of(data), e.Name())
 	}
-	return files, os.WriteFile(filepath.Join(dir, sums), []byte(b.String()), 0o644)
+	return files, err
 }

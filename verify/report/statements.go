@@ -58,7 +58,7 @@ func Attest(p *verify.Proof) (Statements, error) {
 		return Statements{}, err
 	}
 	var s Statements
-	if s.TestResult, err = statement(TestResultType, subjects, r.testResult(cases)); err != nil {
+	if s.TestResult, err = Statement(TestResultType, subjects, r.testResult(cases)); err != nil {
 		return Statements{}, err
 	}
 	attributes, err := r.attributes()
@@ -69,7 +69,7 @@ func Attest(p *verify.Proof) (Statements, error) {
 		if err := attributes.Validate(); err != nil {
 			return Statements{}, fmt.Errorf("statement %s: %w", SCAIType, err)
 		}
-		if s.SCAI, err = statement(SCAIType, subjects, attributes); err != nil {
+		if s.SCAI, err = Statement(SCAIType, subjects, attributes); err != nil {
 			return Statements{}, err
 		}
 	}
@@ -80,13 +80,13 @@ func Attest(p *verify.Proof) (Statements, error) {
 	if err != nil {
 		return Statements{}, err
 	}
-	s.SVR, err = statement(SVRType, subjects, verified)
+	s.SVR, err = Statement(SVRType, subjects, verified)
 	return s, err
 }
 
-// statement writes one Statement. The encoder of protobuf varies its white space from program to program on purpose, so that is
+// Statement writes one in-toto Statement v1 about subjects. The encoder of protobuf varies its white space from program to program on purpose, so that is
 // written anew; the order of the fields is the schema's.
-func statement(kind string, subjects []*intoto.ResourceDescriptor, predicate proto.Message) ([]byte, error) {
+func Statement(kind string, subjects []*intoto.ResourceDescriptor, predicate proto.Message) ([]byte, error) {
 	text, err := protojson.Marshal(predicate)
 	if err != nil {
 		return nil, fmt.Errorf("statement %s: %w", kind, err)

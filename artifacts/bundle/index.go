@@ -1,0 +1,161 @@
+package bundle
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/elfpolicy"
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/verify"
+)
+
+// Index is index.json: for programs, what stands in a bundle.
+type Index struct {
+	Claim    artifacts.Claim     `json:"-"` // what was built, in which way and with what; it stands beside this in the file
+	Name     string              `json:"name"`
+	Summary  string              `json:"summary"`
+	Floor    string              `json:"floor"` // nothing below this TLS version
+	OS       string              `json:"os"`
+	Arch     string              `json:"arch"`
+	GLIBC    string              `json:"glibc"` // the lowest version of the C library that all programs can be loaded with
+	Archives []Archive           `json:"archives"`
+	Parts    map[string]Part     `json:"parts"`
+	ELF      ELF                 `json:"elf"`
+	Modules  map[string][]string `json:"modules,omitempty"` // Python's: builtin, shared, absent
+	Proof    ProofSummary        `json:"proof"`
+}
+
+// Archive is one tarball. Each holds one top folder of the bundle's name, and below it the installed trees by the names of their folders.
+type Archive struct {
+	File     string        `json:"file"`
+	SHA256   digest.Digest `json:"sha256"`
+	SHA1     string        `json:"sha1,omitempty"`
+	Bytes    int64         `json:"bytes"`
+	Controls bool          `json:"controls,omitempty"` // it holds the weak peers of the proof, which are never installed
+}
+
+// Part is a component of the toolchain, installed or linked into what is.
+type Part struct {
+	Version string        `json:"version"`
+	Role    string        `json:"role"`
+	License string        `json:"license,omitempty"`
+	EOL     string        `json:"end_of_life,omitempty"` // YYYY-MM-DD
+	Key     digest.Digest `json:"key"`
+	Output  digest.Digest `json:"output"`
+	Prefix  string        `json:"prefix"` // compiled in
+	Sources []string      `json:"sources,omitempty"`
+	Patches []string      `json:"patches,omitempty"`
+}
+
+// ELF counts what was looked at.
+type ELF struct {
+	Objects   int      `json:"objects"`
+	Libraries int      `json:"libraries"` // static
+	Needed    []string `json:"needed"`    // all that is loaded from the host
+}
+
+// ProofSummary says which proof belongs to the bundle. What it shows is in verdict.txt and the Statements.
+type ProofSummary struct {
+	Edition int           `json:"edition"` // of the judge
+	Verdict digest.Digest `json:"verdict"` // of verdict.txt
+	Cases   int           `json:"cases"`
+	Warned  []string      `json:"warned,omitempty"`
+}
+
+// index fills the index in, but for its archives.
+func (f *facts) index(trees string, proof *verify.Proof) (*Index, error) {
+	p := f.Plan.Profile
+	arch, _, _ := strings.Cut(f.Plan.Host.Triple, "-")
+	x := &Index{Claim: f.Claim, Name: f.name, Summary: p.Summary, Floor: string(p.Floor), OS: "linux", Arch: arch, Parts: map[string]Part{}}
+	for _, one := range f.parts {
+		r := one.Recipe
+		c := Part{Version: r.Version, Role: string(r.Role), License: r.License, Key: one.record.Key, Output: one.record.Output, Prefix: one.Prefix}
+		if !r.EOL.IsZero() {
+			c.EOL = r.EOL.Format(time.DateOnly)
+		}
+		for _, src := range r.Sources {
+			c.Sources = append(c.Sources, src.File)
+		}
+		for _, patch := range one.Patches {
+			c.Patches = append(c.Patches, patch.Name)
+		}
+		x.Parts[r.Name] = c
+		for _, file := range r.Files {
+			if minor := strings.Join(strings.SplitN(r.Version, ".", 3)[:2], "."); file.Path == "Modules/tlsfloor/"+minor+".txt" {
+				x.Modules = modules(file.Content)
+			}
+		}
+	}
+	for _, one := range f.installed() {
+		dir := filepath.Join(trees, filepath.Base(one.Prefix))
+		report, err := elfpolicy.Scan(dir, elfpolicy.Policy{Floor: string(p.Floor), Rules: []elfpolicy.Rule{elfpolicy.Needed}})
+		if err != nil {
+			return nil, err
+		}
+		x.ELF.Objects, x.ELF.Libraries = x.ELF.Objects+report.Objects, x.ELF.Libraries+report.Libraries
+		x.ELF.Needed = append(x.ELF.Needed, report.Needed...)
+	}
+	slices.Sort(x.ELF.Needed)
+	x.ELF.Needed = slices.Compact(x.ELF.Needed)
+	var err error
+	if x.GLIBC, err = elfpolicy.GLIBC(trees); err != nil {
+		return nil, err
+	}
+	x.Proof = ProofSummary{Edition: verify.Edition, Verdict: digest.Of(proof.Verdict()), Cases: len(proof.Findings)}
+	for _, one := range proof.Findings {
+		if one.Status == verify.Warned {
+			x.Proof.Warned = append(x.Proof.Warned, one.Case.Name)
+		}
+	}
+	return x, nil
+}
+
+// modules reads the list that the build held Python's modules against.
+func modules(text string) map[string][]string {
+	all := map[string][]string{}
+	for line := range strings.Lines(text) {
+		if kind, names, ok := strings.Cut(line, ":"); ok {
+			all[kind] = strings.Fields(names)
+		}
+	}
+	return all
+}
+
+// encode writes the index as an artifacts/index.json of one claim, so that `rebuild -against` takes it.
+func (x *Index) encode() ([]byte, error) {
+	inner, err := json.Marshal(x)
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.MarshalIndent(artifacts.Claims{Format: 1, Claims: []artifacts.Claim{x.Claim}, Bundle: inner}, "", " ")
+	return append(text, '\n'), err
+}
+
+// parseIndex reads what encode wrote.
+func parseIndex(text []byte) (*Index, error) {
+	var c artifacts.Claims
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil {
+		return nil, err
+	}
+	if c.Format != 1 {
+		return nil, fault.New(fault.Failed, "get a newer tlsfloor", "format %d is not known", c.Format)
+	}
+	if len(c.Claims) != 1 || c.Bundle == nil {
+		return nil, fmt.Errorf("it is no index of a bundle")
+	}
+	x := &Index{}
+	if err := json.Unmarshal(c.Bundle, x); err != nil {
+		return nil, err
+	}
+	x.Claim = c.Claims[0]
+	return x, nil
+}

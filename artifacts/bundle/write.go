@@ -1,0 +1,257 @@
+// Package bundle writes what leaves tlsfloor, and holds it against keys, digests and its proof before it is installed.
+//
+// A bundle is a folder of its own name:
+//
+//	NAME.tar.xz, NAME.tar.zst      the installed trees and the licences, below one folder NAME
+//	NAME-controls.tar.zst          the weak peers, with which the proof can be made again; they are never installed
+//	index.json                     for programs: versions, keys, digests, what it needs; also a claim for `rebuild -against`
+//	sbom.spdx.json                 SPDX 2.3
+//	provenance.intoto.json         SLSA v1
+//	verdict.txt, cases.json, test-result.intoto.json     what was proved
+//	LICENSES.txt
+//	SHA256SUMS                     of all of these
+//	proof/                         the run that proved it: page, transcripts, Statements, and SHA256SUMS of these
+//
+// What stands beside proof/ is the same, byte for byte, for every build from the same sources with the same tools, and for any number
+// of processors. proof/ is not: it holds the time and what TLS has random. With a key there are a signature SHA256SUMS.sig of each list,
+// and an envelope *.dsse.json of each Statement.
+package bundle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"crypto/sha1"
+	"encoding/hex"
+
+	"github.com/tlsfloor/tlsfloor/artifacts/sign"
+	"github.com/tlsfloor/tlsfloor/internal/archive"
+	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/verify"
+	"github.com/tlsfloor/tlsfloor/verify/report"
+)
+
+// The files of a bundle beside those of package report.
+const (
+	IndexFile      = "index.json"
+	SBOMFile       = "sbom.spdx.json"
+	ProvenanceFile = "provenance.intoto.json"
+	LicencesFile   = "LICENSES.txt"
+	ProofDir       = "proof"
+	signature      = ".sig"
+	statementEnd   = ".intoto.json"
+	envelopeEnd    = ".dsse.json"
+)
+
+// constant are the files of a proof that are the same for the same behaviour.
+var constant = map[string]bool{report.VerdictFile: true, report.CasesFile: true, report.TestResultFile: true}
+
+// Options says how a bundle is written.
+type Options struct {
+	Out      string // the folder that gets the bundle's folder
+	Trees    string // the installed trees, by the names of their folders. A file of licences is added
+	Controls string // the weak peers, by the names of their components
+	Proof    *verify.Proof
+	About    report.About
+	Signer   *sign.Signer // nil: not signed
+	Jobs     int
+	Progress func(doing string) // may be nil
+}
+
+// Written is a bundle that was written.
+type Written struct {
+	Dir   string `json:"dir"`
+	Index *Index `json:"index"`
+	Key   string `json:"key,omitempty"` // who signed it
+}
+
+// Write writes a bundle. It is there whole or not at all; one of the same name is replaced.
+func Write(ctx context.Context, in Input, o Options) (*Written, error) {
+	f, err := gather(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(o.Out, 0o755); err != nil {
+		return nil, fmt.Errorf("bundle: %w", err)
+	}
+	dir := filepath.Join(o.Out, f.name)
+	staging, err := os.MkdirTemp(o.Out, ".new-")
+	if err != nil {
+		return nil, fmt.Errorf("bundle: %w", err)
+	}
+	defer os.RemoveAll(staging)
+	w := &writer{f, o, staging}
+	x, err := w.write(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("bundle: %w", err)
+	}
+	if err := errors.Join(os.Chmod(staging, 0o755), fault.At("bundle: rename"), replaceDir(staging, dir)); err != nil {
+		return nil, fmt.Errorf("bundle: %w", err)
+	}
+	done := &Written{Dir: dir, Index: x}
+	if o.Signer != nil {
+		done.Key = o.Signer.Key.ID
+	}
+	return done, nil
+}
+
+// replaceDir puts the folder at staging to dir; what stood there stays until the new one is in its place.
+func replaceDir(staging, dir string) error {
+	if _, err := os.Lstat(dir); err != nil {
+		return os.Rename(staging, dir)
+	}
+	if err := unix.Renameat2(unix.AT_FDCWD, staging, unix.AT_FDCWD, dir, unix.RENAME_EXCHANGE); err != nil {
+		return err
+	}
+	return os.RemoveAll(staging)
+}
+
+type writer struct {
+	*facts
+	Options
+	dir string
+}
+
+func (w *writer) write(ctx context.Context) (*Index, error) {
+	licences, err := w.licences()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(w.Trees, LicencesFile), licences, 0o644); err != nil {
+		return nil, err
+	}
+	x, err := w.index(w.Trees, w.Proof)
+	if err != nil {
+		return nil, err
+	}
+	if x.Archives, err = w.archives(ctx); err != nil {
+		return nil, err
+	}
+	w.progress("describing")
+	files := map[string][]byte{LicencesFile: licences}
+	if files[IndexFile], err = x.encode(); err != nil {
+		return nil, err
+	}
+	if files[SBOMFile], err = w.sbom(x.Archives); err != nil {
+		return nil, err
+	}
+	if files[ProvenanceFile], err = w.provenance(x.Archives); err != nil {
+		return nil, err
+	}
+	run := map[string][]byte{}
+	proof, err := report.Files(w.Proof, w.About)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range proof {
+		switch {
+		case one.Data == nil:
+		case constant[one.Name]:
+			files[one.Name] = one.Data
+		default:
+			run[one.Name] = one.Data
+		}
+	}
+	if err := w.put(ctx, w.dir, files, x.Archives); err != nil {
+		return nil, err
+	}
+	return x, w.put(ctx, filepath.Join(w.dir, ProofDir), run, nil)
+}
+
+func (w *writer) progress(doing string) {
+	if w.Progress != nil {
+		w.Progress(doing)
+	}
+}
+
+// archives packs the trees in both formats, and the weak peers.
+func (w *writer) archives(ctx context.Context) (all []Archive, err error) {
+	for _, one := range []struct {
+		file, dir, top string
+		format         archive.Format
+		controls       bool
+	}{
+		{w.name + string(archive.XZ), w.Trees, w.name, archive.XZ, false},
+		{w.name + string(archive.Zstd), w.Trees, w.name, archive.Zstd, false},
+		{w.name + "-controls" + string(archive.Zstd), w.Controls, w.name + "-controls", archive.Zstd, true},
+	} {
+		w.progress("packing " + one.file)
+		a := Archive{File: one.file, Controls: one.controls}
+		if err := w.pack(ctx, &a, one.dir, one.top, one.format); err != nil {
+			return nil, err
+		}
+		all = append(all, a)
+	}
+	return all, nil
+}
+
+// pack writes one archive and hashes it on the way.
+func (w *writer) pack(ctx context.Context, a *Archive, dir, top string, format archive.Format) error {
+	out, err := os.OpenFile(filepath.Join(w.dir, a.File), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	r, pipe := io.Pipe()
+	sums := make(chan error, 1)
+	go func() {
+		h := sha1.New()
+		var err error
+		a.SHA256, a.Bytes, err = digest.OfReader(io.TeeReader(r, h))
+		a.SHA1 = hex.EncodeToString(h.Sum(nil))
+		r.CloseWithError(err)
+		sums <- err
+	}()
+	err = archive.Pack(ctx, io.MultiWriter(out, pipe), dir, top, archive.PackOptions{Format: format, Jobs: w.Jobs, When: w.when})
+	pipe.Close()
+	return errors.Join(err, <-sums, out.Close())
+}
+
+// put writes the files, the list of their digests and, with a key, what it signs.
+func (w *writer) put(ctx context.Context, dir string, files map[string][]byte, archives []Archive) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	var names []string
+	for name, data := range files {
+		names = append(names, name)
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	for _, a := range archives {
+		names = append(names, a.File)
+	}
+	if err := WriteSums(dir, names); err != nil || w.Signer == nil {
+		return err
+	}
+	w.progress("signing")
+	for name, data := range files {
+		if stem, ok := strings.CutSuffix(name, statementEnd); ok {
+			envelope, err := w.Signer.Envelope(ctx, data)
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, stem+envelopeEnd), envelope, 0o644)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	list, err := os.ReadFile(filepath.Join(dir, Sums))
+	if err != nil {
+		return err
+	}
+	sig, err := w.Signer.Sign(ctx, list)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, Sums+signature), sig, 0o644)
+}

@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
+	"github.com/tlsfloor/tlsfloor/artifacts/sign"
+	"github.com/tlsfloor/tlsfloor/internal/event"
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/sandbox"
+	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/recipes"
+)
+
+// Bundle writes what was built as a folder of files that can be checked without tlsfloor.
+func Bundle(ctx context.Context, f Flags) error { return run(ctx, f, (*command).bundle) }
+
+func (c *command) bundle(ctx context.Context) error {
+	signer, err := c.signer() // before anything is built
+	if err != nil {
+		return err
+	}
+	ch, err := c.choose(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.refuseEOL(ch, time.Now()); err != nil {
+		return err
+	}
+	w, records, err := c.ran(ctx, ch)
+	if err != nil {
+		return err
+	}
+	written, err := c.writeBundle(ctx, w, records, signer)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return c.json(written)
+	}
+	for _, a := range written.Index.Archives {
+		fmt.Fprintf(c.out, "%-70s %6.1f MB  %s\n", a.File, float64(a.Bytes)/1e6, a.SHA256.Short())
+	}
+	how := "not signed: whoever installs it has to say -unsigned"
+	if written.Key != "" {
+		how = "signed by key " + written.Key[:16]
+	}
+	fmt.Fprintf(c.out, "%s\n%s\n", written.Dir, how)
+	return nil
+}
+
+// signer is whom -sign names, or nil.
+func (c *command) signer() (*sign.Signer, error) {
+	if c.Sign == "" {
+		if len(c.Key) > 0 {
+			return nil, fault.New(fault.Usage, "-sign=<private key> signs; -key only says which key that is", "bundle: -key without -sign")
+		}
+		return nil, nil
+	}
+	var public *sign.Key
+	if len(c.Key) > 1 {
+		return nil, fault.New(fault.Usage, "one public key, that of -sign", "bundle: -key names %d files", len(c.Key))
+	}
+	if len(c.Key) == 1 {
+		k, err := sign.ReadKey(c.Key[0])
+		if err != nil {
+			return nil, err
+		}
+		public = &k
+	}
+	return sign.NewSigner(c.Sign, public)
+}
+
+// writeBundle restores what was built aside, proves it there, and packs it.
+func (c *command) writeBundle(ctx context.Context, w *workshop, records map[string]store.Record, signer *sign.Signer) (*bundle.Written, error) {
+	work, release, err := w.store.Work(ctx, "bundle", false)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	b := rig{mode: w.builder.Mode, host: w.builder.Host, work: filepath.Join(work, "controls")}
+	if err := os.MkdirAll(b.work, 0o755); err != nil {
+		return nil, err
+	}
+	trees := filepath.Join(work, "trees")
+	g := w.generation(records)
+	for name, one := range g.Components {
+		dir := filepath.Join(trees, filepath.Base(one.Prefix))
+		if err := w.store.Restore(ctx, one.Output, dir); err != nil {
+			return nil, err
+		}
+		b.mounts = append(b.mounts, sandbox.Mount{From: dir, To: g.Components[name].Prefix})
+	}
+	if err := b.add(ctx, w, records, recipes.Control); err != nil {
+		return nil, err
+	}
+	controls := b.work
+	b.work = filepath.Join(work, "verify")
+	if err := os.MkdirAll(b.work, 0o755); err != nil {
+		return nil, err
+	}
+	proof, err := c.try(ctx, b, string(w.profile.Floor), g.Components, w.weak(b))
+	if err == nil {
+		err = c.outcome(proof)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("proving what is to be bundled: %w", err)
+	}
+	begun := time.Now()
+	c.sink.Emit(event.Event{Kind: event.Begin, Step: "bundle", Text: "reading sources"})
+	written, err := bundle.Write(ctx, bundle.Input{Plan: w.plan, Records: records, Store: w.store, Fetch: w.builder.Fetch, Claim: c.subject(ctx, w)},
+		bundle.Options{Out: cmp.Or(c.Out, filepath.Join("artifacts", "out")), Trees: trees, Controls: controls, Proof: proof, About: w.about(artifacts.Generation{Components: g.Components}),
+			Signer: signer, Jobs: c.Jobs, Progress: func(doing string) {
+				c.sink.Emit(event.Event{Kind: event.Begin, Step: "bundle", Text: doing})
+			}})
+	if err != nil {
+		c.sink.Emit(event.Event{Kind: event.Fail, Step: "bundle", Text: "stopped", Seconds: time.Since(begun).Seconds()})
+		return nil, err
+	}
+	c.sink.Emit(event.Event{Kind: event.Done, Step: "bundle", Text: written.Index.Name, Seconds: time.Since(begun).Seconds()})
+	return written, nil
+}
