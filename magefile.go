@@ -93,8 +93,14 @@ func Vendor(ctx context.Context,
 	return cli.Vendor(ctx, cli.Flags{O: o, Profile: profile, Mirror: mirror, Recipes: recipes, Store: store, Sysroot: sysroot, With: with, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
-// Bundle writes what was built into artifacts/out, to publish or to carry elsewhere: tarballs, SBOM, provenance, proof, digests, signatures.
-func Bundle(ctx context.Context,
+// Aliases are other names of targets: `bundle` is what people type.
+var Aliases = map[string]any{"bundle": Bundle.Write}
+
+// Bundle is what leaves this machine.
+type Bundle mg.Namespace
+
+// Write writes what was built into artifacts/out, to publish or to carry elsewhere: tarballs, SBOM, provenance, proof, digests, signatures.
+func (Bundle) Write(ctx context.Context,
 	sign *string, // sign with this private key: a PEM file, env:NAME, or exec:COMMAND, which gets the bytes on its standard input and writes the raw signature (default: not signed)
 	key *string, // the public key, a PEM file; needed with exec: only
 	out *string, // the folder that gets the bundle's folder (default artifacts/out)
@@ -117,6 +123,37 @@ func Bundle(ctx context.Context,
 ) error {
 	return cli.Bundle(ctx, cli.Flags{Sign: sign, Key: key, Out: out, Profile: profile, Prefix: prefix, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with,
 		Sandbox: sandbox, Deps: deps, Offline: offline, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
+}
+
+// Verify holds a bundle against its keys, its digests and its proof, without a network, and installs nothing. The argument is its folder. It exits with 6 when something is missing, extra, altered, not signed by a trusted key, or not proved.
+func (Bundle) Verify(ctx context.Context, from string,
+	key *string, // comma-separated public keys, PEM files, one of which has to have signed it (default: those in /etc/tlsfloor/keys.d)
+	unsigned *bool, // hold digests and proof against what the bundle itself says, whoever made it
+	json *bool, // print JSON
+) error {
+	return cli.BundleVerify(ctx, from, cli.Flags{Key: key, Unsigned: unsigned, JSON: json})
+}
+
+// Install installs a bundle that was built elsewhere: checks it, unpacks it, proves it here, and switches to it. It needs no compiler.
+func Install(ctx context.Context,
+	from *string, // the bundle: its folder, a tarball in it, or the https address of one of these
+	key *string, // comma-separated public keys, PEM files, one of which has to have signed it (default: those in /etc/tlsfloor/keys.d)
+	unsigned *bool, // install it although no trusted key has signed it
+	prefix *string, // base folder of the two prefixes (default: the one compiled in)
+	root *string, // stage into this image's root folder
+	trust *string, // what OpenSSL trusts by default: host, mozilla or both (default: as before, else host)
+	cafiles *string, // comma-separated files with CA certificates to trust too, from now on
+	check *string, // what to hold an installed tree against: index (default) or full
+	store *string, // folder for what is needed in between
+	sandbox *string, // auto (default), require or none: where the proof runs
+	offline *bool, // use no network
+	adopt *bool, // move folders that stand at the prefixes aside; rollback brings them back
+	json *bool, // events and result as JSON
+	quiet *bool, // print the result only
+	timeout *time.Duration, // stop after this time
+) error {
+	return cli.Install(ctx, cli.Flags{From: from, Key: key, Unsigned: unsigned, Prefix: prefix, Root: root, Trust: trust, CAFiles: cafiles, Check: check, Store: store, Sandbox: sandbox,
+		Offline: offline, Adopt: adopt, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
 // Verify proves the installed toolchain again and keeps the new proof; or it holds another Python, openssl, client or server to the profile's floor.

@@ -18,8 +18,34 @@ import (
 
 const unfinished = ".new-"
 
+// Filler puts the trees of a generation into its new folder dir, each in a folder by the name of its component and beside that its
+// list, <component>.tree, having held all bytes against the components' Outputs.
+type Filler func(ctx context.Context, dir string, g Generation) error
+
+// FromStore fills from a store.
+func FromStore(st *store.Store) Filler {
+	return func(ctx context.Context, dir string, g Generation) error {
+		for name, c := range g.Components {
+			if err := fault.At("install: restore " + name); err != nil {
+				return err
+			}
+			if err := st.Restore(ctx, c.Output, filepath.Join(dir, name)); err != nil {
+				return err
+			}
+			tree, err := st.Read(c.Output)
+			if err == nil {
+				err = replaceFile(filepath.Join(dir, name+".tree"), tree)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 // Stage writes the trees of g as a new generation that nothing points to yet, and returns it with its number.
-func (s Site) Stage(ctx context.Context, st *store.Store, g Generation) (Generation, error) {
+func (s Site) Stage(ctx context.Context, fill Filler, g Generation) (Generation, error) {
 	if err := s.sweep(); err != nil {
 		return g, err
 	}
@@ -32,31 +58,19 @@ func (s Site) Stage(ctx context.Context, st *store.Store, g Generation) (Generat
 	if err := os.MkdirAll(tmp, 0o755); err != nil {
 		return g, fmt.Errorf("installing generation %d: %w", n, err)
 	}
-	if err := s.fill(ctx, st, tmp, &g); err != nil {
+	if err := s.fill(ctx, fill, tmp, &g); err != nil {
 		os.RemoveAll(tmp)
 		return g, fmt.Errorf("installing generation %d: %w", n, err)
 	}
 	return g, nil
 }
 
-func (s Site) fill(ctx context.Context, st *store.Store, tmp string, g *Generation) (err error) {
+func (s Site) fill(ctx context.Context, put Filler, tmp string, g *Generation) (err error) {
 	if err := os.Chmod(tmp, 0o755); err != nil {
 		return err
 	}
-	for name, c := range g.Components {
-		if err := fault.At("install: restore " + name); err != nil {
-			return err
-		}
-		if err := st.Restore(ctx, c.Output, filepath.Join(tmp, name)); err != nil {
-			return err
-		}
-		tree, err := st.Read(c.Output)
-		if err != nil {
-			return err
-		}
-		if err := replaceFile(filepath.Join(tmp, name+".tree"), tree); err != nil {
-			return err
-		}
+	if err := put(ctx, tmp, *g); err != nil {
+		return err
 	}
 	if g.trusting() {
 		if err := linkTrust(tmp); err != nil {

@@ -50,7 +50,7 @@ func TestOlderGLIBCIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := Generation{Profile: w.Profile, Components: map[string]Component{"python": {Version: "1", Prefix: w.Prefix("python"), Output: output}}}
-	staged, err := w.Stage(context.Background(), w.st, g)
+	staged, err := w.Stage(context.Background(), FromStore(w.st), g)
 	if err != nil || w.GLIBC() != "" {
 		t.Fatalf("a root without a C library (%q): %v", w.GLIBC(), err)
 	}
@@ -61,7 +61,7 @@ func TestOlderGLIBCIsRefused(t *testing.T) {
 	}
 	plantLibc(t, w.Root, "2.10")
 	for name, do := range map[string]func() error{
-		"staging":   func() error { _, err := w.Stage(context.Background(), w.st, g); return err },
+		"staging":   func() error { _, err := w.Stage(context.Background(), FromStore(w.st), g); return err },
 		"switching": func() error { return w.Use(staged.Number) },
 	} {
 		err := do()

@@ -63,7 +63,7 @@ func (w world) install(text string) Generation {
 		w.t.Fatal(err)
 	}
 	defer release()
-	g, err := w.Stage(context.Background(), w.st, w.generation(text))
+	g, err := w.Stage(context.Background(), FromStore(w.st), w.generation(text))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestStoppedAnywhere(t *testing.T) {
 				}
 				return nil
 			}
-			staged, err := w.Stage(context.Background(), w.st, g)
+			staged, err := w.Stage(context.Background(), FromStore(w.st), g)
 			if err == nil {
 				err = w.Use(staged.Number)
 			}
@@ -191,7 +191,7 @@ func TestRealFoldersAreRefusedOrAdopted(t *testing.T) {
 		t.Fatal(err)
 	}
 	// As `build -adopt` does: the new generation is staged and proved before the old folders are touched.
-	g, err := w.Stage(context.Background(), w.st, w.generation("new"))
+	g, err := w.Stage(context.Background(), FromStore(w.st), w.generation("new"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/spdx/tools-golang/spdx/v2/common"
 	"github.com/spdx/tools-golang/spdx/v2/v2_3"
 
+	"github.com/tlsfloor/tlsfloor/artifacts"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
@@ -59,12 +61,16 @@ func (f *facts) sbom(archives []Archive) ([]byte, error) {
 }
 
 // namespace is unique for what is in the archives: the trees, and so the document.
-func (f *facts) namespace() string {
+func (f *facts) namespace() string { return namespace(f.name, f.Claim) }
+
+func (x *Index) namespace() string { return namespace(x.Name, x.Claim) }
+
+func namespace(name string, claim artifacts.Claim) string {
 	var l digest.Lines
-	for _, p := range f.installed() {
-		l.Add(p.Recipe.Name, p.record.Output.String())
+	for _, c := range slices.Sorted(maps.Keys(claim.Components)) {
+		l.Add(c, claim.Components[c].Output.String())
 	}
-	return home + "/spdx/" + url.PathEscape(f.name) + "/" + l.Sum().String()
+	return home + "/spdx/" + url.PathEscape(name) + "/" + l.Sum().String()
 }
 
 // whole is the package that the document describes.

@@ -46,7 +46,7 @@ const (
 	ProvenanceFile = "provenance.intoto.json"
 	LicencesFile   = "LICENSES.txt"
 	ProofDir       = "proof"
-	signature      = ".sig"
+	Signature      = ".sig" // behind the name of a list
 	statementEnd   = ".intoto.json"
 	envelopeEnd    = ".dsse.json"
 )
@@ -253,5 +253,5 @@ func (w *writer) put(ctx context.Context, dir string, files map[string][]byte, a
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, Sums+signature), sig, 0o644)
+	return os.WriteFile(filepath.Join(dir, Sums+Signature), sig, 0o644)
 }

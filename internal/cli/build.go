@@ -240,7 +240,7 @@ func (c *command) stage(ctx context.Context, w *workshop, result build.Result) (
 	begun := time.Now()
 	want.Sysroot, want.Created = c.Sysroot, begun.UTC()
 	c.sink.Emit(event.Event{Kind: event.Begin, Step: "install", Text: "copying from the store"})
-	g, err = w.site.Stage(ctx, w.store, want)
+	g, err = w.site.Stage(ctx, artifacts.FromStore(w.store), want)
 	if err != nil {
 		c.sink.Emit(event.Event{Kind: event.Fail, Step: "install", Text: "stopped", Seconds: time.Since(begun).Seconds()})
 		return g, false, err

@@ -330,7 +330,7 @@ func (r *real) emptyGeneration(t *testing.T) {
 	for name := range site.Prefixes {
 		g.Components[name] = artifacts.Component{Version: "0", Prefix: site.Prefix(name), Output: output}
 	}
-	if g, err = site.Stage(context.Background(), st, g); err != nil {
+	if g, err = site.Stage(context.Background(), artifacts.FromStore(st), g); err != nil {
 		t.Fatal(err)
 	}
 	if err := site.Use(g.Number); err != nil {

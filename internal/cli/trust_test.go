@@ -258,7 +258,7 @@ func installEmpty(t *testing.T, site artifacts.Site, text string) {
 		t.Fatal(err)
 	}
 	g := artifacts.Generation{Profile: site.Profile, Created: time.Now(), Components: map[string]artifacts.Component{"openssl": {Version: "0", Prefix: site.Prefix("openssl"), Output: output}}}
-	g, err = site.Stage(t.Context(), st, g)
+	g, err = site.Stage(t.Context(), artifacts.FromStore(st), g)
 	if err == nil {
 		_, err = site.SetTrust(artifacts.Trust{Mode: "host", Anchors: trust.List{}})
 	}

@@ -188,3 +188,31 @@ func (s *Store) AddTree(ctx context.Context, dir string) (digest.Digest, error) 
 	}
 	return s.Put(t.Encode())
 }
+
+// Summed lists what lies below dir with the digests of all files, and stores nothing.
+func Summed(ctx context.Context, dir string) (Tree, error) {
+	t, err := Index(dir)
+	if err != nil {
+		return nil, err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.NumCPU())
+	for part := range slices.Chunk(t, 64) {
+		g.Go(func() error {
+			for i := range part {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if !part[i].Mode.IsRegular() {
+					continue
+				}
+				var err error
+				if part[i].Digest, part[i].Size, err = digest.OfFile(filepath.Join(dir, part[i].Path)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return t, g.Wait()
+}

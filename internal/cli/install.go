@@ -1,0 +1,316 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
+	"github.com/tlsfloor/tlsfloor/artifacts/sign"
+	"github.com/tlsfloor/tlsfloor/internal/event"
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/sandbox"
+	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/recipes"
+	"github.com/tlsfloor/tlsfloor/verify"
+)
+
+// Install installs a bundle that somebody has built, having checked it first.
+func Install(ctx context.Context, f Flags) error { return run(ctx, f, (*command).installBundle) }
+
+// BundleVerify checks a bundle and installs nothing.
+func BundleVerify(ctx context.Context, from string, f Flags) error {
+	f.From = &from
+	return run(ctx, f, (*command).bundleVerify)
+}
+
+// arrival is a bundle on its way in.
+type arrival struct {
+	*bundle.Checked
+	archive string // which of its archives is taken
+	site    artifacts.Site
+}
+
+func (c *command) installBundle(ctx context.Context) error {
+	trust, err := c.bundleTrust()
+	if err != nil {
+		return err
+	}
+	st, err := store.Open(c.Store)
+	if err != nil {
+		return err
+	}
+	work, release, err := st.Work(ctx, "install", false)
+	if err != nil {
+		return err
+	}
+	defer release()
+	a, err := c.arrive(ctx, st, work, trust)
+	if err != nil {
+		return err
+	}
+	w, err := c.receiver(a, st)
+	if err != nil {
+		return err
+	}
+	if err := c.fits(a); err != nil {
+		return err
+	}
+	if err := c.anchors(ctx, w); err != nil {
+		return err
+	}
+	unlock, err := c.lock(ctx, a.site)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return c.settle(ctx, a, w, work)
+}
+
+// bundleTrust is whose bundles are accepted: the keys of -key, or else of this machine's folder.
+func (c *command) bundleTrust() (bundle.Trust, error) {
+	if c.From == "" {
+		return bundle.Trust{}, fault.New(fault.Usage, "a bundle's tarball, its folder, or the https address of one of these", "install: -from is missing")
+	}
+	if c.Unsigned {
+		if len(c.Key) > 0 {
+			return bundle.Trust{}, fault.New(fault.Usage, "leave one of the two out", "-key and -unsigned contradict each other")
+		}
+		return bundle.Trust{Unsigned: true}, nil
+	}
+	var t bundle.Trust
+	for _, path := range c.Key {
+		k, err := sign.ReadKey(path)
+		if err != nil {
+			return t, err
+		}
+		t.Keys = append(t.Keys, k)
+	}
+	if len(t.Keys) > 0 {
+		return t, nil
+	}
+	var err error
+	if t.Keys, err = sign.FromFolder(sign.Folder); err != nil {
+		return t, err
+	}
+	if len(t.Keys) == 0 {
+		return t, fault.New(fault.BadSignature, "name the public key of whoever signed it with -key=<file>, put it into "+sign.Folder+", or say -unsigned and trust the place that it came from",
+			"no key is trusted here: nobody can say whose bundle %s is", c.From)
+	}
+	return t, nil
+}
+
+// arrive brings the bundle here and checks it.
+func (c *command) arrive(ctx context.Context, st *store.Store, work string, trust bundle.Trust) (*arrival, error) {
+	dir, named, err := c.located(ctx, st, work, trust)
+	if err != nil {
+		return nil, err
+	}
+	begun := time.Now()
+	c.sink.Emit(event.Event{Kind: event.Begin, Step: "check", Text: "reading " + dir})
+	only := named
+	if only == "" {
+		only = "any"
+	}
+	checked, err := bundle.CheckFor(ctx, dir, trust, only)
+	var archive string
+	if err == nil {
+		archive, err = checked.Index.Archive(dir, named)
+	}
+	if err != nil {
+		c.sink.Emit(event.Event{Kind: event.Fail, Step: "check", Text: "refused", Seconds: time.Since(begun).Seconds()})
+		return nil, err
+	}
+	c.sink.Emit(event.Event{Kind: event.Done, Step: "check", Text: whose(checked), Seconds: time.Since(begun).Seconds()})
+	for _, note := range checked.Notes {
+		c.sink.Warn(note)
+	}
+	a := &arrival{Checked: checked, archive: archive}
+	base := ""
+	if c.PrefixGiven {
+		base = c.Prefix
+	}
+	a.site = checked.Index.Site(c.Root, base)
+	return a, nil
+}
+
+func whose(k *bundle.Checked) string {
+	if k.Key == nil {
+		return k.Index.Name + ", whose signature nobody looked at"
+	}
+	return k.Index.Name + ", signed by " + k.Key.From
+}
+
+// fits looks whether the bundle can be installed here before anything is written.
+func (c *command) fits(a *arrival) error {
+	triple, _, err := platform()
+	if err != nil {
+		return err
+	}
+	if x := a.Index; x.OS != "linux" || x.Claim.Triple != triple {
+		return fault.New(fault.Failed, "take the bundle for "+triple, "bundle %s: it is for %s, and this machine is %s", x.Name, x.Claim.Triple, triple)
+	}
+	if err := a.site.Ready(c.Adopt); err != nil {
+		return err
+	}
+	if err := a.site.Runs(artifacts.Generation{GLIBC: a.Index.GLIBC}); err != nil {
+		return fault.New(fault.CodeOf(err), "take a bundle that was built with -sysroot for an older system", "bundle %s: %w", a.Index.Name, err)
+	}
+	var size int64
+	for _, one := range a.Index.Claim.Components {
+		size += one.Bytes
+	}
+	return roomFor(c.Store, filepath.Join(a.site.Root, a.site.Base), size, c.sink)
+}
+
+// receiver is what the steps after a build need of a workshop, made from what the bundle says of itself.
+func (c *command) receiver(a *arrival, st *store.Store) (*workshop, error) {
+	set, err := recipes.Load(c.Recipes...)
+	if err != nil {
+		return nil, err
+	}
+	x := a.Index
+	ch := &chosen{set: set, site: a.site, profile: &recipes.Profile{Name: x.Claim.Profile, Floor: recipes.Floor(x.Floor), Prefixes: a.site.Prefixes, With: x.Claim.With, Sysroot: x.Claim.Sysroot}}
+	for name, p := range x.Parts {
+		eol, err := time.Parse(time.DateOnly, p.EOL)
+		if err != nil {
+			eol = time.Time{}
+		}
+		ch.recipes = append(ch.recipes, &recipes.Recipe{Name: name, Version: p.Version, EOL: eol})
+		if !eol.IsZero() && time.Now().After(eol) && p.Role == string(recipes.Install) {
+			c.sink.Warn(fmt.Sprintf("%s %s has had no security fixes since %s", name, p.Version, p.EOL))
+		}
+	}
+	return &workshop{chosen: ch, store: st}, nil
+}
+
+// settle stages, proves and switches. It is called under the site's lock.
+func (c *command) settle(ctx context.Context, a *arrival, w *workshop, work string) error {
+	g, reused, err := c.unpacked(ctx, a)
+	if err != nil {
+		return err
+	}
+	proof, err := c.proveHere(ctx, a, g, work)
+	if err == nil {
+		err = c.keepProof(w.chosen, g.Number, proof)
+	}
+	if err == nil {
+		err = c.outcome(proof)
+	}
+	if err == nil {
+		err = c.applyTrust(w)
+	}
+	if err == nil {
+		err = c.switchTo(a.site, g.Number)
+	}
+	if err != nil {
+		if proof != nil {
+			err = errors.Join(err, c.report(a.site, g, proof, "not in use"))
+		}
+		if !reused {
+			err = errors.Join(err, a.site.Discard(g.Number))
+		}
+		return err
+	}
+	return c.report(a.site, g, proof, fmt.Sprintf("generation %d is in use", g.Number))
+}
+
+// unpacked finds the generation that holds the bundle's trees untouched, or makes a new one.
+func (c *command) unpacked(ctx context.Context, a *arrival) (g artifacts.Generation, reused bool, err error) {
+	want := a.Generation(a.site)
+	all, err := a.site.Generations()
+	if err != nil {
+		return g, false, err
+	}
+	for i := len(all) - 1; i >= 0; i-- {
+		if !sameAs(all[i], want) || all[i].Broken != "" {
+			continue
+		}
+		altered, _, err := a.site.Altered(ctx, all[i].Number, c.Check == "full")
+		if err == nil && len(altered) == 0 {
+			return all[i], true, nil
+		}
+		if err == nil {
+			c.sink.Warn(fmt.Sprintf("generation %d is left as it is: %s and %d more files in it were altered; the bundle is unpacked anew", all[i].Number, altered[0], len(altered)-1))
+		}
+	}
+	begun := time.Now()
+	want.Created = begun.UTC()
+	c.sink.Emit(event.Event{Kind: event.Begin, Step: "install", Text: "unpacking " + a.archive})
+	g, err = a.site.Stage(ctx, a.Filler(a.archive), want)
+	if err != nil {
+		c.sink.Emit(event.Event{Kind: event.Fail, Step: "install", Text: "stopped", Seconds: time.Since(begun).Seconds()})
+		return g, false, err
+	}
+	c.sink.Emit(event.Event{Kind: event.Done, Step: "install", Text: fmt.Sprintf("generation %d", g.Number), Seconds: time.Since(begun).Seconds()})
+	return g, false, nil
+}
+
+// proveHere proves the generation on this machine, with the weak peers of the bundle; without them the bundle's own proof stands.
+func (c *command) proveHere(ctx context.Context, a *arrival, g artifacts.Generation, work string) (*verify.Proof, error) {
+	controls := filepath.Join(work, "controls")
+	prefixes, err := a.Controls(ctx, controls)
+	if err != nil {
+		return nil, err
+	}
+	if prefixes == nil {
+		c.sink.Note("the bundle has no weak peers beside it: its own proof of " + a.Proof.Time.Local().Format(time.DateTime) + " stands, and nothing was tried here")
+		return a.Proof, nil
+	}
+	b := rig{work: filepath.Join(work, "verify")}
+	if err := os.MkdirAll(b.work, 0o755); err != nil {
+		return nil, err
+	}
+	if b.mode, err = c.mode(ctx); err != nil {
+		return nil, err
+	}
+	for name := range g.Components {
+		b.mounts = append(b.mounts, sandbox.Mount{From: filepath.Join(a.site.Dir(g.Number), name), To: g.Components[name].Prefix})
+	}
+	for name, prefix := range prefixes {
+		b.mounts = append(b.mounts, sandbox.Mount{From: filepath.Join(controls, name), To: prefix})
+	}
+	proof, err := c.try(ctx, b, a.Index.Floor, g.Components, b.weak(prefixes))
+	if err != nil {
+		return nil, fmt.Errorf("proving generation %d: %w", g.Number, err)
+	}
+	return proof, nil
+}
+
+func (c *command) bundleVerify(ctx context.Context) error {
+	trust, err := c.bundleTrust()
+	if err != nil {
+		return err
+	}
+	dir := c.From
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		dir = filepath.Dir(dir)
+	}
+	k, err := bundle.Check(ctx, dir, trust)
+	if err != nil {
+		return err
+	}
+	for _, note := range k.Notes {
+		c.sink.Warn(note)
+	}
+	if c.JSON {
+		return c.json(struct {
+			Index  *bundle.Index `json:"index"`
+			Signer string        `json:"signer,omitempty"`
+			Proof  string        `json:"proof"`
+		}{k.Index, signerID(k), k.Proof.Summary()})
+	}
+	fmt.Fprintf(c.out, "%s\n%s, of %s\nneeds glibc %s on %s\n", whose(k), k.Proof.Summary(), k.Proof.Time.Format(time.DateTime), k.Index.GLIBC, k.Index.Arch)
+	return nil
+}
+
+func signerID(k *bundle.Checked) string {
+	if k.Key == nil {
+		return ""
+	}
+	return k.Key.ID
+}
