@@ -13,6 +13,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/cli"
 )
 
+func init() { cli.Arguments() }
+
 // Build fetches, checks, builds, installs and proves a toolchain.
 func Build(ctx context.Context,
 	profile *string, // what to build: min-tls1_2 (default), min-tls1_3, lts-3.0, legacy, guide, or one of -recipes
@@ -228,11 +230,28 @@ func Rollback(ctx context.Context,
 	profile *string, // the profile (default min-tls1_2)
 	prefix *string, // base folder of the prefixes (default /opt)
 	root *string, // the image's root folder
-	recipes *string, // comma-separated folders with profiles of your own
 	to *int, // the generation to go to, backwards or forwards
 	json *bool, // print JSON
 ) error {
-	return cli.Rollback(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, Recipes: recipes, To: to, JSON: json})
+	return cli.Rollback(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, To: to, JSON: json})
+}
+
+// Uninstall removes what was installed, all generations of it, and nothing else; what stood at the prefixes before goes back there.
+func Uninstall(ctx context.Context,
+	profile *string, // the profile (default min-tls1_2)
+	prefix *string, // base folder of the prefixes (default /opt)
+	root *string, // the image's root folder
+	json *bool, // print JSON
+) error {
+	return cli.Uninstall(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, JSON: json})
+}
+
+// Dist compiles tlsfloor, with its recipes and patches inside, into one static program that runs on machines without Go.
+func Dist(ctx context.Context,
+	o *string, // the file to write (default artifacts/out/tlsfloor-linux-<arch>)
+	json *bool, // print JSON
+) error {
+	return cli.Dist(ctx, cli.Flags{O: o, JSON: json})
 }
 
 // Doctor looks at this machine and the profiles, and says what is missing, old or not validated.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/artifacts"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
 // Status prints the installed generations and what is in use.
@@ -121,24 +120,21 @@ func (c *command) printStatus(s sited) {
 func Rollback(ctx context.Context, f Flags) error { return run(ctx, f, (*command).rollback) }
 
 func (c *command) rollback(ctx context.Context) error {
-	ch, err := c.choose(ctx)
+	site, err := artifacts.Installed(c.Root, c.Prefix, c.Profile)
 	if err != nil {
-		return err
+		return fmt.Errorf("rollback: %w", err)
 	}
-	if !exists(ch.site.Home()) {
-		return fault.New(fault.Failed, "`status` lists what is installed", "rollback: profile %s is not installed below %s", c.Profile, filepath.Join(c.Root, c.Prefix))
-	}
-	unlock, err := c.lock(ctx, ch.site)
+	unlock, err := c.lock(ctx, site)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	from := ch.site.Current()
-	packages, err := ch.site.UserPackages(max(from, 1))
+	from := site.Current()
+	packages, err := site.UserPackages(max(from, 1))
 	if from != 0 && err == nil && len(packages) > 0 {
 		c.sink.Warn(fmt.Sprintf("generation %d keeps the packages that you installed: %s", from, strings.Join(packages, ", ")))
 	}
-	g, err := ch.site.Rollback(c.To)
+	g, err := site.Rollback(c.To)
 	if err != nil {
 		return err
 	}
