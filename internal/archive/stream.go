@@ -38,9 +38,15 @@ type stream struct {
 
 func newStream(ctx context.Context, r io.Reader, l Limits) (*stream, error) {
 	packed := &counter{r: r}
-	decoder, deb, err := decode(packed)
-	if err != nil {
-		return nil, err
+	var decoder io.Reader
+	deb := false
+	if p := parallelXZ(ctx, r, packed); p != nil {
+		decoder = p
+	} else {
+		var err error
+		if decoder, deb, err = decode(packed); err != nil {
+			return nil, err
+		}
 	}
 	s := &stream{deb: deb, full: make(chan []byte, 4), free: make(chan []byte, 6)}
 	s.ctx, s.cancel = context.WithCancel(ctx)
