@@ -163,6 +163,9 @@ func (s Site) giveBack(g Generation, name string) error {
 
 // remove removes a file that may be gone.
 func remove(file string) error {
+	if err := fault.At("uninstall: " + filepath.Base(file)); err != nil {
+		return err
+	}
 	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -2,11 +2,13 @@ package bundle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/tlsfloor/tlsfloor/artifacts"
 	"github.com/tlsfloor/tlsfloor/internal/archive"
@@ -134,5 +136,9 @@ func unpackFile(ctx context.Context, file, dir string) error {
 		return fmt.Errorf("bundle: %w", err)
 	}
 	defer f.Close()
-	return archive.Unpack(ctx, f, dir, archive.Options{Name: filepath.Base(file), Strip: 1})
+	err = archive.Unpack(ctx, f, dir, archive.Options{Name: filepath.Base(file), Strip: 1})
+	if err != nil && ctx.Err() == nil && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+		err = fault.New(fault.BadSignature, fault.HintOf(err), "bundle: %w", err)
+	}
+	return err
 }

@@ -108,6 +108,9 @@ func (f *facts) index(trees string, proof *verify.Proof) (*Index, error) {
 	if x.GLIBC, err = elfpolicy.GLIBC(trees); err != nil {
 		return nil, err
 	}
+	if proof == nil {
+		return x, nil
+	}
 	x.Proof = ProofSummary{Edition: verify.Edition, Verdict: digest.Of(proof.Verdict()), Cases: len(proof.Findings)}
 	for _, one := range proof.Findings {
 		if one.Status == verify.Warned {

@@ -56,10 +56,10 @@ var constant = map[string]bool{report.VerdictFile: true, report.CasesFile: true,
 
 // Options says how a bundle is written.
 type Options struct {
-	Out      string // the folder that gets the bundle's folder
-	Trees    string // the installed trees, by the names of their folders. A file of licences is added
-	Controls string // the weak peers, by the names of their components
-	Proof    *verify.Proof
+	Out      string        // the folder that gets the bundle's folder
+	Trees    string        // the installed trees, by the names of their folders. A file of licences is added
+	Controls string        // the weak peers, by the names of their components; "": they are left out
+	Proof    *verify.Proof // nil: all that depends on it is left out, so that packing and describing can be compared
 	About    report.About
 	Signer   *sign.Signer // nil: not signed
 	Jobs     int
@@ -146,6 +146,9 @@ func (w *writer) write(ctx context.Context) (*Index, error) {
 	if files[ProvenanceFile], err = w.provenance(x.Archives); err != nil {
 		return nil, err
 	}
+	if w.Proof == nil {
+		return x, w.put(ctx, w.dir, files, x.Archives)
+	}
 	run := map[string][]byte{}
 	proof, err := report.Files(w.Proof, w.About)
 	if err != nil {
@@ -183,6 +186,9 @@ func (w *writer) archives(ctx context.Context) (all []Archive, err error) {
 		{w.name + string(archive.Zstd), w.Trees, w.name, archive.Zstd, false},
 		{w.name + "-controls" + string(archive.Zstd), w.Controls, w.name + "-controls", archive.Zstd, true},
 	} {
+		if one.dir == "" {
+			continue
+		}
 		w.progress("packing " + one.file)
 		a := Archive{File: one.file, Controls: one.controls}
 		if err := w.pack(ctx, &a, one.dir, one.top, one.format); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/artifacts"
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
 	"github.com/tlsfloor/tlsfloor/artifacts/sign"
+	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
@@ -75,6 +76,27 @@ func (c *command) signer() (*sign.Signer, error) {
 		public = &k
 	}
 	return sign.NewSigner(c.Sign, public)
+}
+
+// unproven writes what of a bundle does not depend on its proof into the store, as a tree to compare with.
+func (c *command) unproven(ctx context.Context, w *workshop, records map[string]store.Record) (digest.Digest, error) {
+	work, release, err := w.store.Work(ctx, "bundle", false)
+	if err != nil {
+		return digest.Digest{}, err
+	}
+	defer release()
+	trees := filepath.Join(work, "trees")
+	for _, one := range w.trees(records) {
+		if err := w.store.Restore(ctx, one.Output, filepath.Join(trees, filepath.Base(one.Prefix))); err != nil {
+			return digest.Digest{}, err
+		}
+	}
+	written, err := bundle.Write(ctx, bundle.Input{Plan: w.plan, Records: records, Store: w.store, Fetch: w.builder.Fetch, Claim: c.subject(ctx, w)},
+		bundle.Options{Out: filepath.Join(work, "out"), Trees: trees, Jobs: c.Jobs})
+	if err != nil {
+		return digest.Digest{}, err
+	}
+	return w.store.AddTree(ctx, written.Dir)
 }
 
 // writeBundle restores what was built aside, proves it there, and packs it.

@@ -47,6 +47,7 @@ func TestReal(t *testing.T) {
 	t.Run("clients", r.clients)
 	t.Run("audit", r.audit)
 	t.Run("by hand", r.byHand)
+	t.Run("bundle", r.bundle)
 	t.Run("planted", r.planted)
 	t.Run("rebuild", r.rebuild)
 	if os.Getenv("TLSFLOOR_TEST") == "long" {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/plan"
@@ -98,7 +99,8 @@ type original struct {
 	*command
 	w       *workshop
 	records map[string]store.Record
-	theirs  *theirs // somebody else's, with -against
+	theirs  *theirs       // somebody else's, with -against
+	bundle  digest.Digest // of what of a bundle does not depend on its proof
 }
 
 func (c *command) firstBuild(ctx context.Context, ch *chosen) (*original, error) {
@@ -133,9 +135,16 @@ func (c *command) firstBuild(ctx context.Context, ch *chosen) (*original, error)
 		return o, err
 	}
 	result, err := w.builder.Run(ctx, w.plan)
+	if err != nil {
+		return o, err
+	}
 	o.records = result.Records
+	o.bundle, err = c.unproven(ctx, w, o.records)
 	return o, err
 }
+
+// bundleOutput is where the output of the bundle stands among those of components.
+const bundleOutput = "bundle"
 
 // order is what the child is asked to build.
 type order struct {
@@ -305,5 +314,10 @@ func buildVaried(ctx context.Context, text json.RawMessage, work rebuild.Work, v
 	for name, r := range result.Records {
 		outputs[name] = r.Output.String()
 	}
+	if err != nil {
+		return outputs, err
+	}
+	bundled, err := c.unproven(ctx, w, result.Records)
+	outputs[bundleOutput] = bundled.String()
 	return outputs, err
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/archive"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
-	"github.com/tlsfloor/tlsfloor/internal/plan"
 	"github.com/tlsfloor/tlsfloor/internal/rebuild"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
 	"github.com/tlsfloor/tlsfloor/internal/store"
@@ -103,32 +102,43 @@ func (o *original) compare(ctx context.Context, work rebuild.Work, outputs map[s
 		if o.theirs != nil && s.Recipe.Role != recipes.Install {
 			continue
 		}
-		got, err := digest.Parse(outputs[s.Recipe.Name])
-		if err != nil {
-			return fmt.Errorf("comparing %s: the second build has no output: %w", s.Recipe.Name, err)
-		}
-		one, err := o.compareOne(ctx, work, second, s, got)
+		one, err := o.compareOne(ctx, work, second, compared{s.Recipe.Name, s.Recipe.Version, s.Prefix, o.records[s.Recipe.Name].Output}, outputs)
 		if err != nil {
 			return err
 		}
 		r.Components = append(r.Components, one)
 	}
-	return nil
+	if o.theirs != nil {
+		return nil
+	}
+	one, err := o.compareOne(ctx, work, second, compared{bundleOutput, o.w.profile.Name, "/" + bundleOutput, o.bundle}, outputs)
+	r.Components = append(r.Components, one)
+	return err
 }
 
-func (o *original) compareOne(ctx context.Context, work rebuild.Work, second *store.Store, s *plan.Step, got digest.Digest) (rebuild.Component, error) {
-	name := s.Recipe.Name
-	one := rebuild.Component{Name: name, Version: s.Recipe.Version}
+// compared is what two builds are compared in.
+type compared struct {
+	name, version, prefix string
+	first                 digest.Digest
+}
+
+func (o *original) compareOne(ctx context.Context, work rebuild.Work, second *store.Store, s compared, outputs map[string]string) (rebuild.Component, error) {
+	name := s.name
+	one := rebuild.Component{Name: name, Version: s.version}
+	got, err := digest.Parse(outputs[name])
+	if err != nil {
+		return one, fmt.Errorf("comparing %s: the second build has no output: %w", name, err)
+	}
 	tree, err := second.Tree(got)
 	if err != nil {
 		return one, err
 	}
-	claimed := artifacts.NewClaimed(s.Recipe.Version, s.Prefix, got, tree)
+	claimed := artifacts.NewClaimed(s.version, s.prefix, got, tree)
 	one.Files, one.Bytes, one.Outputs[1] = claimed.Files, claimed.Bytes, got.String()
 	left, right := filepath.Join(string(work), "compare", name, "first"), filepath.Join(string(work), "compare", name, "second")
 	switch {
 	case o.theirs == nil:
-		want := o.records[name].Output
+		want := s.first
 		if one.Outputs[0] = want.String(); want == got {
 			return one, nil
 		}
@@ -141,7 +151,7 @@ func (o *original) compareOne(ctx context.Context, work rebuild.Work, second *st
 		}
 		return one, nil
 	default:
-		left, err = findTheirs(filepath.Join(string(work), "theirs"), s.Prefix)
+		left, err = findTheirs(filepath.Join(string(work), "theirs"), s.prefix)
 		one.Outputs[0] = one.Outputs[1] // equal unless a difference is found
 	}
 	if err == nil {

@@ -1,0 +1,148 @@
+package artifacts
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/trust"
+)
+
+// under lists everything below the base.
+func (w world) under() (names []string) {
+	w.t.Helper()
+	err := filepath.WalkDir(w.Base, func(path string, _ fs.DirEntry, err error) error {
+		if path != w.Base {
+			names = append(names, strings.TrimPrefix(path, w.Base+"/"))
+		}
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return names
+}
+
+func (w world) locked(do func()) {
+	w.t.Helper()
+	unlock, err := w.Lock(w.t.Context(), nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer unlock()
+	do()
+}
+
+func TestUninstallLeavesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.install("one")
+	w.setTrust(anchor(t, trust.Site, "ours"))
+	w.install("two")
+	site, err := Installed("", w.Base, w.Profile)
+	if err != nil || len(site.Prefixes) != 2 {
+		t.Fatalf("%+v, %v", site, err)
+	}
+	w.locked(func() {
+		if left, err := site.Uninstall(t.Context()); err != nil || len(left) > 0 {
+			t.Errorf("left %v, %v", left, err)
+		}
+	})
+	if names := w.under(); len(names) > 0 {
+		t.Errorf("below the base: %v", names)
+	}
+	if _, err := Installed("", w.Base, w.Profile); err == nil || fault.HintOf(err) == "" {
+		t.Errorf("nothing is there: %v", err)
+	}
+}
+
+func TestUninstallKeepsWhatIsNotOurs(t *testing.T) {
+	w := newWorld(t)
+	g := w.install("one")
+	mine := filepath.Join(w.Dir(g.Number), "python", "bin", "mine")
+	other := filepath.Join(w.Base, "python-with-other")
+	edited := filepath.Join(w.Dir(g.Number), "python", "bin", "python")
+	if err := errors.Join(os.WriteFile(mine, nil, 0o644), os.Mkdir(other, 0o755), os.WriteFile(edited, []byte("edited"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	link := w.Prefix("openssl") // somebody has put a folder of their own in our link's place
+	if err := errors.Join(os.Remove(link), os.Mkdir(link, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	w.locked(func() {
+		if left, err := w.Uninstall(t.Context()); err != nil || !slices.Equal(left, []string{mine}) {
+			t.Errorf("left %v, %v", left, err)
+		}
+	})
+	for _, path := range []string{mine, other, link} {
+		if !exists(path) {
+			t.Errorf("%s is gone", path)
+		}
+	}
+	if exists(edited) {
+		t.Error("a file of ours is left because it was edited")
+	}
+}
+
+func TestUninstallGivesBackWhatWasAdopted(t *testing.T) {
+	w := newWorld(t)
+	was := filepath.Join(w.Prefix("python"), "bin", "python")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(was), 0o755), os.WriteFile(was, []byte("theirs"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Adopt(time.Unix(0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	w.install("one")
+	w.locked(func() {
+		if left, err := w.Uninstall(t.Context()); err != nil || len(left) > 0 {
+			t.Errorf("left %v, %v", left, err)
+		}
+	})
+	if text, err := os.ReadFile(was); err != nil || string(text) != "theirs" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if info, err := os.Lstat(w.Prefix("python")); err != nil || !info.IsDir() || exists(filepath.Join(w.Base, ".tlsfloor")) {
+		t.Errorf("%v, %v: %v", info, err, w.under())
+	}
+}
+
+// TestUninstallStoppedAnywhere stops it at each of its points: the next one finishes.
+func TestUninstallStoppedAnywhere(t *testing.T) {
+	defer func() { fault.Inject = nil }()
+	for n := 1; ; n++ {
+		w := newWorld(t)
+		w.install("one")
+		w.setTrust(anchor(t, trust.Site, "ours"))
+		w.install("two")
+		count := 0
+		fault.Inject = func(at string) error {
+			if count++; count == n {
+				return errors.New("stopped at " + at)
+			}
+			return nil
+		}
+		var err error
+		w.locked(func() { _, err = w.Uninstall(t.Context()) })
+		fault.Inject = nil
+		if err == nil {
+			if n < 8 {
+				t.Fatalf("only %d points: the test stops nothing", n)
+			}
+			return
+		}
+		w.locked(func() {
+			if left, err := w.Uninstall(t.Context()); err != nil || len(left) > 0 {
+				t.Errorf("point %d: left %v, %v", n, left, err)
+			}
+		})
+		if names := w.under(); len(names) > 0 {
+			t.Fatalf("point %d: below the base: %v", n, names)
+		}
+	}
+}
