@@ -119,7 +119,7 @@ func roomFor(store, base string, work int64, sink event.Sink) error {
 		free, err := freeBytes(d.dir)
 		if err == nil && free < d.bytes {
 			return fault.New(fault.Failed, fmt.Sprintf("make room, or choose another folder with %s=<folder>", d.flag),
-				"disk: %s has %s free, and this build needs about %s", d.dir, ui.Bytes(free), ui.Bytes(d.bytes))
+				"disk: %s has %s free, and about %s are needed", d.dir, ui.Bytes(free), ui.Bytes(d.bytes))
 		}
 	}
 	if free := build.AvailableMemory(); free >= 0 && free < buildMemory {

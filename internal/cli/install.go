@@ -162,7 +162,7 @@ func (c *command) fits(a *arrival) error {
 	}
 	var size int64
 	for _, one := range a.Index.Claim.Components {
-		size += one.Bytes
+		size += one.Bytes + int64(one.Files)*4096 // a file ends in the middle of a block
 	}
 	return roomFor(c.Store, filepath.Join(a.site.Root, a.site.Base), size, c.sink)
 }

@@ -20,7 +20,8 @@ import (
 
 // postgres is a real server on 127.0.0.1: whoever comes is let in, with TLS or without; into the database "secure" only with TLS.
 type postgres struct {
-	dir, addr string
+	root      string // the folder that is its system's root; "" for this one's
+	dir, addr string // dir is the data's, as seen from here
 	cmd       *exec.Cmd
 }
 
@@ -46,12 +47,20 @@ func startPostgres(t *testing.T, a authority) *postgres {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	p := &postgres{dir: filepath.Join(dir, "data")}
+	p.start(t, a, bin)
+	return p
+}
+
+// start makes the data's folder and runs the server whose programs are in bin.
+func (p *postgres) start(t *testing.T, a authority, bin string) {
+	t.Helper()
 	if os.Geteuid() == 0 {
-		if err := os.Chown(dir, nobody, nobody); err != nil {
+		if err := os.Chown(filepath.Dir(p.dir), nobody, nobody); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if out, err := p.command(filepath.Join(bin, "initdb"), "-D", p.dir, "-A", "trust", "-U", "proof", "--no-sync").CombinedOutput(); err != nil {
+	data := strings.TrimPrefix(p.dir, p.root)
+	if out, err := p.command(filepath.Join(bin, "initdb"), "-D", data, "-A", "trust", "-U", "proof", "--no-sync").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	p.certify(t, a)
@@ -62,14 +71,13 @@ func startPostgres(t *testing.T, a authority) *postgres {
 	}
 	p.addr = l.Addr().String()
 	l.Close()
-	p.cmd = p.command(filepath.Join(bin, "postgres"), "-D", p.dir, "-k", "", "-p", p.port(), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "ssl=on", "-c", "ssl_min_protocol_version=TLSv1")
+	p.cmd = p.command(filepath.Join(bin, "postgres"), "-D", data, "-k", "", "-p", p.port(), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "ssl=on", "-c", "ssl_min_protocol_version=TLSv1")
 	piped(t, p.cmd)
 	t.Cleanup(func() { p.cmd.Process.Signal(syscall.SIGINT) }) // a fast shutdown
 	polled(t, "PostgreSQL answers", func() bool {
 		_, err := p.certificate()
 		return err == nil
 	})
-	return p
 }
 
 func (p *postgres) port() string { return p.addr[strings.LastIndexByte(p.addr, ':')+1:] }
@@ -77,7 +85,12 @@ func (p *postgres) port() string { return p.addr[strings.LastIndexByte(p.addr, '
 // command prepares a program as the owner of the server's files.
 func (p *postgres) command(path string, args ...string) *exec.Cmd {
 	cmd := exec.Command(path, args...)
-	cmd.Env, cmd.Dir = []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}, "/"
+	cmd.Env, cmd.Dir = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}, "/"
+	if p.root != "" {
+		script := `mount --bind /dev "$0/dev" && exec chroot --userspec=` + fmt.Sprintf("%d:%d", nobody, nobody) + ` "$0" "$@"`
+		cmd.Path, cmd.Args = "/usr/bin/unshare", append([]string{"unshare", "-m", "sh", "-c", script, p.root, path}, args...)
+		return cmd
+	}
 	if os.Geteuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
@@ -310,6 +323,9 @@ func (r *real) postgresClients(t *testing.T, next *pool) {
 		t.Errorf("explained: %v", met)
 	}
 	r.otherClients(t, p, next)
+	t.Run("direct TLS", func(t *testing.T) {
+		r.directTLS(t, p, next, right, filepath.Join(dir, "right.pem"), filepath.Join(dir, "wrong.pem"))
+	})
 }
 
 // polled waits until done says so, 30 s at most.

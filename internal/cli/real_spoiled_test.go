@@ -37,7 +37,7 @@ func (b *bundled) spoiled(t *testing.T) {
 			if one.resign {
 				s.resign(t)
 			}
-			root := filepath.Join(t.TempDir(), "image")
+			base := filepath.Join(t.TempDir(), "opt")
 			code := one.code
 			if code == 0 {
 				code = 6
@@ -45,10 +45,10 @@ func (b *bundled) spoiled(t *testing.T) {
 					t.Errorf("bundle:verify says\n%s", out)
 				}
 			}
-			if out := b.tlsfloor(t, code, "install", "-from="+s.dir, "-key="+b.file("key.pub.pem"), "-root="+root); !regexp.MustCompile(one.says).MatchString(out) || !strings.Contains(out, "hint: ") {
+			if out := b.tlsfloor(t, code, "install", "-from="+s.dir, "-key="+b.file("key.pub.pem"), "-prefix="+base); !regexp.MustCompile(one.says).MatchString(out) || !strings.Contains(out, "hint: ") {
 				t.Errorf("install says\n%s", out)
 			}
-			left, err := filepath.Glob(filepath.Join(root, "opt", ".tlsfloor", "*", "*"))
+			left, err := filepath.Glob(filepath.Join(base, ".tlsfloor", "*", "*"))
 			for _, path := range left {
 				if filepath.Base(path) != "lock" {
 					t.Errorf("%s was left: %v", path, err)
