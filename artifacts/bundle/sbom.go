@@ -153,11 +153,11 @@ func (s *sbom) vendored(owner common.ElementID, component string, v vendored) {
 	s.relate(owner, common.TypeRelationshipContains, p.PackageSPDXIdentifier)
 }
 
-// needs relates a part to one that is linked into it, or that made it.
+// needs relates a part to one whose code is in its tree, or that made it.
 func (s *sbom) needs(p, need *part) {
 	switch need.Recipe.Role {
 	case recipes.Install, recipes.Library:
-		s.relate(id("component-"+p.Recipe.Name), common.TypeRelationshipStaticLink, id("component-"+need.Recipe.Name))
+		s.relate(id("component-"+p.Recipe.Name), common.TypeRelationshipContains, id("component-"+need.Recipe.Name))
 	case recipes.Tool:
 		if !slices.ContainsFunc(s.doc.Packages, func(k *v2_3.Package) bool {
 			return k.PackageSPDXIdentifier == id("component-"+need.Recipe.Name)
