@@ -12,7 +12,9 @@ require (
 	github.com/in-toto/attestation v1.2.0
 	github.com/klauspost/compress v1.18.0
 	github.com/magefile/mage v1.17.2
+	github.com/ossf/osv-schema/bindings/go v0.0.0-20260525004216-afe0bddbf893
 	github.com/package-url/packageurl-go v0.1.7
+	github.com/pandatix/go-cvss v0.6.4
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	github.com/secure-systems-lab/go-securesystemslib v0.11.1

@@ -363,6 +363,17 @@ func (Audit) Pid(ctx context.Context, pid int,
 	return cli.AuditPid(ctx, pid, cli.Flags{SARIF: sarif, JSON: json})
 }
 
+// Pins holds every pinned version against a folder of advisories, and says which are affected, by what, and where it is fixed. It asks no network, and exits with 8 when one is of the chosen severity, with 9 when it cannot be told.
+func (Audit) Pins(ctx context.Context,
+	osv *string, // folder of advisories in OSV format, such as those of osv.dev, or an all.zip of it
+	severity *string, // exit with 8 from this on: none, low (default), medium, high or critical; what nobody has rated counts as worse
+	profile *string, // only what this profile pins (default: all profiles)
+	recipes *string, // comma-separated folders with recipes of your own
+	json *bool, // print JSON
+) error {
+	return cli.AuditPins(ctx, cli.Flags{OSV: osv, Severity: severity, Profile: profile, Recipes: recipes, JSON: json})
+}
+
 // Profile trains and writes the profile of what Python runs often into a folder, with the lines that pin it for this compiler in an overlay.
 func Profile(ctx context.Context,
 	profile *string, // of which toolchain (default min-tls1_2)

@@ -72,6 +72,11 @@ func TestScript(t *testing.T) {
 			env.Setenv("TLSFLOOR_PREFIX", filepath.Join(env.WorkDir, "opt"))
 			env.Setenv("TLSFLOOR_OFFLINE", "true")
 			env.Setenv("TLSFLOOR_DEPS", "check")
+			advisories, err := filepath.Abs(filepath.Join("..", "advisory", "testdata", "osv"))
+			if err != nil {
+				return err
+			}
+			env.Setenv("OSV", advisories)
 			return errors.Join(os.Chmod(filepath.Dir(env.WorkDir), 0o755), os.Chmod(env.WorkDir, 0o755)) // for ordinary users
 		},
 	})
