@@ -136,9 +136,22 @@ func (Bundle) Verify(ctx context.Context, from string,
 	return cli.BundleVerify(ctx, from, cli.Flags{Key: key, Unsigned: unsigned, JSON: json})
 }
 
+// Publish puts a bundle where others take it from, a folder or a registry, whole or not at all, and reads it back. The argument is the bundle's folder. Other bytes than those that are there are never published under the same name.
+func Publish(ctx context.Context, from string,
+	to *string, // a folder, or a registry (TLSFLOOR_TARGET): oci://HOST/REPOSITORY[:TAG] (default tag: the bundle's name); who you are there is read from where docker login has put it
+	key *string, // comma-separated public keys, PEM files, one of which has to have signed it (default: those in /etc/tlsfloor/keys.d)
+	unsigned *bool, // publish it although no trusted key has signed it
+	store *string, // folder for what is needed in between
+	json *bool, // events and result as JSON
+	quiet *bool, // print the result only
+	timeout *time.Duration, // stop after this time
+) error {
+	return cli.Publish(ctx, from, cli.Flags{Target: to, Key: key, Unsigned: unsigned, Store: store, JSON: json, Quiet: quiet, Timeout: timeout})
+}
+
 // Install installs a bundle that was built elsewhere: checks it, unpacks it, proves it here, and switches to it. It needs no compiler.
 func Install(ctx context.Context,
-	from *string, // the bundle: its folder, a tarball in it, or the https address of one of these
+	from *string, // the bundle: its folder, a tarball in it, the https address of one of these, or oci://HOST/REPOSITORY:TAG
 	key *string, // comma-separated public keys, PEM files, one of which has to have signed it (default: those in /etc/tlsfloor/keys.d)
 	unsigned *bool, // install it although no trusted key has signed it
 	prefix *string, // base folder of the two prefixes (default: the one compiled in)

@@ -23,10 +23,11 @@ const module = "github.com/tlsfloor/tlsfloor/"
 // sees all layers below the ones that it sees. Every room but those of standardOnly imports internal/fault.
 var rooms = map[string][]string{
 	"magefile.go":        {"internal/cli"},
-	"internal/cli":       {"artifacts", "artifacts/bundle", "artifacts/sign", "internal/advisory", "internal/bench", "internal/build", "internal/fetch", "internal/rebuild", "internal/ui", "verify/advice", "verify/audit", "verify/balancer", "verify/probe", "verify/report", "verify/server", "verify/subject"},
+	"internal/cli":       {"artifacts", "artifacts/bundle", "artifacts/publish", "artifacts/sign", "internal/advisory", "internal/bench", "internal/build", "internal/fetch", "internal/rebuild", "internal/ui", "verify/advice", "verify/audit", "verify/balancer", "verify/probe", "verify/report", "verify/server", "verify/subject"},
 	"artifacts":          {"verify", "internal/elfpolicy", "internal/archive", "internal/store", "internal/plan", "internal/trust", "recipes"},
 	"internal/advisory":  {"recipes/version"},
 	"artifacts/bundle":   {"artifacts", "artifacts/sign", "verify/report"},
+	"artifacts/publish":  {"artifacts/bundle"},
 	"artifacts/sign":     {"internal/digest"},
 	"internal/build":     {"internal/elfpolicy", "internal/plan", "internal/store", "internal/fetch", "internal/archive", "internal/sandbox", "patches"},
 	"internal/rebuild":   {"internal/archive", "internal/sandbox"},
@@ -68,6 +69,8 @@ var owners = map[string][]string{
 	"github.com/bluekeyes/go-gitdiff":  {"patches"},
 	"github.com/in-toto/attestation":   {"verify/report", "artifacts/bundle"},
 	"google.golang.org/protobuf":       {"verify/report", "artifacts/bundle", "internal/advisory"},
+	"oras.land/oras-go":                {"artifacts/publish"},
+	"github.com/opencontainers/":       {"artifacts/publish"},
 	"github.com/ossf/osv-schema":       {"internal/advisory"},
 	"github.com/pandatix/go-cvss":      {"internal/advisory"},
 	"github.com/spdx/tools-golang":     {"artifacts/bundle"},

@@ -10,7 +10,9 @@ import (
 	"strings"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
+	"github.com/tlsfloor/tlsfloor/artifacts/publish"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/fetch"
 	"github.com/tlsfloor/tlsfloor/internal/store"
@@ -23,6 +25,15 @@ const (
 
 // located returns the folder of the bundle that -from names, and the archive if it names one.
 func (c *command) located(ctx context.Context, st *store.Store, work string, trust bundle.Trust) (dir, archive string, err error) {
+	if publish.IsOCI(c.From) {
+		if c.Offline {
+			return "", "", fault.New(fault.Usage, "copy the folder here and install from that", "-from=%s: -offline was said", c.From)
+		}
+		dir := filepath.Join(work, "bundle")
+		return dir, "", publish.Pull(ctx, c.From, dir, func(name string) bool { return unwanted(name, "") }, func(doing string) {
+			c.sink.Emit(event.Event{Kind: event.Begin, Step: "fetch", Text: doing})
+		})
+	}
 	if u, err := url.Parse(c.From); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
 		return c.download(ctx, u, st, filepath.Join(work, "bundle"), trust)
 	}
@@ -83,7 +94,7 @@ func (c *command) downloadList(sub, archive, dir string, trust bundle.Trust, get
 		return fmt.Errorf("-from=%s: %w", c.From, err)
 	}
 	for name, want := range sums {
-		if strings.Contains(name, ".tar.") && !strings.Contains(name, "-controls.tar.") && (archive != "" && name != archive || archive == "" && !strings.HasSuffix(name, ".tar.zst")) {
+		if unwanted(name, archive) {
 			continue
 		}
 		if err := get(sub, name, largeFile, sameAsListed(want)); err != nil {
@@ -96,6 +107,18 @@ func (c *command) downloadList(sub, archive, dir string, trust bundle.Trust, get
 		}
 	}
 	return nil
+}
+
+// unwanted reports whether a file is an archive that is not going to be unpacked: another than the one that is named, or than the one
+// that is unpacked fastest. The weak peers are wanted.
+func unwanted(name, archive string) bool {
+	switch {
+	case !strings.Contains(name, ".tar.") || strings.Contains(name, "-controls.tar."):
+		return false
+	case archive != "":
+		return name != archive
+	}
+	return !strings.HasSuffix(name, ".tar.zst")
 }
 
 func sameAsListed(want digest.Digest) func(string) error {

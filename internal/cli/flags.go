@@ -84,6 +84,7 @@ type Flags struct {
 	From       *string        // install: a bundle's tarball, folder or https URL
 	OSV        *string        // audit:pins: folder of advisories
 	Severity   *string        // audit:pins: from which on the exit is not 0
+	Target     *string        // publish: a folder or a registry
 	Unsigned   *bool          // install, bundle:verify: without a trusted key
 }
 
@@ -91,7 +92,7 @@ type Flags struct {
 type options struct {
 	Profile, Prefix, Root, Store, Sandbox, Optimize, Sysroot, Deps, Explain, Why, Check, Step, MaxSize, Trace string
 	Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256, Max, Out                                     string
-	Sign, From, OSV, Severity                                                                                 string
+	Sign, From, OSV, Severity, Target                                                                         string
 	Python, OpenSSL, Client, Server, StartTLS, ServerName, MongoDB, Postgres, MTLS, TrustStore, CRL, SARIF, O string
 	Mirror, Recipes, CAFiles, Only, With, Libraries, Names, Key                                               []string
 	Jobs, To, Keep, Rounds, Days, Port                                                                        int
@@ -114,7 +115,7 @@ func (f Flags) resolve() (options, error) {
 		Python: or(f.Python, ""), OpenSSL: or(f.OpenSSL, ""), Client: or(f.Client, ""), Server: or(f.Server, ""), StartTLS: or(f.StartTLS, "none"), ServerName: or(f.ServerName, ""),
 		Libraries: list(or(f.Libraries, "")), MongoDB: or(f.MongoDB, ""), Postgres: or(f.Postgres, ""),
 		Max: or(f.Max, ""), Only: list(or(f.Only, "")), Port: or(f.Port, 0), Out: or(f.Out, ""),
-		MTLS: or(f.MTLS, ""), TrustStore: or(f.TrustStore, ""), CRL: or(f.CRL, ""), SARIF: or(f.SARIF, ""), O: or(f.O, ""), Sign: or(f.Sign, ""), OSV: or(f.OSV, ""), Severity: or(f.Severity, "low"), Key: list(or(f.Key, "")), From: or(f.From, ""), Unsigned: or(f.Unsigned, false), Probe: or(f.Probe, false), Names: list(or(f.Names, "")),
+		MTLS: or(f.MTLS, ""), TrustStore: or(f.TrustStore, ""), CRL: or(f.CRL, ""), SARIF: or(f.SARIF, ""), O: or(f.O, ""), Sign: or(f.Sign, ""), OSV: or(f.OSV, ""), Target: or(f.Target, ""), Severity: or(f.Severity, "low"), Key: list(or(f.Key, "")), From: or(f.From, ""), Unsigned: or(f.Unsigned, false), Probe: or(f.Probe, false), Names: list(or(f.Names, "")),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")), With: list(or(f.With, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),

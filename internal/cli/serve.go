@@ -74,7 +74,7 @@ func (c *command) attend(ctx context.Context, start func(dir string, tell func(e
 	}
 	defer s.Close()
 	if c.Out != "" {
-		if err := publish(s.Files()); err != nil {
+		if err := readable(s.Files()); err != nil {
 			return err
 		}
 	}

@@ -141,8 +141,8 @@ func (c *command) logged(e balancer.Entry) error {
 	return err
 }
 
-// publish lets every user read what is no secret: a container often runs as another one.
-func publish(f verify.Files) error {
+// readable lets every user read what is no secret: a container often runs as another one.
+func readable(f verify.Files) error {
 	for _, path := range []string{f.CA, f.NewCA, f.BothCAs, f.Cert, f.CRL, f.Client, f.Conf} {
 		if err := os.Chmod(path, 0o644); err != nil {
 			return fmt.Errorf("-out: %s: %w", cmp.Or(filepath.Base(path), path), err)

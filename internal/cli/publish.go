@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
+	"github.com/tlsfloor/tlsfloor/artifacts/publish"
+	"github.com/tlsfloor/tlsfloor/internal/event"
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/store"
+)
+
+// Publish puts a bundle into a folder or a registry, having checked it, and checks what it reads back.
+func Publish(ctx context.Context, from string, f Flags) error {
+	f.From = &from
+	return run(ctx, f, (*command).publish)
+}
+
+func (c *command) publish(ctx context.Context) error {
+	if c.Target == "" {
+		return fault.New(fault.Usage, "a folder, or a registry such as oci://registry.example/tools/python:1.0", "publish: -to is missing")
+	}
+	trust, err := c.bundleTrust()
+	if err != nil {
+		return err
+	}
+	st, err := store.Open(c.Store)
+	if err != nil {
+		return err
+	}
+	work, release, err := st.Work(ctx, "publish", false)
+	if err != nil {
+		return err
+	}
+	defer release()
+	k, err := bundle.Check(ctx, c.From, trust)
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	c.sink.Emit(event.Event{Kind: event.Begin, Step: "publish", Text: "to " + c.Target})
+	where, there, back, err := c.upload(ctx, k, filepath.Join(work, "back"))
+	if err == nil {
+		if _, err = bundle.Check(ctx, back, trust); err != nil {
+			err = fmt.Errorf("reading back what was published: %w", err)
+		}
+	}
+	if err != nil {
+		c.sink.Emit(event.Event{Kind: event.Fail, Step: "publish", Text: "stopped", Seconds: time.Since(begun).Seconds()})
+		return err
+	}
+	c.sink.Emit(event.Event{Kind: event.Done, Step: "publish", Text: k.Index.Name, Seconds: time.Since(begun).Seconds()})
+	if c.JSON {
+		return c.json(map[string]any{"at": where, "was_there": there, "signer": signerID(k)})
+	}
+	how := "published, and read back"
+	if there {
+		how = "was published before, and was read back"
+	}
+	fmt.Fprintf(c.out, "%s: %s\ninstall -from=%s\n", where, how, where)
+	return nil
+}
+
+// upload publishes, and brings what is there then to the folder back.
+func (c *command) upload(ctx context.Context, k *bundle.Checked, back string) (where string, there bool, _ string, err error) {
+	progress := func(doing string) { c.sink.Emit(event.Event{Kind: event.Begin, Step: "publish", Text: doing}) }
+	if !publish.IsOCI(c.Target) {
+		where, there, err = publish.ToFolder(ctx, k.Dir, k.Index.Name, c.Target)
+		return where, there, where, err
+	}
+	where, there, err = publish.ToOCI(ctx, k.Dir, k.Index.Name, c.Target, progress)
+	if err != nil {
+		return where, there, "", err
+	}
+	where = schemeOf(c.Target) + where
+	if err := os.MkdirAll(back, 0o755); err != nil {
+		return where, there, "", err
+	}
+	return where, there, back, publish.Pull(ctx, where, back, func(string) bool { return false }, progress)
+}
+
+func schemeOf(address string) string {
+	for _, s := range publish.Schemes {
+		if len(address) > len(s) && address[:len(s)] == s {
+			return s
+		}
+	}
+	return ""
+}
