@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/credentials"
+	"oras.land/oras-go/v2/registry/remote/errcode"
 	"oras.land/oras-go/v2/registry/remote/retry"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
@@ -91,10 +93,8 @@ func loopback(host string) bool {
 // explained adds what to do to an error of a registry.
 func (p *place) explained(doing string, err error) error {
 	hint := "look at the registry, and run it again: what was uploaded is not sent twice"
-	if e, ok := errors.AsType[interface {
-		error
-		Unwrap() error
-	}](err); ok && (strings.Contains(e.Error(), "401") || strings.Contains(e.Error(), "403")) {
+	answer, refused := errors.AsType[*errcode.ErrorResponse](err)
+	if errors.Is(err, auth.ErrBasicCredentialNotFound) || refused && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden) {
 		hint = "log in first: docker login " + p.Reference.Registry + " (or podman, oras); credentials are read from docker's own file"
 	}
 	if strings.Contains(err.Error(), "certificate signed by unknown authority") {

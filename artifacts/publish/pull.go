@@ -43,23 +43,27 @@ func Pull(ctx context.Context, address, dir string, leave func(name string) bool
 	if err != nil {
 		return p.explained("taking", err)
 	}
-	for _, one := range referrers {
-		if slices.Contains([]string{SBOMType, ProvenanceType, ProofType, SignatureType}, one.ArtifactType) {
-			if err := p.files(ctx, one, dir, one.ArtifactType, leave, progress); err != nil {
-				return p.explained("taking", err)
-			}
+	// Registries do not agree on what a descriptor in this list says of the type: the manifest says it.
+	for _, one := range referrers[:min(len(referrers), referrersLimit)] {
+		if err := p.files(ctx, one, dir, "", leave, progress); err != nil {
+			return p.explained("taking", err)
 		}
 	}
 	return nil
 }
 
-// files brings the files of a manifest. One that is there already stays: others may have attached more of the same kind.
+const referrersLimit = 64 // anybody who may push there can attach some
+
+// files brings the files of a manifest of the kind, or of one of our kinds of referrers: others' are left. One that is there already stays: others may have attached more of the same kind.
 func (p *place) files(ctx context.Context, desc ocispec.Descriptor, dir, kind string, leave func(string) bool, progress func(string)) error {
 	m, err := p.manifest(ctx, desc)
 	if err != nil {
 		return err
 	}
-	if m.ArtifactType != kind {
+	if kind == "" && !slices.Contains([]string{SBOMType, ProvenanceType, ProofType, SignatureType}, m.ArtifactType) {
+		return nil
+	}
+	if kind != "" && m.ArtifactType != kind {
 		return fault.New(fault.Usage, "name one that `publish` has put there", "it is no bundle: its type is %q", m.ArtifactType)
 	}
 	for _, l := range m.Layers {

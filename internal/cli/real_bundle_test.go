@@ -39,6 +39,7 @@ func (r *real) bundle(t *testing.T) {
 	t.Run("install", b.install)
 	t.Run("web", b.web)
 	t.Run("bare", b.bare)
+	t.Run("publish", b.publish)
 	t.Run("full disk", b.fullDisk)
 }
 
