@@ -193,9 +193,14 @@ func (s Site) Switch(n int) error {
 		}
 	}
 	if s.Current() == 0 { // nothing is in use yet: links made first would dangle
-		return errors.Join(s.point(n), s.ensureLinks())
+		err = errors.Join(s.point(n), s.ensureLinks())
+	} else {
+		err = errors.Join(s.ensureLinks(), s.point(n))
 	}
-	return errors.Join(s.ensureLinks(), s.point(n))
+	if err != nil {
+		return err
+	}
+	return s.writeModule(g)
 }
 
 // point moves `current` by one rename.

@@ -10,6 +10,7 @@
 //	.tlsfloor/<profile>/current -> <n>
 //	openssl-with-<profile> -> .tlsfloor/<profile>/current/openssl
 //	python-with-<profile>  -> .tlsfloor/<profile>/current/python
+//	.tlsfloor/modulefiles/python-<profile>/<version>    for `module load`
 //
 // Promises: the one rename of `current` switches both prefixes; a process killed at any moment leaves the old
 // generation or the new one; nothing that a user put into a generation is ever deleted by a switch.
@@ -270,7 +271,7 @@ func Profiles(root, base string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if e.IsDir() {
+		if e.IsDir() && e.Name() != filepath.Base(Modules) {
 			names = append(names, e.Name())
 		}
 	}

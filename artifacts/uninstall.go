@@ -47,7 +47,7 @@ func (s Site) Uninstall(ctx context.Context) (left []string, err error) {
 			}
 		}
 	}
-	if err := remove(filepath.Join(s.Home(), "current")); err != nil {
+	if err := errors.Join(s.removeModule(), remove(filepath.Join(s.Home(), "current"))); err != nil {
 		return nil, err
 	}
 	for _, g := range slices.Backward(all) {

@@ -121,10 +121,7 @@ type writer struct {
 }
 
 func (w *writer) write(ctx context.Context) (*Index, error) {
-	licences, err := w.licences()
-	if err != nil {
-		return nil, err
-	}
+	licences := w.licences()
 	if err := os.WriteFile(filepath.Join(w.Trees, LicencesFile), licences, 0o644); err != nil {
 		return nil, err
 	}

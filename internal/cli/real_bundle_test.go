@@ -40,6 +40,7 @@ func (r *real) bundle(t *testing.T) {
 	t.Run("web", b.web)
 	t.Run("bare", b.bare)
 	t.Run("publish", b.publish)
+	t.Run("examples", b.examples)
 	t.Run("full disk", b.fullDisk)
 }
 

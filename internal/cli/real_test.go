@@ -42,6 +42,7 @@ func TestReal(t *testing.T) {
 	t.Run("switch under a running python", r.runningPython)
 	t.Run("ordinary user", r.ordinaryUser)
 	t.Run("missing link", r.missingLink)
+	t.Run("module", r.module)
 	t.Run("judge", r.judge)
 	t.Run("others", r.others)
 	t.Run("clients", r.clients)

@@ -70,7 +70,7 @@ func TestEveryVariationIsMade(t *testing.T) {
 	first := do(t, Job{Work: w, Mode: mode})
 	again := do(t, Job{Work: w, Mode: mode})
 	varied := do(t, Job{Work: w, Mode: mode, Names: allNames()})
-	reach := []string{"time", "cpus", "fileorder", "aslr", "kernel", "cpufeatures"}
+	reach := []string{"time", "cpus", "fileorder", "aslr", "priority", "kernel", "cpufeatures"}
 	for _, s := range Judge(Variations, first, varied, nil) {
 		want := Absorbed
 		if slices.Contains(reach, s.Name) {

@@ -74,6 +74,7 @@ var Variations = []Variation{
 	{Name: "domain", What: "another domain name", outside: func(w *World) { w.Domain = "varied.example" }},
 	{Name: "aslr", What: "address randomisation off", outside: func(w *World) { w.NoASLR = true }, inside: func(s *sandbox.Spec) { s.NoASLR = true }},
 	{Name: "stack", What: "a stack without limit, or of 16 MiB", outside: func(w *World) { w.Stack = stackOther() }},
+	{Name: "priority", What: "the lowest priority", outside: func(w *World) { w.Nice = lowest }},
 	{Name: "execpath", What: "another PATH, and the program at another place", outside: func(w *World) { w.Env["PATH"] = "/nonexistent/bin:" + os.Getenv("PATH") }},
 	{Name: "kernel", What: "another release of the kernel", inside: step("TLSFLOOR_VARY_KERNEL", "3.10.0-1160.el7.x86_64")},
 	{Name: "cpufeatures", What: "a processor without AVX and the like", inside: weaker},
@@ -96,7 +97,10 @@ func stackOther() uint64 {
 	return 16 << 20
 }
 
-const unlimited = ^uint64(0)
+const (
+	unlimited = ^uint64(0)
+	lowest    = 19 // of setpriority(2)
+)
 
 // Select returns the variations of a -vary flag: "all", or names with commas between them.
 func Select(flag string) ([]Variation, error) {

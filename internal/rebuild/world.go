@@ -26,6 +26,7 @@ type World struct {
 	Env    map[string]string
 	Umask  int    // negative: as the parent's
 	Stack  uint64 // bytes; 0: as the parent's
+	Nice   int    // 0: as the parent's
 	Host   string
 	Domain string
 	User   bool // another uid and gid
@@ -185,6 +186,11 @@ func (w World) enter(work Work) error {
 		limit.Cur = min(w.Stack, limit.Max)
 		if err := syscall.Setrlimit(syscall.RLIMIT_STACK, &limit); err != nil {
 			return &WorldError{"stack", err}
+		}
+	}
+	if w.Nice != 0 {
+		if err := unix.Setpriority(unix.PRIO_PROCESS, 0, w.Nice); err != nil { // of this thread, which exec(2) makes the only one
+			return &WorldError{"priority", err}
 		}
 	}
 	if w.Host != "" {

@@ -72,6 +72,7 @@ int main(int argc, char **argv)
 		printf("stack unlimited\n");
 	else
 		printf("stack %lu\n", (unsigned long)stack.rlim_cur);
+	printf("priority %d\n", getpriority(PRIO_PROCESS, 0));
 	printf("execpath %s\n", variable("PATH"));
 	const char *locale = setlocale(LC_ALL, "");
 	printf("locale %s %s LC_ALL=%s\n", locale ? locale : "?", nl_langinfo(CODESET), variable("LC_ALL"));
