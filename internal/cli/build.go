@@ -201,6 +201,12 @@ func (c *command) install(ctx context.Context, w *workshop, result build.Result)
 		return err
 	}
 	proof, err := c.prove(ctx, w, g, result.Records)
+	return c.decide(w, g, reused, proof, err)
+}
+
+// decide switches to a generation that was just proved, and keeps its proof; one that was not goes again, unless it was there before.
+// It is called under the site's lock.
+func (c *command) decide(w *workshop, g artifacts.Generation, reused bool, proof *verify.Proof, err error) error {
 	if err == nil {
 		err = c.keepProof(w.chosen, g.Number, proof)
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -40,11 +39,7 @@ func (c *command) installBundle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	st, err := store.Open(c.Store)
-	if err != nil {
-		return err
-	}
-	work, release, err := st.Work(ctx, "install", false)
+	st, work, release, err := c.workFolder(ctx, "install")
 	if err != nil {
 		return err
 	}
@@ -69,6 +64,16 @@ func (c *command) installBundle(ctx context.Context) error {
 	}
 	defer unlock()
 	return c.settle(ctx, a, w, work)
+}
+
+// workFolder makes a folder for what is needed in between.
+func (c *command) workFolder(ctx context.Context, name string) (*store.Store, string, func(), error) {
+	st, err := store.Open(c.Store)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	work, release, err := st.Work(ctx, name, false)
+	return st, work, release, err
 }
 
 // bundleTrust is whose bundles are accepted: the keys of -key, or else of this machine's folder.
@@ -195,28 +200,7 @@ func (c *command) settle(ctx context.Context, a *arrival, w *workshop, work stri
 		return err
 	}
 	proof, err := c.proveHere(ctx, a, g, work)
-	if err == nil {
-		err = c.keepProof(w.chosen, g.Number, proof)
-	}
-	if err == nil {
-		err = c.outcome(proof)
-	}
-	if err == nil {
-		err = c.applyTrust(w)
-	}
-	if err == nil {
-		err = c.switchTo(a.site, g.Number)
-	}
-	if err != nil {
-		if proof != nil {
-			err = errors.Join(err, c.report(a.site, g, proof, "not in use"))
-		}
-		if !reused {
-			err = errors.Join(err, a.site.Discard(g.Number))
-		}
-		return err
-	}
-	return c.report(a.site, g, proof, fmt.Sprintf("generation %d is in use", g.Number))
+	return c.decide(w, g, reused, proof, err)
 }
 
 // unpacked finds the generation that holds the bundle's trees untouched, or makes a new one.

@@ -11,7 +11,6 @@ import (
 	"github.com/tlsfloor/tlsfloor/artifacts/publish"
 	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
-	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
 // Publish puts a bundle into a folder or a registry, having checked it, and checks what it reads back.
@@ -28,11 +27,7 @@ func (c *command) publish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	st, err := store.Open(c.Store)
-	if err != nil {
-		return err
-	}
-	work, release, err := st.Work(ctx, "publish", false)
+	_, work, release, err := c.workFolder(ctx, "publish")
 	if err != nil {
 		return err
 	}
