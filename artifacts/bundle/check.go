@@ -220,6 +220,9 @@ func (k *check) index(context.Context) error {
 	if len(k.Index.Archives) == 0 || len(k.Index.Claim.Components) == 0 {
 		return fmt.Errorf("%s: it names no archive, or nothing that is installed", IndexFile)
 	}
+	if err := k.Index.plain(); err != nil {
+		return fmt.Errorf("%s: %w", IndexFile, err)
+	}
 	for _, a := range k.Index.Archives {
 		if k.sums[a.File] != a.SHA256 {
 			return fmt.Errorf("%s: %s is listed with another digest", IndexFile, a.File)

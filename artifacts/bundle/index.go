@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -161,4 +163,32 @@ func parseIndex(text []byte) (*Index, error) {
 	}
 	x.Claim = c.Claims[0]
 	return x, nil
+}
+
+var (
+	plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]*$`)
+	plainPath = regexp.MustCompile(`^(/[A-Za-z0-9._+-]*[A-Za-z0-9_+-])+$`) // no part of it is . or ..
+)
+
+// plain refuses names that would be more than the name of a folder where they are joined to a path.
+func (x *Index) plain() error {
+	names := []string{x.Name, x.Claim.Profile}
+	for name, c := range x.Claim.Components {
+		if !plainPath.MatchString(c.Folder) || path.Dir(c.Folder) != x.Claim.Prefix {
+			return fmt.Errorf("%q is no folder below its prefix %q", c.Folder, x.Claim.Prefix)
+		}
+		names = append(names, name, path.Base(c.Folder))
+	}
+	for name, p := range x.Parts {
+		if !plainPath.MatchString(p.Prefix) {
+			return fmt.Errorf("%q is no prefix", p.Prefix)
+		}
+		names = append(names, name)
+	}
+	for _, name := range names {
+		if !plainName.MatchString(name) {
+			return fmt.Errorf("%q is no plain name", name)
+		}
+	}
+	return nil
 }

@@ -233,6 +233,13 @@ var spoils = map[string]spoil{
 			return body
 		})
 	}, says: `not below the folder|leads outside|\.\.`, code: 0},
+	"a component that leads out": {resign: true, do: func(t *testing.T, s *spoiled) { s.replace(t, bundle.IndexFile, `"python": {`, `"../../python": {`) }, says: `"../../python" is no plain name`},
+	"a profile that leads out": {resign: true, do: func(t *testing.T, s *spoiled) {
+		s.replace(t, bundle.IndexFile, `"profile": "min-tls1_2"`, `"profile": "../../etc"`)
+	}, says: `"../../etc" is no plain name`},
+	"a folder elsewhere": {resign: true, do: func(t *testing.T, s *spoiled) {
+		s.replace(t, bundle.IndexFile, `"folder": "/opt/python-with-min-tls1_2"`, `"folder": "/usr/python-with-min-tls1_2"`)
+	}, says: `is no folder below its prefix`},
 	"another architecture": {resign: true, code: 1, do: func(t *testing.T, s *spoiled) {
 		s.replace(t, bundle.IndexFile, `"triple": "x86_64-linux-gnu"`, `"triple": "s390x-linux-gnu"`)
 	}, says: `it is for s390x-linux-gnu, and this machine is`},
