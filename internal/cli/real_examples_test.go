@@ -61,7 +61,7 @@ mkdir -p "$in/bundle" /opt
 cp "$program" "$in/tlsfloor"; cp "$key" "$in/key.pub.pem"
 mount --bind "$bundle" "$in/bundle"
 mount --bind "$opt" /opt
-cd /; export TLSFLOOR_STORE="$in/store"
+cd /; export TLSFLOOR_STORE="$in/store" PATH="/opt/python-with-min-tls1_2/bin:$PATH"
 ` + strings.ReplaceAll(script, "/in/", in+"/")
 	cmd := exec.Command("unshare", "-m", "bash", "-c", setup)
 	cmd.Env = append(os.Environ(), "in="+in, "program="+program, "key="+b.file("key.pub.pem"), "bundle="+b.dir, "opt="+opt)
