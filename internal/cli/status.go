@@ -103,6 +103,12 @@ func (c *command) printStatus(s sited) {
 		if g.GLIBC != "" {
 			proof += ", needs glibc " + g.GLIBC
 		}
+		switch {
+		case g.Signer != "":
+			proof += ", from a bundle that key " + g.Signer[:min(16, len(g.Signer))] + " signed"
+		case g.Bundle != "":
+			proof += ", from a bundle that nobody trusted had signed"
+		}
 		fmt.Fprintf(c.out, "%s %3d  %s  %-34s %s\n", mark, g.Number, g.Created.Local().Format("2006-01-02 15:04"), strings.Join(what, ", "), proof)
 	}
 	for _, name := range s.Altered {
