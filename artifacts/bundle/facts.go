@@ -51,7 +51,7 @@ func (f *facts) installed() []*part { return f.of(recipes.Install) }
 // controls are the weak peers of the proof.
 func (f *facts) controls() []*part { return f.of(recipes.Control) }
 
-// linked are the parts whose code is in what is installed, and those themselves.
+// shipped are the parts whose code is in what is installed, and those themselves.
 func (f *facts) shipped() []*part { return f.of(recipes.Install, recipes.Library) }
 
 func (f *facts) of(roles ...recipes.Role) (some []*part) {
@@ -118,15 +118,28 @@ func name(p *plan.Plan, installed []*part) string {
 	return strings.Join(all, "-")
 }
 
+// sources are those that it was built from: where a repacked archive stood in for upstream's, that one.
+func (p *part) sources() []recipes.Source {
+	all := slices.Clone(p.Recipe.Sources)
+	for i := range all {
+		for _, other := range all[i].Alternatives {
+			if i < len(p.record.Sources) && other.SHA256 == p.record.Sources[i] {
+				all[i] = other
+			}
+		}
+	}
+	return all
+}
+
 // readSources looks into the sources for what has to be said of them.
 func (p *part) readSources(ctx context.Context, in Input) error {
-	for i := range p.Recipe.Sources {
-		src := &p.Recipe.Sources[i]
-		d, err := in.Fetch(ctx, src)
-		if err != nil {
-			return err
+	for _, src := range p.sources() {
+		if !in.Store.Has(src.SHA256) {
+			if _, err := in.Fetch(ctx, &src); err != nil {
+				return err
+			}
 		}
-		r, err := in.Store.Open(d)
+		r, err := in.Store.Open(src.SHA256)
 		if err != nil {
 			return err
 		}

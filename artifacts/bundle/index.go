@@ -82,7 +82,7 @@ func (f *facts) index(trees string, proof *verify.Proof) (*Index, error) {
 		if !r.EOL.IsZero() {
 			c.EOL = r.EOL.Format(time.DateOnly)
 		}
-		for _, src := range r.Sources {
+		for _, src := range one.sources() {
 			c.Sources = append(c.Sources, src.File)
 		}
 		for _, patch := range one.Patches {

@@ -72,12 +72,8 @@ func (f *facts) dependencies() (all []*intoto.ResourceDescriptor) {
 		}
 	}
 	for _, p := range f.parts {
-		for i, src := range p.Recipe.Sources {
-			used := src.SHA256
-			if i < len(p.record.Sources) {
-				used = p.record.Sources[i] // an alternative has another digest
-			}
-			add(resource(src.File, cmp.Or(append(src.URLs, "")[0], "pkg:generic/"+p.Recipe.Name+"@"+p.Recipe.Version), used.String()))
+		for _, src := range p.sources() {
+			add(resource(src.File, cmp.Or(append(slices.Clone(src.URLs), "")[0], "pkg:generic/"+p.Recipe.Name+"@"+p.Recipe.Version), src.SHA256.String()))
 		}
 		for _, patch := range p.Patches {
 			add(resource("patches/"+patch.Name, patch.Upstream(), patch.Digest.String()))

@@ -109,8 +109,8 @@ func (s *sbom) component(root common.ElementID, part *part) {
 		p.ValidUntilDate = r.EOL.UTC().Format(time.RFC3339)
 	}
 	var qualifiers map[string]string
-	if len(r.Sources) > 0 {
-		src := r.Sources[0]
+	if sources := part.sources(); len(sources) > 0 {
+		src := sources[0]
 		p.PackageFileName, p.PackageChecksums = src.File, checksums(src.SHA256.String())
 		qualifiers = map[string]string{"checksum": "sha256:" + src.SHA256.String()}
 		if len(src.URLs) > 0 {
@@ -118,6 +118,9 @@ func (s *sbom) component(root common.ElementID, part *part) {
 			qualifiers["download_url"] = src.URLs[0]
 		}
 		p.PackageSourceInfo = "held against: " + src.Vouched
+		if src.Why != "" {
+			p.PackageSourceInfo += "; another archive than upstream's: " + src.Why
+		}
 	}
 	p.PackageExternalReferences = append(p.PackageExternalReferences, purl("generic", r.Name, r.Version, qualifiers))
 	if r.CPE != "" {

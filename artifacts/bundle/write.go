@@ -93,7 +93,10 @@ func Write(ctx context.Context, in Input, o Options) (*Written, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
-	if err := errors.Join(os.Chmod(staging, 0o755), fault.At("bundle: rename"), replaceDir(staging, dir)); err != nil {
+	if err := errors.Join(os.Chmod(staging, 0o755), syncfs(staging), fault.At("bundle: rename")); err != nil {
+		return nil, fmt.Errorf("bundle: %w", err)
+	}
+	if err := replaceDir(staging, dir); err != nil {
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
 	done := &Written{Dir: dir, Index: x}
@@ -112,6 +115,16 @@ func replaceDir(staging, dir string) error {
 		return err
 	}
 	return os.RemoveAll(staging)
+}
+
+// syncfs brings all of the folder to the disk before it gets its name.
+func syncfs(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return unix.Syncfs(int(f.Fd()))
 }
 
 type writer struct {

@@ -131,9 +131,6 @@ func (c *command) arrive(ctx context.Context, st *store.Store, work string, trus
 		return nil, err
 	}
 	c.sink.Emit(event.Event{Kind: event.Done, Step: "check", Text: whose(checked), Seconds: time.Since(begun).Seconds()})
-	for _, note := range checked.Notes {
-		c.sink.Warn(note)
-	}
 	a := &arrival{Checked: checked, archive: archive}
 	base := ""
 	if c.PrefixGiven {
@@ -277,9 +274,6 @@ func (c *command) bundleVerify(ctx context.Context) error {
 	k, err := bundle.Check(ctx, dir, trust)
 	if err != nil {
 		return err
-	}
-	for _, note := range k.Notes {
-		c.sink.Warn(note)
 	}
 	if c.JSON {
 		return c.json(struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/pem"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/artifacts"
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
 // bundle writes a signed bundle of the built toolchain, has others' tools check it, spoils it in every way, and installs it.
@@ -215,13 +217,33 @@ func (b *bundled) provenance(t *testing.T) {
 	for _, d := range s.Predicate.BuildDefinition.ResolvedDependencies {
 		have[d.Name] = d.Digest["sha256"]
 	}
-	for _, want := range []string{"openssl-3.5.7.tar.gz", "Python-3.13.15.tar.xz", "zlib-1.3.1.tar.gz", "python-profile (profile)", "host: tool cc", "host: tool ld", "patches/openssl/3.5/0001-one-key-share.patch"} {
+	for _, want := range []string{"openssl-3.5.7.tar.gz", "Python-3.13.15.tar.xz", "python-profile (profile)", "host: tool cc", "host: tool ld", "patches/openssl/3.5/0001-one-key-share.patch"} {
 		if len(have[want]) != 64 {
 			t.Errorf("%s: %q", want, have[want])
 		}
 	}
+	b.usedSources(t, have)
 	if bytes.Contains(text, []byte(b.store)) || regexp.MustCompile(`20\d\d-\d\d-\d\dT`).Match(text) {
 		t.Error("it holds a path or a time of this build")
+	}
+}
+
+// usedSources holds both descriptions against what the store has recorded: the archives that were used, repacked ones included.
+func (b *bundled) usedSources(t *testing.T, provenance map[string]string) {
+	st, err := store.Open(b.store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sbom, err := os.ReadFile(filepath.Join(b.dir, bundle.SBOMFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []string{"build/zlib", "build/sqlite", "build/openssl", "build/python"} {
+		for _, used := range b.record(t, st, step).Sources {
+			if !bytes.Contains(sbom, []byte(`"checksumValue": "`+used.String()+`"`)) || !slices.Contains(slices.Collect(maps.Values(provenance)), used.String()) {
+				t.Errorf("%s was built from %s, which is not said", step, used)
+			}
+		}
 	}
 }
 

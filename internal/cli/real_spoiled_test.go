@@ -195,6 +195,7 @@ var spoils = map[string]spoil{
 	"a proof that fails": {resign: true, do: func(t *testing.T, s *spoiled) {
 		s.replace(t, "proof/proof.json", "TLSV1_ALERT_PROTOCOL_VERSION", "TLSV1_ALERT")
 	}, says: `its proof is not pass`},
+	"a proof of another edition": {resign: true, do: func(t *testing.T, s *spoiled) { s.replace(t, bundle.IndexFile, `"edition": `, `"edition": 9`) }, says: `its proof is of edition 9\d+ of the judge, and this is edition`},
 	"a proof without a case": {resign: true, do: func(t *testing.T, s *spoiled) {
 		s.replace(t, "proof/proof.json", `"client-tls11-perm"`, `"client-tls11-prem"`)
 	}, says: `its proof is not pass`},
