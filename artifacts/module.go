@@ -17,7 +17,7 @@ import (
 const Modules = ".tlsfloor/modulefiles"
 
 // A modulefile in Tcl, which Environment Modules and Lmod both read. It names the prefixes and not the generation: a virtual environment
-// that is made with it goes on working after a switch.
+// that is made with it goes on working after a switch. MANPATH is left alone: man finds pages by PATH, and with a MANPATH nothing else.
 var moduleText = template.Must(template.New("module").Parse(`#%Module1.0
 # Written by tlsfloor when it switches generations; what is changed here is lost then.
 proc ModulesHelp { } {
@@ -27,7 +27,6 @@ module-whatis "Python {{.Python.Version}}{{with .OpenSSL}} on OpenSSL {{.Version
 conflict python
 {{with .OpenSSL}}prepend-path PATH {{.Prefix}}/bin
 {{end}}prepend-path PATH {{.Python.Prefix}}/bin
-prepend-path MANPATH {{.Python.Prefix}}/share/man
 prepend-path PKG_CONFIG_PATH {{.Python.Prefix}}/lib/pkgconfig
 `))
 
