@@ -7,7 +7,9 @@ tool github.com/magefile/mage
 require (
 	github.com/ProtonMail/go-crypto v1.5.2
 	github.com/bluekeyes/go-gitdiff v0.9.0
+	github.com/cavaliergopher/cpio v1.0.1
 	github.com/goccy/go-yaml v1.19.2
+	github.com/google/rpmpack v0.7.1
 	github.com/hashicorp/go-getter/v2 v2.2.5
 	github.com/in-toto/attestation v1.2.0
 	github.com/klauspost/compress v1.18.0
@@ -39,6 +41,7 @@ require (
 	github.com/hashicorp/go-multierror v1.1.0 // indirect
 	github.com/hashicorp/go-safetemp v1.0.0 // indirect
 	github.com/hashicorp/go-version v1.1.0 // indirect
+	github.com/klauspost/pgzip v1.2.6 // indirect
 	github.com/mitchellh/go-homedir v1.0.0 // indirect
 	github.com/mitchellh/go-testing-interface v1.0.0 // indirect
 	golang.org/x/text v0.43.0 // indirect

@@ -105,6 +105,9 @@ type Bundle mg.Namespace
 func (Bundle) Write(ctx context.Context,
 	sign *string, // sign with this private key: a PEM file, env:NAME, or exec:COMMAND, which gets the bytes on its standard input and writes the raw signature (default: not signed)
 	key *string, // the public key, a PEM file; needed with exec: only
+	packages *string, // deb, rpm or both: write packages of the same trees too
+	release *int, // the packages' release, of the same versions (default 1)
+	maintainer *string, // the packages' maintainer: Name <address>
 	out *string, // the folder that gets the bundle's folder (default artifacts/out)
 	profile *string, // what to bundle (default min-tls1_2)
 	prefix *string, // base folder of the two prefixes, compiled in (default /opt)
@@ -123,7 +126,7 @@ func (Bundle) Write(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Bundle(ctx, cli.Flags{Sign: sign, Key: key, Out: out, Profile: profile, Prefix: prefix, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with,
+	return cli.Bundle(ctx, cli.Flags{Packages: packages, Release: release, Maintainer: maintainer, Sign: sign, Key: key, Out: out, Profile: profile, Prefix: prefix, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with,
 		Sandbox: sandbox, Deps: deps, Offline: offline, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
@@ -414,6 +417,7 @@ func Rebuild(ctx context.Context,
 	against *string, // compare with somebody else's index.json or tarball instead of with a first build
 	report *string, // write the report into this folder, as JSON and as a page
 	claim *string, // add the digests to this index.json, if all is equal and nothing was skipped
+	packages *string, // deb, rpm or both: compare packages of the trees too
 	prefix *string, // base folder of the two prefixes, compiled in (default /opt)
 	jobs *int, // compilers at the same time (default: every core)
 	mirror *string, // comma-separated folders and URLs to look for sources first
@@ -430,7 +434,7 @@ func Rebuild(ctx context.Context,
 	quiet *bool, // print the report only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Rebuild(ctx, cli.Flags{Profile: profile, Vary: vary, Each: each, Against: against, Report: report, Claim: claim, Prefix: prefix, Jobs: jobs, Mirror: mirror,
+	return cli.Rebuild(ctx, cli.Flags{Profile: profile, Vary: vary, Each: each, Against: against, Report: report, Claim: claim, Packages: packages, Prefix: prefix, Jobs: jobs, Mirror: mirror,
 		Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox, Deps: deps, Offline: offline, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 

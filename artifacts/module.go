@@ -34,11 +34,11 @@ func (s Site) moduleDir() string {
 	return filepath.Join(s.Root, s.Base, Modules, "python-"+s.Profile)
 }
 
-// writeModule makes the modulefile of a generation the only one of its profile.
-func (s Site) writeModule(g Generation) error {
+// Module is the modulefile of a generation; nil when it has none.
+func Module(g Generation) ([]byte, error) {
 	python, ok := g.Components["python"]
 	if !ok || g.Adopted {
-		return s.removeModule()
+		return nil, nil
 	}
 	var b bytes.Buffer
 	about := struct {
@@ -49,20 +49,33 @@ func (s Site) writeModule(g Generation) error {
 		about.OpenSSL = &openssl
 	}
 	if err := moduleText.Execute(&b, about); err != nil {
-		return fmt.Errorf("modulefile: %w", err)
+		return nil, fmt.Errorf("modulefile: %w", err)
 	}
-	path := filepath.Join(s.moduleDir(), python.Version)
-	if text, err := os.ReadFile(path); err != nil || !bytes.Equal(text, b.Bytes()) {
+	return b.Bytes(), nil
+}
+
+// writeModule makes the modulefile of a generation the only one of its profile.
+func (s Site) writeModule(g Generation) error {
+	want, err := Module(g)
+	if err != nil {
+		return err
+	}
+	if want == nil {
+		return s.removeModule()
+	}
+	version := g.Components["python"].Version
+	path := filepath.Join(s.moduleDir(), version)
+	if text, err := os.ReadFile(path); err != nil || !bytes.Equal(text, want) {
 		if err := os.MkdirAll(s.moduleDir(), 0o755); err != nil {
 			return fmt.Errorf("modulefile: %w", err)
 		}
-		if err := replaceFile(path, b.Bytes()); err != nil {
+		if err := replaceFile(path, want); err != nil {
 			return fmt.Errorf("modulefile: %w", err)
 		}
 	}
 	entries, err := os.ReadDir(s.moduleDir())
 	for _, e := range entries {
-		if e.Name() != python.Version && (strings.HasPrefix(e.Name(), unfinished) || ours(filepath.Join(s.moduleDir(), e.Name()))) {
+		if e.Name() != version && (strings.HasPrefix(e.Name(), unfinished) || ours(filepath.Join(s.moduleDir(), e.Name()))) {
 			err = errors.Join(err, os.Remove(filepath.Join(s.moduleDir(), e.Name())))
 		}
 	}

@@ -63,9 +63,10 @@ type Generation struct {
 	Adopted    bool                 `json:"adopted,omitempty"` // folders that were there before tlsfloor
 	Broken     string               `json:"broken,omitempty"`  // why its record cannot be read; never stored
 	Components map[string]Component `json:"components"`
-	Bundle     string               `json:"bundle,omitempty"` // the bundle that it was installed from; empty: it was built here
-	Signer     string               `json:"signer,omitempty"` // the key that had signed that
-	GLIBC      string               `json:"glibc,omitempty"`  // the lowest version that all its programs can be loaded with
+	Bundle     string               `json:"bundle,omitempty"`  // the bundle that it was installed from; empty: it was built here
+	Signer     string               `json:"signer,omitempty"`  // the key that had signed that
+	Package    string               `json:"package,omitempty"` // the package of dpkg's or rpm's that made it
+	GLIBC      string               `json:"glibc,omitempty"`   // the lowest version that all its programs can be loaded with
 	Proof      *ProofNote           `json:"proof,omitempty"`
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,6 +104,15 @@ func trustLinked(dir string) bool {
 	return err == nil && target == trustTarget
 }
 
+// TrustFollowed is the host's bundle to which a package made cert.pem a link: what the host trusts is trusted here without being asked.
+func (s Site) TrustFollowed() string {
+	target, err := os.Readlink(s.TrustPath())
+	if err != nil || !slices.Contains(trust.HostBundles(), target) {
+		return ""
+	}
+	return target
+}
+
 // TrustAltered reports whether generation n, if it has an OpenSSL of ours, trusts something else than what was made.
 func (s Site) TrustAltered(n int) bool {
 	if g, err := s.Generation(n); err != nil || !g.trusting() {
@@ -113,7 +123,7 @@ func (s Site) TrustAltered(n int) bool {
 	}
 	t, err := s.Trust()
 	if errors.Is(err, fs.ErrNotExist) {
-		return exists(s.TrustPath())
+		return exists(s.TrustPath()) && s.TrustFollowed() == ""
 	}
 	return err != nil || !s.trustIntact(t.Digest)
 }

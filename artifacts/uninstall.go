@@ -40,6 +40,11 @@ func (s Site) Uninstall(ctx context.Context) (left []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, g := range all {
+		if g.Package != "" && exists(filepath.Join(s.Home(), "package")) {
+			return nil, fault.New(fault.Usage, "remove the package: dpkg -r "+g.Package+", or rpm -e "+g.Package, "profile %s was installed by a package manager, which has to know that it is gone", s.Profile)
+		}
+	}
 	for _, c := range s.components() {
 		if s.linked(c) {
 			if err := errors.Join(fault.At("uninstall: link "+c), os.Remove(s.link(c))); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spdx/tools-golang/spdx/v2/v2_3"
 
+	"github.com/tlsfloor/tlsfloor/artifacts/packages"
 	"github.com/tlsfloor/tlsfloor/artifacts/sign"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
@@ -134,7 +135,12 @@ func (k *check) list(ctx context.Context, sub string) (map[string]digest.Digest,
 
 // mayMiss reports whether the file is an archive that is not to be installed.
 func (k *check) mayMiss(name string) bool {
-	return k.only != "" && name != k.only && strings.Contains(name, ".tar.")
+	return k.only != "" && name != k.only && isArchive(name)
+}
+
+// isArchive tells the files of which an index speaks from those that describe them.
+func isArchive(name string) bool {
+	return strings.Contains(name, ".tar.") || strings.HasSuffix(name, "."+packages.Deb) || strings.HasSuffix(name, "."+packages.RPM)
 }
 
 // signed looks who signed a list.
@@ -222,13 +228,13 @@ func (k *check) index(context.Context) error {
 	if err := k.Index.plain(); err != nil {
 		return fmt.Errorf("%s: %w", IndexFile, err)
 	}
-	for _, a := range k.Index.Archives {
+	for _, a := range k.Index.published() {
 		if k.sums[a.File] != a.SHA256 {
 			return fmt.Errorf("%s: %s is listed with another digest", IndexFile, a.File)
 		}
 	}
 	for name := range k.sums {
-		if strings.Contains(name, ".tar.") && !slices.ContainsFunc(k.Index.Archives, func(a Archive) bool { return a.File == name }) {
+		if isArchive(name) && !slices.ContainsFunc(k.Index.published(), func(a Archive) bool { return a.File == name }) {
 			return fmt.Errorf("%s does not speak of %s", IndexFile, name)
 		}
 	}
@@ -272,7 +278,7 @@ func (k *check) described(context.Context) error {
 	if statement.PredicateType != ProvenanceType {
 		return fmt.Errorf("%s is no provenance", ProvenanceFile)
 	}
-	for _, a := range k.Index.Archives {
+	for _, a := range k.Index.published() {
 		if !slices.ContainsFunc(statement.Subject, func(s struct {
 			Name   string
 			Digest map[string]string

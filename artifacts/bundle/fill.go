@@ -31,11 +31,15 @@ func (x *Index) Site(root, base string) artifacts.Site {
 
 // Generation is what installing the bundle at the site makes.
 func (k *Checked) Generation(s artifacts.Site) artifacts.Generation {
-	x := k.Index
-	g := artifacts.Generation{Profile: x.Claim.Profile, Sysroot: x.Claim.Sysroot, With: x.Claim.With, Bundle: x.Name, Components: map[string]artifacts.Component{}}
+	g := k.Index.generation(s)
 	if k.Key != nil {
 		g.Signer = k.Key.ID
 	}
+	return g
+}
+
+func (x *Index) generation(s artifacts.Site) artifacts.Generation {
+	g := artifacts.Generation{Profile: x.Claim.Profile, Sysroot: x.Claim.Sysroot, With: x.Claim.With, Bundle: x.Name, Components: map[string]artifacts.Component{}}
 	for name, c := range x.Claim.Components {
 		g.Components[name] = artifacts.Component{Version: c.Version, Prefix: s.Prefix(name), Key: x.Parts[name].Key, Output: c.Output}
 	}

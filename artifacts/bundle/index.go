@@ -28,6 +28,7 @@ type Index struct {
 	Arch     string              `json:"arch"`
 	GLIBC    string              `json:"glibc"` // the lowest version of the C library that all programs can be loaded with
 	Archives []Archive           `json:"archives"`
+	Packages []Archive           `json:"packages,omitempty"` // of dpkg's and rpm's
 	Parts    map[string]Part     `json:"parts"`
 	ELF      ELF                 `json:"elf"`
 	Modules  map[string][]string `json:"modules,omitempty"` // Python's: builtin, shared, absent
@@ -70,6 +71,9 @@ type ProofSummary struct {
 	Cases   int           `json:"cases"`
 	Warned  []string      `json:"warned,omitempty"`
 }
+
+// published are all files that hold trees.
+func (x *Index) published() []Archive { return slices.Concat(x.Archives, x.Packages) }
 
 // index fills the index in, but for its archives.
 func (f *facts) index(trees string, proof *verify.Proof) (*Index, error) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/packages"
 	"github.com/tlsfloor/tlsfloor/internal/archive"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/store"
@@ -59,6 +60,17 @@ func (k *check) archives(ctx context.Context) error {
 		if !a.Controls {
 			if err := tested(k.Proof, k.Index.Claim, trees); err != nil {
 				return fmt.Errorf("%s: %w", a.File, err)
+			}
+		}
+	}
+	for _, p := range k.Index.Packages {
+		trees, err := packages.Trees(ctx, filepath.Join(k.Dir, p.File))
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.File, err)
+		}
+		for name, c := range k.Index.Claim.Components {
+			if digest.Of(trees[name].Encode()) != c.Output {
+				return fmt.Errorf("%s: what is in %s is not what %s claims", p.File, name, IndexFile)
 			}
 		}
 	}

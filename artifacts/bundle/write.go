@@ -3,6 +3,7 @@
 // A bundle is a folder of its own name:
 //
 //	NAME.tar.xz, NAME.tar.zst      the installed trees and the licences, below one folder NAME
+//	*.deb, *.rpm                   with -packages: the same trees for dpkg and rpm
 //	NAME-controls.tar.zst          the weak peers, with which the proof can be made again; they are never installed
 //	index.json                     for programs: versions, keys, digests, what it needs; also a claim for `rebuild -against`
 //	sbom.spdx.json                 SPDX 2.3
@@ -56,14 +57,17 @@ var constant = map[string]bool{report.VerdictFile: true, report.CasesFile: true,
 
 // Options says how a bundle is written.
 type Options struct {
-	Out      string        // the folder that gets the bundle's folder
-	Trees    string        // the installed trees, by the names of their folders. A file of licences is added
-	Controls string        // the weak peers, by the names of their components; "": they are left out
-	Proof    *verify.Proof // nil: all that depends on it is left out, so that packing and describing can be compared
-	About    report.About
-	Signer   *sign.Signer // nil: not signed
-	Jobs     int
-	Progress func(doing string) // may be nil
+	Out        string        // the folder that gets the bundle's folder
+	Trees      string        // the installed trees, by the names of their folders. A file of licences is added
+	Controls   string        // the weak peers, by the names of their components; "": they are left out
+	Proof      *verify.Proof // nil: all that depends on it is left out, so that packing and describing can be compared
+	About      report.About
+	Signer     *sign.Signer // nil: not signed
+	Packages   []string     // which kinds of packages are written too
+	Release    int          // theirs
+	Maintainer string       // theirs
+	Jobs       int
+	Progress   func(doing string) // may be nil
 }
 
 // Written is a bundle that was written.
@@ -145,19 +149,22 @@ func (w *writer) write(ctx context.Context) (*Index, error) {
 	if x.Archives, err = w.archives(ctx); err != nil {
 		return nil, err
 	}
+	if x.Packages, err = w.packages(ctx, x, licences); err != nil {
+		return nil, err
+	}
 	w.progress("describing")
 	files := map[string][]byte{LicencesFile: licences}
 	if files[IndexFile], err = x.encode(); err != nil {
 		return nil, err
 	}
-	if files[SBOMFile], err = w.sbom(x.Archives); err != nil {
+	if files[SBOMFile], err = w.sbom(x.published()); err != nil {
 		return nil, err
 	}
-	if files[ProvenanceFile], err = w.provenance(x.Archives); err != nil {
+	if files[ProvenanceFile], err = w.provenance(x.published()); err != nil {
 		return nil, err
 	}
 	if w.Proof == nil {
-		return x, w.put(ctx, w.dir, files, x.Archives)
+		return x, w.put(ctx, w.dir, files, x.published())
 	}
 	run := map[string][]byte{}
 	proof, err := report.Files(w.Proof, w.About)
@@ -173,7 +180,7 @@ func (w *writer) write(ctx context.Context) (*Index, error) {
 			run[one.Name] = one.Data
 		}
 	}
-	if err := w.put(ctx, w.dir, files, x.Archives); err != nil {
+	if err := w.put(ctx, w.dir, files, x.published()); err != nil {
 		return nil, err
 	}
 	return x, w.put(ctx, filepath.Join(w.dir, ProofDir), run, nil)
@@ -219,16 +226,21 @@ func (w *writer) pack(ctx context.Context, a *Archive, dir, top string, format a
 	r, pipe := io.Pipe()
 	sums := make(chan error, 1)
 	go func() {
-		h := sha1.New()
-		var err error
-		a.SHA256, a.Bytes, err = digest.OfReader(io.TeeReader(r, h))
-		a.SHA1 = hex.EncodeToString(h.Sum(nil))
+		err := a.read(r)
 		r.CloseWithError(err)
 		sums <- err
 	}()
 	err = archive.Pack(ctx, io.MultiWriter(out, pipe), dir, top, archive.PackOptions{Format: format, Jobs: w.Jobs, When: w.when})
 	pipe.Close()
 	return errors.Join(err, <-sums, out.Close())
+}
+
+// read takes size and digests from the archive's bytes.
+func (a *Archive) read(r io.Reader) (err error) {
+	h := sha1.New()
+	a.SHA256, a.Bytes, err = digest.OfReader(io.TeeReader(r, h))
+	a.SHA1 = hex.EncodeToString(h.Sum(nil))
+	return err
 }
 
 // put writes the files, the list of their digests and, with a key, what it signs.

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"github.com/ulikunitz/xz"
 )
 
 // PackOptions says how to pack. Zero fields have the defaults that their comments name.
@@ -35,6 +37,12 @@ func Pack(ctx context.Context, w io.Writer, dir, top string, o PackOptions) erro
 		z.cancel()
 	}
 	return errors.Join(err, z.Close())
+}
+
+// NewXZ compresses what is written to it as one xz stream, by one processor: dpkg reads the first stream of a file and no other. What comes
+// out depends on nothing but the bytes.
+func NewXZ(w io.Writer) (io.WriteCloser, error) {
+	return xz.WriterConfig{DictCap: blockSizes[XZ]}.NewWriter(w)
 }
 
 func packTar(ctx context.Context, w io.Writer, dir, top string, o PackOptions) error {

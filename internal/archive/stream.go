@@ -63,6 +63,21 @@ func newStream(ctx context.Context, r io.Reader, l Limits) (*stream, error) {
 	return s, nil
 }
 
+// Decompressor decodes what Pack, or others in one of its formats, compressed, within the same limits as Unpack.
+func Decompressor(ctx context.Context, r io.Reader, l Limits) (io.ReadCloser, error) {
+	s, err := newStream(ctx, r, l.orDefaults())
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close implements io.Closer.
+func (s *stream) Close() error {
+	s.stop()
+	return nil
+}
+
 // decode picks the decoder by the first bytes of r, or by those of the data when r is a package.
 func decode(r io.Reader) (decoder io.Reader, deb bool, err error) {
 	b := bufio.NewReaderSize(r, 1<<20)

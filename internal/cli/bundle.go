@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/artifacts"
@@ -45,7 +46,7 @@ func (c *command) bundle(ctx context.Context) error {
 	if c.JSON {
 		return c.json(written)
 	}
-	for _, a := range written.Index.Archives {
+	for _, a := range slices.Concat(written.Index.Archives, written.Index.Packages) {
 		fmt.Fprintf(c.out, "%-70s %6.1f MB  %s\n", a.File, float64(a.Bytes)/1e6, a.SHA256.Short())
 	}
 	how := "not signed: whoever installs it has to say -unsigned"
@@ -78,6 +79,12 @@ func (c *command) signer() (*sign.Signer, error) {
 	return sign.NewSigner(c.Sign, public)
 }
 
+// packaged adds which packages are asked for.
+func (c *command) packaged(o bundle.Options) bundle.Options {
+	o.Packages, o.Release, o.Maintainer = c.Packages, c.Release, c.Maintainer
+	return o
+}
+
 // unproven writes what of a bundle does not depend on its proof into the store, as a tree to compare with.
 func (c *command) unproven(ctx context.Context, w *workshop, records map[string]store.Record) (digest.Digest, error) {
 	work, release, err := w.store.Work(ctx, "bundle", false)
@@ -92,7 +99,7 @@ func (c *command) unproven(ctx context.Context, w *workshop, records map[string]
 		}
 	}
 	written, err := bundle.Write(ctx, bundle.Input{Plan: w.plan, Records: records, Store: w.store, Fetch: w.builder.Fetch, Claim: c.subject(ctx, w)},
-		bundle.Options{Out: filepath.Join(work, "out"), Trees: trees, Jobs: c.Jobs})
+		c.packaged(bundle.Options{Out: filepath.Join(work, "out"), Trees: trees, Jobs: c.Jobs}))
 	if err != nil {
 		return digest.Digest{}, err
 	}
@@ -137,10 +144,10 @@ func (c *command) writeBundle(ctx context.Context, w *workshop, records map[stri
 	begun := time.Now()
 	c.sink.Emit(event.Event{Kind: event.Begin, Step: "bundle", Text: "reading sources"})
 	written, err := bundle.Write(ctx, bundle.Input{Plan: w.plan, Records: records, Store: w.store, Fetch: w.builder.Fetch, Claim: c.subject(ctx, w)},
-		bundle.Options{Out: cmp.Or(c.Out, filepath.Join("artifacts", "out")), Trees: trees, Controls: controls, Proof: proof, About: w.about(artifacts.Generation{Components: g.Components}),
+		c.packaged(bundle.Options{Out: cmp.Or(c.Out, filepath.Join("artifacts", "out")), Trees: trees, Controls: controls, Proof: proof, About: w.about(artifacts.Generation{Components: g.Components}),
 			Signer: signer, Jobs: c.Jobs, Progress: func(doing string) {
 				c.sink.Emit(event.Event{Kind: event.Begin, Step: "bundle", Text: doing})
-			}})
+			}}))
 	if err != nil {
 		c.sink.Emit(event.Event{Kind: event.Fail, Step: "bundle", Text: "stopped", Seconds: time.Since(begun).Seconds()})
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tlsfloor/tlsfloor/artifacts/packages"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
@@ -86,16 +87,19 @@ type Flags struct {
 	Severity   *string        // audit:pins: from which on the exit is not 0
 	Target     *string        // publish: a folder or a registry
 	Unsigned   *bool          // install, bundle:verify: without a trusted key
+	Packages   *string        // bundle, rebuild: comma-separated kinds of packages
+	Release    *int           // bundle: of the packages
+	Maintainer *string        // bundle: of the packages
 }
 
 // options are the flags resolved.
 type options struct {
 	Profile, Prefix, Root, Store, Sandbox, Optimize, Sysroot, Deps, Explain, Why, Check, Step, MaxSize, Trace string
 	Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256, Max, Out                                     string
-	Sign, From, OSV, Severity, Target                                                                         string
+	Sign, From, OSV, Severity, Target, Maintainer                                                             string
 	Python, OpenSSL, Client, Server, StartTLS, ServerName, MongoDB, Postgres, MTLS, TrustStore, CRL, SARIF, O string
-	Mirror, Recipes, CAFiles, Only, With, Libraries, Names, Key                                               []string
-	Jobs, To, Keep, Rounds, Days, Port                                                                        int
+	Mirror, Recipes, CAFiles, Only, With, Libraries, Names, Key, Packages                                     []string
+	Jobs, To, Keep, Rounds, Days, Port, Release                                                               int
 	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each, Probe                                        bool
 	Timeout                                                                                                   time.Duration
 	ProfileGiven, PrefixGiven, Unsigned                                                                       bool
@@ -116,6 +120,7 @@ func (f Flags) resolve() (options, error) {
 		Libraries: list(or(f.Libraries, "")), MongoDB: or(f.MongoDB, ""), Postgres: or(f.Postgres, ""),
 		Max: or(f.Max, ""), Only: list(or(f.Only, "")), Port: or(f.Port, 0), Out: or(f.Out, ""),
 		MTLS: or(f.MTLS, ""), TrustStore: or(f.TrustStore, ""), CRL: or(f.CRL, ""), SARIF: or(f.SARIF, ""), O: or(f.O, ""), Sign: or(f.Sign, ""), OSV: or(f.OSV, ""), Target: or(f.Target, ""), Severity: or(f.Severity, "low"), Key: list(or(f.Key, "")), From: or(f.From, ""), Unsigned: or(f.Unsigned, false), Probe: or(f.Probe, false), Names: list(or(f.Names, "")),
+		Packages: list(or(f.Packages, "")), Release: or(f.Release, 1), Maintainer: or(f.Maintainer, "tlsfloor <tlsfloor@localhost>"),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")), With: list(or(f.With, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),
@@ -193,6 +198,14 @@ func (o *options) validate() error {
 	o.Prefix = filepath.Clean(o.Prefix)
 	if o.Jobs < 1 {
 		return fault.New(fault.Usage, "leave -jobs out to use every core", "-jobs=%d: at least 1", o.Jobs)
+	}
+	if o.Release < 1 {
+		return fault.New(fault.Usage, "count from 1", "-release=%d: less than 1", o.Release)
+	}
+	for _, kind := range o.Packages {
+		if kind != packages.Deb && kind != packages.RPM {
+			return fault.New(fault.Usage, "deb, rpm or both", "-packages=%s: no kind of package", kind)
+		}
 	}
 	if o.Days < 0 {
 		return fault.New(fault.Usage, "such as -days=30", "-days=%d: less than nothing", o.Days)

@@ -68,6 +68,8 @@ func siteStatus(ctx context.Context, site artifacts.Site) (sited, error) {
 		s.Trust = trustSummary(t)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		s.Trust = "broken: " + err.Error()
+	} else if file := site.TrustFollowed(); file != "" {
+		s.Trust = "whatever is in " + file
 	}
 	s.Packages, err = site.UserPackages(s.Current)
 	return s, err
@@ -104,6 +106,8 @@ func (c *command) printStatus(s sited) {
 			proof += ", needs glibc " + g.GLIBC
 		}
 		switch {
+		case g.Package != "":
+			proof += ", from the package " + g.Package
 		case g.Signer != "":
 			proof += ", from a bundle that key " + g.Signer[:min(16, len(g.Signer))] + " signed"
 		case g.Bundle != "":

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,9 @@ var hostBundles = []string{
 }
 
 const mostBytes = 16 << 20 // of a bundle; the largest that distributions ship have 1 MB
+
+// HostBundles lists them, the first that is there being the one to take.
+func HostBundles() []string { return slices.Clone(hostBundles) }
 
 // FromHost reads the bundle of the machine, or of the image whose root folder is given. Without one it returns fs.ErrNotExist.
 func FromHost(root string) (path string, list List, skipped []Skipped, err error) {

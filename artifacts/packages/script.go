@@ -1,0 +1,29 @@
+package packages
+
+import (
+	_ "embed"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tlsfloor/tlsfloor/internal/trust"
+)
+
+//go:embed script.sh
+var common string
+
+// script is a script for /bin/sh that does what doing says, with the functions of script.sh.
+func (s *Spec) script(doing string) string {
+	names := slices.Sorted(maps.Keys(s.Trees))
+	var components []string
+	for _, name := range names {
+		components = append(components, name+":"+s.Site.Prefixes[name])
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "#!/bin/sh\n# Written by tlsfloor.\n\nbase=%s\nprofile=%s\npackage=%s\ncomponents='%s'\nfirst=%s\npython=%s\nanchors='%s'\n",
+		s.Site.Base, s.Site.Profile, s.Name(), strings.Join(components, " "), names[0], s.Generation.Components["python"].Version, strings.Join(trust.HostBundles(), " "))
+	b.WriteString(common)
+	b.WriteString("\n" + doing + "\n")
+	return b.String()
+}
