@@ -409,6 +409,20 @@ func Profile(ctx context.Context,
 		Deps: deps, Offline: offline, Quiet: quiet})
 }
 
+// Bump looks for newer versions of what a profile pins, at upstream's places and in the distribution's signed lists, checks their signatures, and writes them into the recipes of this checkout. OpenSSL and Python stay in their series. It exits with 5 when a newer version is signed by nobody whom its recipe trusts.
+func Bump(ctx context.Context,
+	component *string, // comma-separated components (default: all)
+	profile *string, // whose versions (default min-tls1_2)
+	out *string, // the folder of the recipes (default recipes)
+	mirror *string, // comma-separated folders and URLs to look for sources first
+	store *string, // folder of the store
+	json *bool, // print JSON
+	quiet *bool, // print the result only
+	timeout *time.Duration, // stop after this time
+) error {
+	return cli.Bump(ctx, cli.Flags{Component: component, Profile: profile, Out: out, Mirror: mirror, Store: store, JSON: json, Quiet: quiet, Timeout: timeout})
+}
+
 // Rebuild builds a profile again from nothing, in a world that differs in everything, and compares all files. It exits with 4 when one differs.
 func Rebuild(ctx context.Context,
 	profile *string, // what to build (default min-tls1_2)

@@ -23,9 +23,10 @@ const module = "github.com/tlsfloor/tlsfloor/"
 // sees all layers below the ones that it sees. Every room but those of standardOnly imports internal/fault.
 var rooms = map[string][]string{
 	"magefile.go":        {"internal/cli"},
-	"internal/cli":       {"artifacts", "artifacts/bundle", "artifacts/publish", "artifacts/sign", "internal/advisory", "internal/bench", "internal/build", "internal/fetch", "internal/rebuild", "internal/ui", "verify/advice", "verify/audit", "verify/balancer", "verify/probe", "verify/report", "verify/server", "verify/subject"},
+	"internal/cli":       {"artifacts", "artifacts/bundle", "artifacts/publish", "artifacts/sign", "internal/advisory", "internal/bench", "internal/bump", "internal/build", "internal/fetch", "internal/rebuild", "internal/ui", "verify/advice", "verify/audit", "verify/balancer", "verify/probe", "verify/report", "verify/server", "verify/subject"},
 	"artifacts":          {"verify", "internal/elfpolicy", "internal/archive", "internal/store", "internal/plan", "internal/trust", "recipes"},
 	"internal/advisory":  {"recipes/version"},
+	"internal/bump":      {"recipes"},
 	"artifacts/bundle":   {"artifacts/packages", "artifacts/sign", "verify/report"},
 	"artifacts/packages": {"artifacts"},
 	"artifacts/publish":  {"artifacts/bundle"},

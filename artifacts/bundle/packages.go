@@ -18,7 +18,7 @@ func (w *writer) packages(ctx context.Context, x *Index, licences []byte) (all [
 		return nil, nil
 	}
 	site := x.Site("", "")
-	s := &packages.Spec{Site: site, Generation: x.generation(site), Trees: map[string]packages.Tree{}, Summary: x.Summary, Floor: x.Floor, Arch: x.Arch, License: w.license(),
+	s := &packages.Spec{Site: site, Generation: x.generation(site), Trees: map[string]packages.Tree{}, Floor: x.Floor, Arch: x.Arch, License: w.license(),
 		Licences: licences, Docs: map[string][]byte{}, Release: w.Release, Maintainer: w.Maintainer, When: w.when}
 	s.Generation.GLIBC = x.GLIBC
 	for _, p := range w.installed() {

@@ -129,7 +129,7 @@ func (s *Spec) when() time.Time { return s.When.UTC().Truncate(time.Second) }
 func (s *Spec) control(kib int64, sums []byte) ([]byte, error) {
 	var text strings.Builder
 	fmt.Fprintf(&text, "Package: %s\nVersion: %s-%s\nArchitecture: %s\nMaintainer: %s\nInstalled-Size: %d\nDepends: libc6 (>= %s), ca-certificates\nSection: utils\nPriority: optional\nHomepage: %s\nDescription: %s\n",
-		s.Name(), s.Version(), s.release(), debArch(s.Arch), s.Maintainer, kib, s.Generation.GLIBC, home, s.Summary)
+		s.Name(), s.Version(), s.release(), debArch(s.Arch), s.Maintainer, kib, s.Generation.GLIBC, home, s.summary())
 	for _, line := range s.description() {
 		fmt.Fprintf(&text, " %s\n", line)
 	}
@@ -160,7 +160,7 @@ func (s *Spec) changelog() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(z, "%s (%s-%s) unstable; urgency=medium\n\n  * %s.\n\n -- %s  %s\n", s.Name(), s.Version(), s.release(), strings.Join(s.description()[4:], ", "), s.Maintainer, s.when().Format(time.RFC1123Z))
+	fmt.Fprintf(z, "%s (%s-%s) unstable; urgency=medium\n\n  * %s.\n\n -- %s  %s\n", s.Name(), s.Version(), s.release(), strings.Join(s.contents(), ".\n  * "), s.Maintainer, s.when().Format(time.RFC1123Z))
 	err = z.Close()
 	return b.Bytes(), err
 }

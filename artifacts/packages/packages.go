@@ -1,6 +1,6 @@
 // Package packages writes the installed trees as packages for dpkg and rpm.
 //
-// A package puts the trees into .tlsfloor/<profile>/package below the base, and its scripts make a generation of hard links to them: what
+// A package puts the trees into a folder below .tlsfloor/<profile>/package, and its scripts make a generation of hard links to them: what
 // is in use stays as it is until all is unpacked, and is switched by one rename, as everywhere in tlsfloor. What comes out depends on
 // nothing but the Spec.
 package packages
@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
@@ -36,11 +37,10 @@ type Spec struct {
 	Site       artifacts.Site
 	Generation artifacts.Generation // what installing makes; number, times and proof are left out
 	Trees      map[string]Tree      // by component
-	Summary    string
-	Floor      string // nothing below this TLS version
-	Arch       string // as uname -m has it
-	License    string // SPDX expression
-	Licences   []byte // texts
+	Floor      string               // nothing below this TLS version
+	Arch       string               // as uname -m has it
+	License    string               // SPDX expression
+	Licences   []byte               // texts
 	Docs       map[string][]byte
 	Release    int       // of the same versions, from 1
 	Maintainer string    // Name <address>
@@ -129,9 +129,15 @@ func (m member) contents() ([]byte, error) {
 	return os.ReadFile(m.file)
 }
 
-// payload is the folder that the package manager fills.
+// payload is the folder that the package manager fills. Each toolchain has one of its own: rpm runs the scripts of an upgrade while the
+// files of both packages are there.
 func (s *Spec) payload() string {
-	return filepath.Join(s.Site.Base, ".tlsfloor", s.Site.Profile, "package")
+	var all []byte
+	for _, name := range slices.Sorted(maps.Keys(s.Trees)) {
+		all = append(all, name+"\n"...)
+		all = append(all, s.Trees[name].List.Encode()...)
+	}
+	return filepath.Join(s.Site.Base, ".tlsfloor", s.Site.Profile, "package", digest.Of(all).Short())
 }
 
 // members lists what every kind of package has, in order of path.
@@ -190,10 +196,17 @@ func (s *Spec) generation() ([]byte, error) {
 	return append(text, '\n'), err
 }
 
+// summary is the one line that lists of packages show.
+func (s *Spec) summary() string { return "OpenSSL and Python with nothing below TLS " + s.Floor }
+
 // description says in lines of up to 80 characters what it is.
 func (s *Spec) description() []string {
-	lines := []string{"OpenSSL and Python that refuse everything below TLS " + s.Floor + ": older versions",
-		"are not compiled in, so that no program, variable or configuration file can", "ask for them.", "Installed are"}
+	lines := []string{"Versions of TLS below " + s.Floor + " are not compiled in, so that no application,", "environment variable or configuration file can ask for them. Installed are"}
+	return append(lines, s.contents()...)
+}
+
+// contents are the components and where they are.
+func (s *Spec) contents() (lines []string) {
 	for _, name := range slices.Sorted(maps.Keys(s.Generation.Components)) {
 		c := s.Generation.Components[name]
 		lines = append(lines, fmt.Sprintf("%s %s in %s", name, c.Version, c.Prefix))

@@ -19,7 +19,7 @@ import (
 // small is a toolchain of a few files, with prefixes below base.
 func small(t *testing.T, base string) *Spec {
 	t.Helper()
-	s := &Spec{Site: artifacts.Site{Base: base, Profile: "min_1", Prefixes: map[string]string{}}, Trees: map[string]Tree{}, Summary: "a toolchain of a few files", Floor: "1.2", Arch: "x86_64",
+	s := &Spec{Site: artifacts.Site{Base: base, Profile: "min_1", Prefixes: map[string]string{}}, Trees: map[string]Tree{}, Floor: "1.2", Arch: "x86_64",
 		License: "Apache-2.0", Licences: []byte("terms\n"), Docs: map[string][]byte{"verdict.txt": []byte("pass\n")}, Maintainer: "Somebody <somebody@localhost>", When: time.Unix(1700000000, 5),
 		Generation: artifacts.Generation{Profile: "min_1", GLIBC: "2.17", Bundle: "b", Components: map[string]artifacts.Component{}}}
 	for name, files := range map[string][]string{"openssl": {"bin/openssl", "lib/libssl.a"}, "python": {"bin/python3.13", "lib/python3.13/os.py", "lib/python3.13/__pycache__/os.cpython-313.pyc", "lib/python3.13/script (dev).tmpl"}} {
@@ -271,6 +271,35 @@ func TestGenerations(t *testing.T) {
 	})
 	if !slices.Equal(left, []string{".tlsfloor/min_1/2/python/lib/python3.13/mine.py"}) {
 		t.Errorf("left are %v", left)
+	}
+}
+
+// TestBothAreThere upgrades as rpm does: the files of the package before are removed after the script.
+func TestBothAreThere(t *testing.T) {
+	h := newHost(t)
+	h.unpack()
+	h.must("enter")
+	next := host{small(t, h.base), t, h.base}
+	dir := next.Trees["python"].Dir
+	if err := os.Rename(filepath.Join(dir, "lib"), filepath.Join(dir, "lib64")); err != nil {
+		t.Fatal(err)
+	}
+	list, err := store.Summed(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next.Trees["python"] = Tree{Dir: dir, List: list}
+	next.unpack()
+	next.must("enter")
+	entries, err := os.ReadDir(filepath.Join(h.base, "python-with-min_1"))
+	if err != nil || len(entries) != 2 || entries[1].Name() != "lib64" {
+		t.Errorf("%v, %v", entries, err)
+	}
+	if out := next.must("leave"); out != "" {
+		t.Errorf("it says %s", out)
+	}
+	if in := h.in(); in != "package" {
+		t.Errorf("left are %s", in)
 	}
 }
 

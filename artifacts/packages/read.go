@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,6 +21,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
+var inTree = regexp.MustCompile(`^/.*?/\.tlsfloor/[^/]+/package/[^/]+/tree/([^/]+)/(.+)$`)
+
 // Trees reads the components' trees out of a package that Write wrote.
 func Trees(ctx context.Context, file string) (map[string]store.Tree, error) {
 	f, err := os.Open(file)
@@ -29,11 +32,11 @@ func Trees(ctx context.Context, file string) (map[string]store.Tree, error) {
 	defer f.Close()
 	trees := map[string]store.Tree{}
 	take := func(name string, mode fs.FileMode, target string, body io.Reader) error {
-		_, inside, below := strings.Cut(path.Join("/", name), "/package/tree/")
-		component, rest, deeper := strings.Cut(inside, "/")
-		if !below || !deeper {
+		at := inTree.FindStringSubmatch(path.Join("/", name))
+		if at == nil {
 			return nil
 		}
+		component, rest := at[1], at[2]
 		e := store.Entry{Path: rest, Mode: mode.Type() | mode.Perm(), Target: target}
 		if mode.IsRegular() {
 			var err error

@@ -18,8 +18,8 @@ func (s *Spec) rpm(ctx context.Context, out io.Writer) error {
 	}
 	members = append(members, member{path: path.Join("/usr/share/licenses", s.Name()), mode: fs.ModeDir | 0o755},
 		member{path: path.Join("/usr/share/licenses", s.Name(), "LICENSES.txt"), mode: 0o644, data: s.Licences})
-	p, err := rpmpack.NewRPM(rpmpack.RPMMetaData{Name: s.Name(), Version: s.Version(), Release: s.release(), Arch: s.Arch, Summary: s.Summary, Description: strings.Join(s.description(), "\n"),
-		Licence: s.License, Packager: s.Maintainer, Vendor: "tlsfloor", URL: home, Group: "Unspecified", BuildHost: "localhost", BuildTime: s.when(), Compressor: "zstd:19", Epoch: rpmpack.NoEpoch})
+	p, err := rpmpack.NewRPM(rpmpack.RPMMetaData{Name: s.Name(), Version: s.Version(), Release: s.release(), Arch: s.Arch, Summary: s.summary(), Description: strings.Join(s.description(), "\n"),
+		Licence: s.License, Packager: s.Maintainer, Vendor: "tlsfloor", URL: home, Group: "Development/Languages", BuildHost: "localhost", BuildTime: s.when(), Compressor: "zstd:19", Epoch: rpmpack.NoEpoch})
 	if err != nil {
 		return err
 	}

@@ -21,8 +21,8 @@ func (s *Spec) script(doing string) string {
 		components = append(components, name+":"+s.Site.Prefixes[name])
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "#!/bin/sh\n# Written by tlsfloor.\n\nbase=%s\nprofile=%s\npackage=%s\ncomponents='%s'\nfirst=%s\npython=%s\nanchors='%s'\n",
-		s.Site.Base, s.Site.Profile, s.Name(), strings.Join(components, " "), names[0], s.Generation.Components["python"].Version, strings.Join(trust.HostBundles(), " "))
+	fmt.Fprintf(&b, "#!/bin/sh\n# Written by tlsfloor.\n\nbase=%s\nprofile=%s\npackage=%s\ncomponents='%s'\nfirst=%s\npayload=%s\npython=%s\nanchors='%s'\n",
+		s.Site.Base, s.Site.Profile, s.Name(), strings.Join(components, " "), names[0], s.payload(), s.Generation.Components["python"].Version, strings.Join(trust.HostBundles(), " "))
 	b.WriteString(common)
 	b.WriteString("\n" + doing + "\n")
 	return b.String()

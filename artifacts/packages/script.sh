@@ -7,7 +7,6 @@ LC_ALL=C
 export LC_ALL
 umask 022
 home=$base/.tlsfloor/$profile
-payload=$home/package
 modules=$base/.tlsfloor/modulefiles
 
 fail() {

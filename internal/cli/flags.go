@@ -87,6 +87,7 @@ type Flags struct {
 	Severity   *string        // audit:pins: from which on the exit is not 0
 	Target     *string        // publish: a folder or a registry
 	Unsigned   *bool          // install, bundle:verify: without a trusted key
+	Component  *string        // bump: comma-separated components
 	Packages   *string        // bundle, rebuild: comma-separated kinds of packages
 	Release    *int           // bundle: of the packages
 	Maintainer *string        // bundle: of the packages
@@ -98,7 +99,7 @@ type options struct {
 	Suite, Vary, Against, Report, Claim, Trust, Subject, SHA256, Max, Out                                     string
 	Sign, From, OSV, Severity, Target, Maintainer                                                             string
 	Python, OpenSSL, Client, Server, StartTLS, ServerName, MongoDB, Postgres, MTLS, TrustStore, CRL, SARIF, O string
-	Mirror, Recipes, CAFiles, Only, With, Libraries, Names, Key, Packages                                     []string
+	Mirror, Recipes, CAFiles, Only, With, Libraries, Names, Key, Packages, Component                          []string
 	Jobs, To, Keep, Rounds, Days, Port, Release                                                               int
 	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each, Probe                                        bool
 	Timeout                                                                                                   time.Duration
@@ -120,7 +121,7 @@ func (f Flags) resolve() (options, error) {
 		Libraries: list(or(f.Libraries, "")), MongoDB: or(f.MongoDB, ""), Postgres: or(f.Postgres, ""),
 		Max: or(f.Max, ""), Only: list(or(f.Only, "")), Port: or(f.Port, 0), Out: or(f.Out, ""),
 		MTLS: or(f.MTLS, ""), TrustStore: or(f.TrustStore, ""), CRL: or(f.CRL, ""), SARIF: or(f.SARIF, ""), O: or(f.O, ""), Sign: or(f.Sign, ""), OSV: or(f.OSV, ""), Target: or(f.Target, ""), Severity: or(f.Severity, "low"), Key: list(or(f.Key, "")), From: or(f.From, ""), Unsigned: or(f.Unsigned, false), Probe: or(f.Probe, false), Names: list(or(f.Names, "")),
-		Packages: list(or(f.Packages, "")), Release: or(f.Release, 1), Maintainer: or(f.Maintainer, "tlsfloor <tlsfloor@localhost>"),
+		Component: list(or(f.Component, "")), Packages: list(or(f.Packages, "")), Release: or(f.Release, 1), Maintainer: or(f.Maintainer, "tlsfloor <tlsfloor@localhost>"),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")), With: list(or(f.With, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),
