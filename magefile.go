@@ -409,7 +409,7 @@ func Profile(ctx context.Context,
 		Deps: deps, Offline: offline, Quiet: quiet})
 }
 
-// Bump looks for newer versions of what a profile pins, at upstream's places and in the distribution's signed lists, checks their signatures, and writes them into the recipes of this checkout. OpenSSL and Python stay in their series. It exits with 5 when a newer version is signed by nobody whom its recipe trusts.
+// Bump looks for newer versions of what a profile pins, at upstream's places and in the distribution's signed lists, checks their signatures, and writes them into the recipes of this checkout. OpenSSL and Python stay in their series. It exits with 6 when a newer version is signed by nobody whom its recipe trusts.
 func Bump(ctx context.Context,
 	component *string, // comma-separated components (default: all)
 	profile *string, // whose versions (default min-tls1_2)

@@ -75,15 +75,14 @@ type listed struct {
 	size   int64
 }
 
+// Has reports whether the lists can be asked for the source: its file's name has to hold its version.
+func (a *Apt) Has(s recipes.Source, old string) bool {
+	return s.Apt != nil && pattern(s.Apt.File, old) != nil
+}
+
 // Candidates are the versions newer than old of the source that the lists have.
 func (a *Apt) Candidates(ctx context.Context, s recipes.Source, old string, sameSeries bool) (all []Candidate, err error) {
-	if s.Apt == nil {
-		return nil, nil
-	}
 	names := pattern(s.Apt.File, old)
-	if names == nil {
-		return nil, nil
-	}
 	text, err := a.run(ctx, "apt-cache", "showsrc", s.Apt.Package)
 	if err != nil {
 		return nil, err
@@ -92,7 +91,7 @@ func (a *Apt) Candidates(ctx context.Context, s recipes.Source, old string, same
 		files, name := parseStanza(stanza)
 		for file, l := range files {
 			m := names.FindStringSubmatch(file)
-			if m == nil || m[0] != file || !newer(m[1], old, sameSeries) {
+			if m == nil || m[0] != file || !newer(m[1], old, sameSeries) || renamed(s, old, m[1]).File == s.File {
 				continue
 			}
 			c := Candidate{Version: m[1], Source: renamed(s, old, m[1]), Voucher: "Debian's signed list of sources has the digest, of " + name}

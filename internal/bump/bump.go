@@ -46,6 +46,7 @@ func series(v string) string { return v[:max(strings.LastIndexByte(v, '.'), 0)] 
 func renamed(s recipes.Source, old, v string) recipes.Source {
 	swap := func(name string) string {
 		name = strings.ReplaceAll(name, old, v)
+		name = strings.ReplaceAll(name, strings.ReplaceAll(old, "+", "-"), strings.ReplaceAll(v, "+", "-"))
 		if a, b := series(old), series(v); a != "" && a != b {
 			name = strings.ReplaceAll(name, "/v"+a+"/", "/v"+b+"/") // as kernel.org has its folders
 		}

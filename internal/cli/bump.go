@@ -29,6 +29,7 @@ type bumped struct {
 	Newer     string `json:"newer,omitempty"`  // and written
 	Series    string `json:"series,omitempty"` // the newest of another series, which a person decides about
 	Vouched   string `json:"vouched,omitempty"`
+	Unknown   bool   `json:"unknown,omitempty"` // no place could be asked
 	Refused   string `json:"refused,omitempty"` // why a newer one was not taken
 	err       error
 }
@@ -114,12 +115,13 @@ func (b *bumper) lists(ctx context.Context) error {
 func (b *bumper) look(ctx context.Context, r *recipes.Recipe) bumped {
 	one := bumped{Component: r.Name, Version: r.Version}
 	b.sink.Emit(event.Event{Kind: event.Begin, Step: "look/" + r.Name, Text: "looking for what is newer than " + r.Version})
-	all, err := b.candidates(ctx, r, false)
+	all, asked, err := b.candidates(ctx, r, false)
+	one.Unknown = !asked
 	if err == nil && r.Role == recipes.Install { // its interfaces change from one series to the next
 		if other, ok := bump.Newest(all); ok {
 			one.Series = other.Version
 		}
-		all, err = b.candidates(ctx, r, true)
+		all, _, err = b.candidates(ctx, r, true)
 	}
 	var c bump.Candidate
 	found := false
@@ -145,11 +147,13 @@ func (b *bumper) look(ctx context.Context, r *recipes.Recipe) bumped {
 	return one
 }
 
-func (b *bumper) candidates(ctx context.Context, r *recipes.Recipe, same bool) (all []bump.Candidate, err error) {
+// candidates asks every place, and reports whether any could be asked.
+func (b *bumper) candidates(ctx context.Context, r *recipes.Recipe, same bool) (all []bump.Candidate, asked bool, err error) {
 	src := r.Sources[0]
-	if b.apt != nil {
+	if b.apt != nil && b.apt.Has(src, r.Version) {
+		asked = true
 		if all, err = b.apt.Candidates(ctx, src, r.Version, same); err != nil {
-			return nil, err
+			return nil, asked, err
 		}
 	}
 	for i, page := range bump.Pages(src, r.Version) {
@@ -158,16 +162,19 @@ func (b *bumper) candidates(ctx context.Context, r *recipes.Recipe, same bool) (
 		}
 		file := filepath.Join(b.work, fmt.Sprintf("%s-%d", r.Name, i))
 		if err := b.Get(ctx, page.URL, file, maxListBytes, func(string) error { return nil }); err != nil {
-			b.sink.Note(fmt.Sprintf("%s: %s was not looked at: %v", r.Name, page.URL, err))
-			continue
+			if ctx.Err() != nil {
+				return nil, asked, ctx.Err()
+			}
+			continue // a note has said so
 		}
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return nil, err
+			return nil, asked, err
 		}
+		asked = true
 		all = append(all, page.Candidates(string(text), src, r.Version, same)...)
 	}
-	return all, nil
+	return all, asked, nil
 }
 
 // confirm brings the source into the store, checks its signature, and says who vouches for it.
@@ -277,6 +284,8 @@ func (b *bumper) tell(all []bumped) error {
 	for _, one := range all {
 		says := "the newest"
 		switch {
+		case one.Unknown:
+			says = "not known: no place that lists its versions could be asked"
 		case one.Newer != "":
 			says = "-> " + one.Newer + "  " + one.Vouched
 		case one.Refused != "":

@@ -47,6 +47,7 @@ func TestReal(t *testing.T) {
 	t.Run("others", r.others)
 	t.Run("clients", r.clients)
 	t.Run("audit", r.audit)
+	t.Run("bump", r.bump)
 	t.Run("by hand", r.byHand)
 	t.Run("bundle", r.bundle)
 	t.Run("planted", r.planted)

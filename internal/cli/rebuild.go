@@ -149,9 +149,9 @@ const bundleOutput = "bundle"
 // order is what the child is asked to build.
 type order struct {
 	Profile, Optimize, Sysroot, Prefix string
-	Recipes, With                      []string
-	Mirror                             string
-	Jobs                               int
+	Recipes, With, Packages            []string
+	Mirror, Maintainer                 string
+	Jobs, Release                      int
 }
 
 // again builds once more under the variations that this host can make, and compares.
@@ -202,7 +202,8 @@ func (o *original) compareWith(ctx context.Context, dir string, vs []rebuild.Var
 	if err != nil {
 		return nil, err
 	}
-	what := order{Profile: o.Profile, Optimize: string(o.w.profile.Optimize), Sysroot: o.Sysroot, With: o.w.profile.With, Prefix: o.Prefix, Mirror: mirror, Jobs: o.Jobs}
+	what := order{Profile: o.Profile, Optimize: string(o.w.profile.Optimize), Sysroot: o.Sysroot, With: o.w.profile.With, Prefix: o.Prefix, Mirror: mirror, Jobs: o.Jobs,
+		Packages: o.Packages, Maintainer: o.Maintainer, Release: o.Release}
 	for _, dir := range o.Recipes {
 		if dir, err = filepath.Abs(dir); err != nil { // the child is in another folder
 			return nil, err
@@ -298,6 +299,7 @@ func buildVaried(ctx context.Context, text json.RawMessage, work rebuild.Work, v
 		return nil, err
 	}
 	c := &command{sink: sink, options: options{Profile: what.Profile, Optimize: what.Optimize, Sysroot: what.Sysroot, With: what.With, Prefix: what.Prefix, Recipes: what.Recipes,
+		Packages: what.Packages, Maintainer: what.Maintainer, Release: what.Release,
 		Mirror: []string{what.Mirror}, Jobs: what.Jobs, Sandbox: "require", Store: work.Store(), Offline: true, AllowEOL: true}}
 	ch, err := c.choose(ctx)
 	if err != nil {

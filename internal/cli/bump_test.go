@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"bytes"
+	"crypto"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+
+	"github.com/tlsfloor/tlsfloor/internal/digest"
+)
+
+// upstream publishes signed versions of a component on loopback.
+type upstream struct {
+	*httptest.Server
+	entity *openpgp.Entity
+	files  map[string][]byte
+}
+
+func newUpstream(t *testing.T) *upstream {
+	t.Helper()
+	u := &upstream{files: map[string][]byte{}}
+	var err error
+	if u.entity, err = openpgp.NewEntity("Somebody", "", "somebody@localhost", &packet.Config{DefaultHash: crypto.SHA512, RSABits: 2048, Algorithm: packet.PubKeyAlgoRSA}); err != nil {
+		t.Fatal(err)
+	}
+	u.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data, ok := u.files[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		w.Write(data)
+	}))
+	t.Cleanup(u.Close)
+	return u
+}
+
+// publish adds a version, signed by who.
+func (u *upstream) publish(t *testing.T, v string, who *openpgp.Entity) {
+	t.Helper()
+	cmd := exec.Command("tar", "-czf", "-", "-C", t.TempDir(), ".")
+	data, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sig bytes.Buffer
+	if err := openpgp.ArmoredDetachSign(&sig, who, bytes.NewReader(data), &packet.Config{DefaultHash: crypto.SHA512}); err != nil {
+		t.Fatal(err)
+	}
+	u.files["/tiny/tiny-"+v+".tar.gz"], u.files["/tiny/tiny-"+v+".tar.gz.asc"] = data, sig.Bytes()
+	u.files["/tiny/"] = append(u.files["/tiny/"], fmt.Sprintf("<a href=%q>tiny</a>\n<a href=%q>its signature</a>\n", "tiny-"+v+".tar.gz", "tiny-"+v+".tar.gz.asc")...)
+}
+
+// recipes writes a folder of recipes that pins version 1.0.0.
+func (u *upstream) recipes(t *testing.T) string {
+	t.Helper()
+	fpr := fmt.Sprintf("%X", u.entity.PrimaryKey.Fingerprint)
+	var key bytes.Buffer
+	w, err := armor.Encode(&key, openpgp.PublicKeyType, nil)
+	if err == nil {
+		err = u.entity.Serialize(w)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := u.files["/tiny/tiny-1.0.0.tar.gz"]
+	text := fmt.Sprintf(tinyRecipe, digest.Of(data), len(data))
+	text = strings.Replace(text, "        signature: none\n        unsigned: a test has no key\n", "        signature:\n          file: tiny-1.0.0.tar.gz.asc\n          urls: ["+u.URL+"/tiny/tiny-1.0.0.tar.gz.asc]\n          key: "+fpr+"\n", 1)
+	text = strings.Replace(text, "https://tiny.example/tiny-1.0.0", u.URL+"/tiny/tiny-1.0.0", 1)
+	dir := t.TempDir()
+	for name, text := range map[string]string{"tiny.yaml": text, "profiles/tiny.yaml": strings.Replace(tinyProfile, "{tiny: 1.0.0}", "\n  tiny: 1.0.0", 1), "keys/" + fpr + ".asc": key.String()} {
+		err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestBump finds what upstream has published, takes what its key has signed, and leaves what another has.
+func TestBump(t *testing.T) {
+	u := newUpstream(t)
+	u.publish(t, "1.0.0", u.entity)
+	bump := func(want int, args ...string) string {
+		t.Helper()
+		cmd := exec.Command(program, append([]string{"bump", "-profile=tiny", "-store=" + filepath.Join(t.TempDir(), "store")}, args...)...)
+		cmd.Env = append(os.Environ(), "PATH="+t.TempDir()) // without apt
+		out, err := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != want {
+			t.Fatalf("exit status %d, want %d: %v\n%s", got, want, err, out)
+		}
+		return string(out)
+	}
+	dir := u.recipes(t)
+	if out := bump(0, "-out="+dir); !strings.Contains(out, "1.0.0          the newest") {
+		t.Errorf("it says\n%s", out)
+	}
+	u.publish(t, "1.0.1", u.entity)
+	u.publish(t, "1.1.0", u.entity)
+	u.publish(t, "1.1.0rc1", u.entity)
+	if out := bump(0, "-out="+dir); !strings.Contains(out, "-> 1.0.1  upstream's signature of ") || !strings.Contains(out, "of another series: 1.1.0") || !strings.Contains(out, "profiles/tiny.yaml") {
+		t.Errorf("it says\n%s", out)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "tiny.yaml"))
+	if err != nil || !strings.Contains(string(text), "sha256: "+digest.Of(u.files["/tiny/tiny-1.0.1.tar.gz"]).String()) || !strings.Contains(string(text), "  - version: 1.0.0\n") {
+		t.Errorf("%v: the recipe is\n%s", err, text)
+	}
+	if out := bump(0, "-out="+dir); !strings.Contains(out, "1.0.1          the newest") {
+		t.Errorf("a second time it says\n%s", out)
+	}
+	stranger := newUpstream(t)
+	u.publish(t, "1.0.2", stranger.entity)
+	before := string(text)
+	if out := bump(6, "-out="+dir); !strings.Contains(out, "left as it is: 1.0.2") || !strings.Contains(out, "not by the pinned") {
+		t.Errorf("of a stranger's it says\n%s", out)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "tiny.yaml")); err != nil || string(text) != before {
+		t.Errorf("%v: it has written\n%s", err, text)
+	}
+	u.Close()
+	if out := bump(0, "-out="+dir); !strings.Contains(out, "not known: no place") {
+		t.Errorf("without a network it says\n%s", out)
+	}
+	bump(2, "-out="+dir, "-component=nothing")
+	bump(2, "-out="+filepath.Join(dir, "nowhere"))
+}
