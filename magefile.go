@@ -105,6 +105,7 @@ type Bundle mg.Namespace
 func (Bundle) Write(ctx context.Context,
 	sign *string, // sign with this private key: a PEM file, env:NAME, or exec:COMMAND, which gets the bytes on its standard input and writes the raw signature (default: not signed)
 	key *string, // the public key, a PEM file; needed with exec: only
+	osv *string, // a folder or zip of advisories in OSV format: the README says which speak of what is in it
 	packages *string, // deb, rpm or both: write packages of the same trees too
 	release *int, // the packages' release, of the same versions (default 1)
 	maintainer *string, // the packages' maintainer: Name <address>
@@ -126,7 +127,7 @@ func (Bundle) Write(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Bundle(ctx, cli.Flags{Packages: packages, Release: release, Maintainer: maintainer, Sign: sign, Key: key, Out: out, Profile: profile, Prefix: prefix, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with,
+	return cli.Bundle(ctx, cli.Flags{OSV: osv, Packages: packages, Release: release, Maintainer: maintainer, Sign: sign, Key: key, Out: out, Profile: profile, Prefix: prefix, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with,
 		Sandbox: sandbox, Deps: deps, Offline: offline, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 

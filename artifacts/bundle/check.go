@@ -135,11 +135,11 @@ func (k *check) list(ctx context.Context, sub string) (map[string]digest.Digest,
 
 // mayMiss reports whether the file is an archive that is not to be installed.
 func (k *check) mayMiss(name string) bool {
-	return k.only != "" && name != k.only && isArchive(name)
+	return k.only != "" && name != k.only && IsArchive(name)
 }
 
-// isArchive tells the files of which an index speaks from those that describe them.
-func isArchive(name string) bool {
+// IsArchive tells the files of which an index speaks from those that describe them.
+func IsArchive(name string) bool {
 	return strings.Contains(name, ".tar.") || strings.HasSuffix(name, "."+packages.Deb) || strings.HasSuffix(name, "."+packages.RPM)
 }
 
@@ -234,7 +234,7 @@ func (k *check) index(context.Context) error {
 		}
 	}
 	for name := range k.sums {
-		if isArchive(name) && !slices.ContainsFunc(k.Index.published(), func(a Archive) bool { return a.File == name }) {
+		if IsArchive(name) && !slices.ContainsFunc(k.Index.published(), func(a Archive) bool { return a.File == name }) {
 			return fmt.Errorf("%s does not speak of %s", IndexFile, name)
 		}
 	}

@@ -9,7 +9,7 @@
 //	sbom.spdx.json                 SPDX 2.3
 //	provenance.intoto.json         SLSA v1
 //	verdict.txt, cases.json, test-result.intoto.json     what was proved
-//	LICENSES.txt
+//	LICENSES.txt, README.md
 //	SHA256SUMS                     of all of these
 //	proof/                         the run that proved it: page, transcripts, Statements, and SHA256SUMS of these
 //
@@ -46,6 +46,7 @@ const (
 	SBOMFile       = "sbom.spdx.json"
 	ProvenanceFile = "provenance.intoto.json"
 	LicencesFile   = "LICENSES.txt"
+	ReadmeFile     = "README.md"
 	ProofDir       = "proof"
 	Signature      = ".sig" // behind the name of a list
 	statementEnd   = ".intoto.json"
@@ -66,6 +67,7 @@ type Options struct {
 	Packages   []string     // which kinds of packages are written too
 	Release    int          // theirs
 	Maintainer string       // theirs
+	Advisories *Advisories  // nil: nobody looked
 	Jobs       int
 	Progress   func(doing string) // may be nil
 }
@@ -153,7 +155,7 @@ func (w *writer) write(ctx context.Context) (*Index, error) {
 		return nil, err
 	}
 	w.progress("describing")
-	files := map[string][]byte{LicencesFile: licences}
+	files := map[string][]byte{LicencesFile: licences, ReadmeFile: w.readme(x)}
 	if files[IndexFile], err = x.encode(); err != nil {
 		return nil, err
 	}

@@ -214,6 +214,12 @@ func mediaType(name string) string {
 		return "application/vnd.tlsfloor.tree.v1.tar+zstd"
 	case strings.HasSuffix(base, ".tar.xz"):
 		return "application/vnd.tlsfloor.tree.v1.tar+xz"
+	case strings.HasSuffix(base, ".deb"):
+		return "application/vnd.debian.binary-package"
+	case strings.HasSuffix(base, ".rpm"):
+		return "application/x-rpm"
+	case strings.HasSuffix(base, ".md"):
+		return "text/markdown"
 	case base == bundle.SBOMFile:
 		return SBOMType
 	case strings.HasSuffix(base, ".intoto.json"):

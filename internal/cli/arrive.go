@@ -113,7 +113,7 @@ func (c *command) downloadList(sub, archive, dir string, trust bundle.Trust, get
 // that is unpacked fastest. The weak peers are wanted.
 func unwanted(name, archive string) bool {
 	switch {
-	case !strings.Contains(name, ".tar.") || strings.Contains(name, "-controls.tar."):
+	case !bundle.IsArchive(name) || strings.Contains(name, "-controls.tar."):
 		return false
 	case archive != "":
 		return name != archive

@@ -12,6 +12,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/artifacts"
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
 	"github.com/tlsfloor/tlsfloor/artifacts/sign"
+	"github.com/tlsfloor/tlsfloor/internal/advisory"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
@@ -34,6 +35,11 @@ func (c *command) bundle(ctx context.Context) error {
 	}
 	if err := c.refuseEOL(ch, time.Now()); err != nil {
 		return err
+	}
+	if c.OSV != "" {
+		if c.advised, err = c.advisories(ch); err != nil {
+			return err
+		}
 	}
 	w, records, err := c.ran(ctx, ch)
 	if err != nil {
@@ -81,8 +87,23 @@ func (c *command) signer() (*sign.Signer, error) {
 
 // packaged adds which packages are asked for.
 func (c *command) packaged(o bundle.Options) bundle.Options {
-	o.Packages, o.Release, o.Maintainer = c.Packages, c.Release, c.Maintainer
+	o.Packages, o.Release, o.Maintainer, o.Advisories = c.Packages, c.Release, c.Maintainer, c.advised
 	return o
+}
+
+// advisories reads what is known about the chosen versions.
+func (c *command) advisories(ch *chosen) (*bundle.Advisories, error) {
+	db, err := advisory.Read(c.OSV)
+	if err != nil {
+		return nil, err
+	}
+	all := &bundle.Advisories{Read: db.Len()}
+	for _, p := range addPins(nil, c.Profile, ch.recipes) {
+		for _, h := range db.Affecting(subjectOf(p.recipe)) {
+			all.Known = append(all.Known, bundle.Known{Component: p.Component, Version: p.Version, Advisory: h.ID, Severity: h.Severity.String(), Fixed: h.Fixed, Summary: h.Summary, Sure: h.Sure})
+		}
+	}
+	return all, nil
 }
 
 // unproven writes what of a bundle does not depend on its proof into the store, as a tree to compare with.

@@ -141,6 +141,9 @@ func (b *bundled) othersTools(t *testing.T) {
 			t.Errorf("%s: %v, %d bytes", ending, err, info.Size())
 		}
 	}
+	if readme, err := os.ReadFile(filepath.Join(b.dir, bundle.ReadmeFile)); err != nil || !strings.Contains(string(readme), "7 advisories were read when this was made, and none of them speaks of what is in it.") || !strings.Contains(string(readme), "| openssl | 3.5.7 | 2030-04-08 | Apache-2.0 |") {
+		t.Errorf("README.md: %v\n%s", err, readme)
+	}
 	claims, err := artifacts.ReadClaims(filepath.Join(b.dir, bundle.IndexFile)) // as rebuild -against does
 	if err != nil || len(claims.Claims) != 1 || claims.Claims[0].Components["python"].Files < 2000 {
 		t.Errorf("as a claim: %+v, %v", claims, err)

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
 	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/ui"
@@ -27,6 +28,7 @@ type command struct {
 	out     io.Writer
 	sink    event.Sink
 	outcome func(*verify.Proof) error
+	advised *bundle.Advisories // what a bundle is to say of its components; nil: nobody looked
 }
 
 // outcome is judged; a test of what happens around a proof takes another.

@@ -11,7 +11,7 @@ profile=${PROFILE:-min-tls1_2}
 out=${OUT:-artifacts/out}
 
 "$tlsfloor" audit:pins -osv="$OSV" -profile="$profile" -severity=high
-"$tlsfloor" bundle -profile="$profile" -sign=env:SIGNING_KEY -key="$KEY" -out="$out"
+"$tlsfloor" bundle -profile="$profile" -osv="$OSV" -sign=env:SIGNING_KEY -key="$KEY" -out="$out"
 for bundle in "$out"/tlsfloor-"$profile"-*; do
   "$tlsfloor" publish "$bundle" -to="$TO" -key="$KEY"
 done
