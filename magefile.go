@@ -198,6 +198,9 @@ func Verify(ctx context.Context,
 	with *string, // comma-separated optional sets (default: those that it was built with)
 	sandbox *string, // auto (default), require or none
 	deps *string, // missing host tools: install (default, as root) or check
+	from *string, // the bundle that it was installed from, whose weak peers need no compiler: a folder, or an https:// or oci:// address
+	key *string, // -from: comma-separated public keys, PEM files (default: those in /etc/tlsfloor/keys.d)
+	unsigned *bool, // -from: although no trusted key has signed it
 	report *string, // write the proof as a page, JUnit XML, in-toto Statements and transcripts to this folder
 	explain *string, // print why this case exists, what it does, and what happened in the stored proof; run nothing
 	offline *bool, // use no network
@@ -205,7 +208,7 @@ func Verify(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Verify(ctx, cli.Flags{Python: python, OpenSSL: openssl, Client: client, Server: server, StartTLS: starttls, ServerName: servername, Libraries: libraries, MongoDB: mongodb, Postgres: postgres, Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox,
+	return cli.Verify(ctx, cli.Flags{From: from, Key: key, Unsigned: unsigned, Python: python, OpenSSL: openssl, Client: client, Server: server, StartTLS: starttls, ServerName: servername, Libraries: libraries, MongoDB: mongodb, Postgres: postgres, Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox,
 		Deps: deps, Report: report, Explain: explain, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 

@@ -351,54 +351,6 @@ func (b *bundled) web(t *testing.T) {
 	}
 }
 
-// bare installs in a root folder that holds a C library, the program and the bundle, and nothing else; not even a shell.
-func (b *bundled) bare(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("another root folder needs root")
-	}
-	root := b.file("bare")
-	var files []string
-	for _, exe := range []string{filepath.Join(b.site().Dir(1), "python/bin/python3.13"), filepath.Join(b.site().Dir(1), "openssl/bin/openssl")} {
-		out, err := exec.Command("ldd", exe).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, regexp.MustCompile(`/\S+`).FindAllString(string(out), -1)...)
-	}
-	for _, dir := range []string{"tmp", "proc", "dev", "opt", "etc", "var/cache"} {
-		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	slices.Sort(files)
-	for _, file := range append(slices.Compact(files), program, b.file("key.pub.pem")) {
-		to := filepath.Join(root, file)
-		if file == program || file == b.file("key.pub.pem") {
-			to = filepath.Join(root, filepath.Base(file))
-		}
-		if out, err := exec.Command("sh", "-c", `mkdir -p "$(dirname "$1")" && cp -L "$0" "$1"`, file, to).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-	}
-	if out, err := exec.Command("cp", "-a", b.dir, filepath.Join(root, "bundle")).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	// A proc of its own, as a container has one.
-	in := func(argv ...string) *exec.Cmd {
-		script := `mount --bind "$0" "$0" && mount -t proc proc "$0/proc" && mount --bind /dev "$0/dev" && exec chroot "$0" "$@"`
-		return exec.Command("unshare", append([]string{"-m", "sh", "-c", script, root}, argv...)...)
-	}
-	if out := b.run(t, 0, in("/tlsfloor", "install", "-from=/bundle", "-key=/key.pub.pem", "-store=/var/cache/tlsfloor", "-offline")); !strings.Contains(out, "generation 1 is in use") || !strings.Contains(out, "TLS floor 1.2: pass") {
-		t.Errorf("it says\n%s", out)
-	}
-	if out := b.run(t, 0, in("/opt/python-with-min-tls1_2/bin/python3", "-c", "import ssl; print(ssl.OPENSSL_VERSION)")); !strings.Contains(out, "OpenSSL 3.5.7") {
-		t.Errorf("it says\n%s", out)
-	}
-	b.run(t, 0, in("/tlsfloor", "bundle:verify", "/bundle", "-key=/key.pub.pem"))
-	b.run(t, 0, in("/tlsfloor", "status"))
-	b.run(t, 0, in("/tlsfloor", "uninstall"))
-}
-
 // fullDisk installs where there is no room, in a small file system of its own.
 func (b *bundled) fullDisk(t *testing.T) {
 	if os.Geteuid() != 0 {

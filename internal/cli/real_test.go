@@ -60,6 +60,7 @@ func TestReal(t *testing.T) {
 		for _, profile := range []string{"lts-3.0", "legacy"} {
 			t.Run(profile, func(t *testing.T) { r.profile(t, profile) })
 		}
+		t.Run("fresh machine", r.freshMachine)
 		t.Run("packages", r.packages) // last: what it installs on the host can bring a newer perl
 	}
 }

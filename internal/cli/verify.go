@@ -8,6 +8,7 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/artifacts"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/verify"
 )
 
 // Verify proves the generation in use anew, or holds something else to the floor, or explains a case.
@@ -47,6 +48,9 @@ func (c *command) verifyCurrent(ctx context.Context, ch *chosen) error {
 	if g.Adopted {
 		return fault.New(fault.Incomplete, "`build` installs one of ours beside it", "verify: generation %d was there before tlsfloor: there are no controls for it", n)
 	}
+	if c.From != "" {
+		return c.verifyFrom(ctx, ch, g)
+	}
 	if c.asBuilt(g) {
 		if ch, err = c.choose(ctx); err != nil {
 			return err
@@ -54,6 +58,9 @@ func (c *command) verifyCurrent(ctx context.Context, ch *chosen) error {
 	}
 	// The controls have to be there: built with this OpenSSL, never installed.
 	w, records, err := c.ran(ctx, ch)
+	if err != nil && g.Bundle != "" {
+		return fault.New(fault.CodeOf(err), "name the bundle "+g.Bundle+" with -from=<folder, https:// or oci:// address>: the weak peers in it need no compiler; or "+fault.HintOf(err), "verify: building the weak peers: %w", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -69,6 +76,45 @@ func (c *command) verifyCurrent(ctx context.Context, ch *chosen) error {
 	if err != nil {
 		return err
 	}
+	return c.provedAgain(ch, g, proof)
+}
+
+// verifyFrom proves the generation in use with the weak peers of the bundle that it was installed from.
+func (c *command) verifyFrom(ctx context.Context, ch *chosen, g artifacts.Generation) error {
+	trust, err := c.bundleTrust()
+	if err != nil {
+		return err
+	}
+	st, work, release, err := c.workFolder(ctx, "verify")
+	if err != nil {
+		return err
+	}
+	defer release()
+	a, err := c.arrive(ctx, st, work, trust)
+	if err != nil {
+		return err
+	}
+	if !sameAs(g, a.Generation(a.site)) {
+		return fault.New(fault.Usage, "`status` says which bundle it was installed from", "verify: %s is another toolchain than generation %d, which is in use", a.Index.Name, g.Number)
+	}
+	unlock, err := c.lock(ctx, ch.site)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	proof, err := c.proveHere(ctx, a, g, work)
+	if err == nil && proof == a.Proof {
+		err = fault.New(fault.Incomplete, "take the bundle with its -controls archive beside it", "verify: without weak peers nothing is proved here")
+	}
+	if err != nil {
+		return err
+	}
+	return c.provedAgain(ch, g, proof)
+}
+
+// provedAgain keeps the proof and tells of it.
+func (c *command) provedAgain(ch *chosen, g artifacts.Generation, proof *verify.Proof) error {
+	n := g.Number
 	if err := c.keepProof(ch, n, proof); err != nil {
 		c.sink.Warn("the proof was not kept: " + err.Error())
 	}
