@@ -102,3 +102,38 @@ func wrongFlags(text string, all map[string][]string) (n int, bad []string) {
 	}
 	return n, bad
 }
+
+// TestHelpIsComplete reads what -h prints from: every target says in a sentence what it does, and every flag what it is.
+func TestHelpIsComplete(t *testing.T) {
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, filepath.Join("..", "..", "magefile.go"), nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	comments := map[int]string{} // by line
+	for _, c := range file.Comments {
+		comments[set.Position(c.Pos()).Line] = strings.TrimSpace(c.Text())
+	}
+	flags := 0
+	for _, decl := range file.Decls {
+		fn, ok := decl.(*ast.FuncDecl)
+		if !ok || !fn.Name.IsExported() {
+			continue
+		}
+		if doc := fn.Doc.Text(); !strings.HasPrefix(doc, fn.Name.Name+" ") || !strings.HasSuffix(strings.TrimSpace(doc), ".") || strings.Count(strings.TrimSpace(doc), "\n") > 0 {
+			t.Errorf("%s: -h would print %q", fn.Name.Name, doc)
+		}
+		for _, p := range fn.Type.Params.List {
+			if _, optional := p.Type.(*ast.StarExpr); !optional {
+				continue
+			}
+			flags++
+			if says := comments[set.Position(p.Pos()).Line]; len(p.Names) != 1 || len(says) < 10 {
+				t.Errorf("%s: -h would say of -%s: %q", fn.Name.Name, p.Names[0], says)
+			}
+		}
+	}
+	if flags < 200 {
+		t.Errorf("only %d flags were looked at", flags)
+	}
+}
