@@ -32,23 +32,17 @@ type arrival struct {
 	*bundle.Checked
 	archive string // which of its archives is taken
 	site    artifacts.Site
+	store   *store.Store
+	work    string // a folder for what is needed in between
 }
 
 func (c *command) installBundle(ctx context.Context) error {
-	trust, err := c.bundleTrust()
-	if err != nil {
-		return err
-	}
-	st, work, release, err := c.workFolder(ctx, "install")
+	a, release, err := c.receive(ctx, "install")
 	if err != nil {
 		return err
 	}
 	defer release()
-	a, err := c.arrive(ctx, st, work, trust)
-	if err != nil {
-		return err
-	}
-	w, err := c.receiver(a, st)
+	w, err := c.receiver(a)
 	if err != nil {
 		return err
 	}
@@ -63,7 +57,25 @@ func (c *command) installBundle(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	return c.settle(ctx, a, w, work)
+	return c.settle(ctx, a, w)
+}
+
+// receive brings the bundle that -from names here and checks it; release removes what that needs in between.
+func (c *command) receive(ctx context.Context, why string) (*arrival, func(), error) {
+	trust, err := c.bundleTrust()
+	if err != nil {
+		return nil, nil, err
+	}
+	st, work, release, err := c.workFolder(ctx, why)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := c.arrive(ctx, st, work, trust)
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return a, release, nil
 }
 
 // workFolder makes a folder for what is needed in between.
@@ -131,7 +143,7 @@ func (c *command) arrive(ctx context.Context, st *store.Store, work string, trus
 		return nil, err
 	}
 	c.sink.Emit(event.Event{Kind: event.Done, Step: "check", Text: whose(checked), Seconds: time.Since(begun).Seconds()})
-	a := &arrival{Checked: checked, archive: archive}
+	a := &arrival{Checked: checked, archive: archive, store: st, work: work}
 	base := ""
 	if c.PrefixGiven {
 		base = c.Prefix
@@ -170,7 +182,7 @@ func (c *command) fits(a *arrival) error {
 }
 
 // receiver is what the steps after a build need of a workshop, made from what the bundle says of itself.
-func (c *command) receiver(a *arrival, st *store.Store) (*workshop, error) {
+func (c *command) receiver(a *arrival) (*workshop, error) {
 	set, err := recipes.Load(c.Recipes...)
 	if err != nil {
 		return nil, err
@@ -187,16 +199,16 @@ func (c *command) receiver(a *arrival, st *store.Store) (*workshop, error) {
 			c.sink.Warn(fmt.Sprintf("%s %s has had no security fixes since %s", name, p.Version, p.EOL))
 		}
 	}
-	return &workshop{chosen: ch, store: st}, nil
+	return &workshop{chosen: ch, store: a.store}, nil
 }
 
 // settle stages, proves and switches. It is called under the site's lock.
-func (c *command) settle(ctx context.Context, a *arrival, w *workshop, work string) error {
+func (c *command) settle(ctx context.Context, a *arrival, w *workshop) error {
 	g, reused, err := c.unpacked(ctx, a)
 	if err != nil {
 		return err
 	}
-	proof, err := c.proveHere(ctx, a, g, work)
+	proof, err := c.proveHere(ctx, a, g)
 	return c.decide(w, g, reused, proof, err)
 }
 
@@ -232,8 +244,8 @@ func (c *command) unpacked(ctx context.Context, a *arrival) (g artifacts.Generat
 }
 
 // proveHere proves the generation on this machine, with the weak peers of the bundle; without them the bundle's own proof stands.
-func (c *command) proveHere(ctx context.Context, a *arrival, g artifacts.Generation, work string) (*verify.Proof, error) {
-	controls := filepath.Join(work, "controls")
+func (c *command) proveHere(ctx context.Context, a *arrival, g artifacts.Generation) (*verify.Proof, error) {
+	controls := filepath.Join(a.work, "controls")
 	prefixes, err := a.Controls(ctx, controls)
 	if err != nil {
 		return nil, err
@@ -242,7 +254,7 @@ func (c *command) proveHere(ctx context.Context, a *arrival, g artifacts.Generat
 		c.sink.Note("the bundle has no weak peers beside it: its own proof of " + a.Proof.Time.Local().Format(time.DateTime) + " stands, and nothing was tried here")
 		return a.Proof, nil
 	}
-	b := rig{work: filepath.Join(work, "verify")}
+	b := rig{work: filepath.Join(a.work, "verify")}
 	if err := os.MkdirAll(b.work, 0o755); err != nil {
 		return nil, err
 	}

@@ -86,7 +86,7 @@ func (r *real) aws(t *testing.T, built string) {
 
 // rebuild builds everything once more under all variations together.
 func (r *real) rebuild(t *testing.T) {
-	cmd := exec.Command(program, "rebuild", "-store="+r.store, "-report="+t.TempDir())
+	cmd := exec.Command(program, "rebuild", "-packages=rpm", "-store="+r.store, "-report="+t.TempDir())
 	cmd.Env = append(os.Environ(), "TLSFLOOR_MIRROR="+os.Getenv("TLSFLOOR_TEST_MIRROR"))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

@@ -81,19 +81,11 @@ func (c *command) verifyCurrent(ctx context.Context, ch *chosen) error {
 
 // verifyFrom proves the generation in use with the weak peers of the bundle that it was installed from.
 func (c *command) verifyFrom(ctx context.Context, ch *chosen, g artifacts.Generation) error {
-	trust, err := c.bundleTrust()
-	if err != nil {
-		return err
-	}
-	st, work, release, err := c.workFolder(ctx, "verify")
+	a, release, err := c.receive(ctx, "verify")
 	if err != nil {
 		return err
 	}
 	defer release()
-	a, err := c.arrive(ctx, st, work, trust)
-	if err != nil {
-		return err
-	}
 	if !sameAs(g, a.Generation(a.site)) {
 		return fault.New(fault.Usage, "`status` says which bundle it was installed from", "verify: %s is another toolchain than generation %d, which is in use", a.Index.Name, g.Number)
 	}
@@ -102,7 +94,7 @@ func (c *command) verifyFrom(ctx context.Context, ch *chosen, g artifacts.Genera
 		return err
 	}
 	defer unlock()
-	proof, err := c.proveHere(ctx, a, g, work)
+	proof, err := c.proveHere(ctx, a, g)
 	if err == nil && proof == a.Proof {
 		err = fault.New(fault.Incomplete, "take the bundle with its -controls archive beside it", "verify: without weak peers nothing is proved here")
 	}
