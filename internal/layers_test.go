@@ -315,3 +315,29 @@ func TestPlantedImportsAreFound(t *testing.T) {
 		}
 	}
 }
+
+// TestArchitectureNamesEveryRoom holds the page for people against the table.
+func TestArchitectureNamesEveryRoom(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for line := range strings.Lines(string(page)) {
+		if cells := strings.Split(line, "|"); len(cells) > 2 {
+			for _, room := range strings.Split(cells[1], ",") {
+				named[strings.TrimSpace(room)] = true
+			}
+		}
+	}
+	for room := range rooms {
+		if !named[room] && room != "internal/docpart" { // tests only
+			t.Errorf("docs/architecture.md does not name %s", room)
+		}
+	}
+	for room := range named {
+		if _, known := rooms[room]; !known && room != "room" && !strings.HasPrefix(room, "-") {
+			t.Errorf("docs/architecture.md names %s, which is no room", room)
+		}
+	}
+}

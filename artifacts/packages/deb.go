@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -39,7 +40,7 @@ var debScripts = []struct{ name, doing string }{
 }
 
 // deb writes a binary package as deb(5) has it. Its members are compressed with xz, which every dpkg reads.
-func (s *Spec) deb(ctx context.Context, out io.Writer) error {
+func (s *Spec) deb(ctx context.Context, out *os.File) error {
 	members, err := s.members()
 	if err != nil {
 		return err
@@ -50,7 +51,7 @@ func (s *Spec) deb(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	members = append(members, member{path: path.Join(docs, "copyright"), mode: 0o644, data: s.Licences}, member{path: path.Join(docs, "changelog.Debian.gz"), mode: 0o644, data: changelog})
-	data, err := os.CreateTemp("", "tlsfloor-deb-")
+	data, err := os.CreateTemp(filepath.Dir(out.Name()), ".data-*")
 	if err != nil {
 		return err
 	}
