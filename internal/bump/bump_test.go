@@ -120,6 +120,9 @@ func TestRecipe(t *testing.T) {
 	if last, err := Recipe(recipe, "3.0.22", Candidate{Version: "3.0.23", Source: recipes.Source{File: "f", Unsigned: "why"}}, "w"); err != nil || !strings.Contains(last, "        signature: none\n        unsigned: why\n") || strings.Count(last, "configure:") != 1 {
 		t.Errorf("%v\n%s", err, last)
 	}
+	if text := Overlay(&recipes.Recipe{Name: "thing", FIPS: "no: \"why\""}, c, "w"); !strings.HasPrefix(text, "name: thing\nversions:\n  - version: \"3.5.8\"\n    fips: \"no: \\\"why\\\"\"\n    sources:\n      - file: openssl-3.5.8.tar.gz\n") {
+		t.Errorf("alone it is\n%s", text)
+	}
 	if _, err := Recipe(recipe, "1.0", c, ""); err == nil {
 		t.Error("a version that is not there is found")
 	}

@@ -3,7 +3,9 @@ package bump
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
@@ -30,6 +32,18 @@ func Recipe(text, old string, c Candidate, vouched string) (string, error) {
 		return text[:m[0]] + strings.Replace(head, old, c.Version, 1) + "    sources:\n" + sourceText(c.Source, vouched) + "\n" + text[m[0]:], nil
 	}
 	return "", fmt.Errorf("there is no version %s in it", old)
+}
+
+// Overlay is a recipe of the one version of c, to lay over that of r.
+func Overlay(r *recipes.Recipe, c Candidate, vouched string) string {
+	text := "name: " + r.Name + "\nversions:\n  - version: " + strconv.Quote(c.Version) + "\n"
+	if !r.EOL.IsZero() {
+		text += "    eol: " + r.EOL.Format(time.DateOnly) + "\n"
+	}
+	if r.FIPS != "" {
+		text += "    fips: " + strconv.Quote(r.FIPS) + "\n"
+	}
+	return text + "    sources:\n" + sourceText(c.Source, vouched)
 }
 
 // sourceText is the source as recipes have it.

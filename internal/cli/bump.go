@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -220,13 +221,15 @@ func (b *bumper) download(ctx context.Context, s *recipes.Source) (err error) {
 func (b *bumper) edit(r *recipes.Recipe, c bump.Candidate, vouched string) error {
 	name := r.Name + ".yaml"
 	text, err := b.text(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = bump.Overlay(r, c, vouched), nil
+	} else if err == nil {
+		text, err = bump.Recipe(text, r.Version, c, vouched)
+	}
 	if err != nil {
 		return err
 	}
-	if b.edits[name], err = bump.Recipe(text, r.Version, c, vouched); err != nil {
-		delete(b.edits, name)
-		return err
-	}
+	b.edits[name] = text
 	profiles, err := filepath.Glob(filepath.Join(b.dir, "profiles", "*.yaml"))
 	for _, file := range profiles {
 		name := filepath.Join("profiles", filepath.Base(file))
