@@ -90,9 +90,15 @@ func (s *Spec) File(kind string) string {
 	return s.Name() + "-" + s.Version() + "-" + s.release() + "." + s.Arch + ".rpm"
 }
 
+// IsMaintainer reports whether the text is of the form Name <address>, in one line (Debian Policy 5.6.2).
+func IsMaintainer(text string) bool {
+	_, _, ok := strings.Cut(text, " <")
+	return ok && strings.HasSuffix(text, ">") && !strings.ContainsAny(text, "\n\r")
+}
+
 // Write writes the package of a kind to the new file.
 func Write(ctx context.Context, s *Spec, kind, file string) error {
-	if _, _, ok := strings.Cut(s.Maintainer, " <"); !ok || !strings.HasSuffix(s.Maintainer, ">") || strings.ContainsAny(s.Maintainer, "\n\r") {
+	if !IsMaintainer(s.Maintainer) {
 		return fmt.Errorf("the maintainer %q is not of the form Name <address>", s.Maintainer)
 	}
 	out, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)

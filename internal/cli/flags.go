@@ -203,6 +203,9 @@ func (o *options) validate() error {
 	if o.Release < 1 {
 		return fault.New(fault.Usage, "count from 1", "-release=%d: less than 1", o.Release)
 	}
+	if !packages.IsMaintainer(o.Maintainer) {
+		return fault.New(fault.Usage, "such as -maintainer='Platform team <platform@example.org>'", "-maintainer=%q: not of the form Name <address>", o.Maintainer)
+	}
 	for _, kind := range o.Packages {
 		if kind != packages.Deb && kind != packages.RPM {
 			return fault.New(fault.Usage, "deb, rpm or both", "-packages=%s: no kind of package", kind)

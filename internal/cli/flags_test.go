@@ -11,7 +11,7 @@ import (
 
 // TestEveryFlagIsResolved gives every flag by its environment variable: each must arrive in the options.
 func TestEveryFlagIsResolved(t *testing.T) {
-	values := map[string]string{"Prefix": "/p", "Root": "/r", "Sandbox": "none", "Deps": "check", "Check": "full", "Trust": "both", "StartTLS": "postgres", "Max": "1.1", "MTLS": "passthrough", "Packages": "deb"}
+	values := map[string]string{"Prefix": "/p", "Root": "/r", "Sandbox": "none", "Deps": "check", "Check": "full", "Trust": "both", "StartTLS": "postgres", "Max": "1.1", "MTLS": "passthrough", "Packages": "deb", "Maintainer": "A <b@c>"}
 	f := reflect.TypeFor[Flags]()
 	for i := range f.NumField() {
 		field := f.Field(i)
