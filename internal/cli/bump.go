@@ -252,7 +252,7 @@ func (b *bumper) text(name string) (string, error) {
 	return string(text), err
 }
 
-// write loads all with the changes first, and then makes them.
+// write loads all with the changes first, and then makes them: all or none.
 func (b *bumper) write() error {
 	if len(b.edits) == 0 {
 		return nil
@@ -261,16 +261,32 @@ func (b *bumper) write() error {
 	if err := os.CopyFS(tried, os.DirFS(b.dir)); err != nil {
 		return fmt.Errorf("bump: %w", err)
 	}
-	for _, dir := range []string{tried, b.dir} {
-		for name, text := range b.edits {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-				return fmt.Errorf("bump: %w", err)
-			}
+	for name, text := range b.edits {
+		if err := os.WriteFile(filepath.Join(tried, name), []byte(text), 0o644); err != nil {
+			return fmt.Errorf("bump: %w", err)
 		}
-		if dir == tried {
-			if _, err := recipes.Load(dir); err != nil {
-				return fmt.Errorf("bump: what was to be written is no recipe any more: %w", err)
-			}
+	}
+	if _, err := recipes.Load(tried); err != nil {
+		return fmt.Errorf("bump: what was to be written is no recipe any more: %w", err)
+	}
+	if err := b.replace(); err != nil {
+		return fault.New(fault.Failed, "nothing was changed; let yourself write there, or name a copy of the folder with -out=<folder>", "bump: %w", err)
+	}
+	return nil
+}
+
+// replace writes everything beside what it replaces first, which is where a disk or a folder says no.
+func (b *bumper) replace() error {
+	for name, text := range b.edits {
+		beside := filepath.Join(b.dir, name+".new")
+		if err := os.WriteFile(beside, []byte(text), 0o644); err != nil {
+			return err
+		}
+		defer os.Remove(beside)
+	}
+	for name := range b.edits {
+		if err := os.Rename(filepath.Join(b.dir, name+".new"), filepath.Join(b.dir, name)); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -93,6 +94,23 @@ func (u *upstream) recipes(t *testing.T) string {
 	return dir
 }
 
+// contents are the names and texts of a folder's files.
+func contents(t *testing.T, dir string) string {
+	t.Helper()
+	var all strings.Builder
+	if err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		all.WriteString(path + "\n" + string(text))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
+}
+
 // TestBump finds what upstream has published, takes what its key has signed, and leaves what another has.
 func TestBump(t *testing.T) {
 	u := newUpstream(t)
@@ -114,6 +132,20 @@ func TestBump(t *testing.T) {
 	u.publish(t, "1.0.1", u.entity)
 	u.publish(t, "1.1.0", u.entity)
 	u.publish(t, "1.1.0rc1", u.entity)
+	// One of its files cannot be written: none is.
+	inTheWay, was := filepath.Join(dir, "profiles", "tiny.yaml.new"), contents(t, dir)
+	if err := os.Mkdir(inTheWay, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if out := bump(1, "-out="+dir); !strings.Contains(out, "hint: nothing was changed") {
+		t.Errorf("it says\n%s", out)
+	}
+	if err := os.Remove(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	if got := contents(t, dir); got != was {
+		t.Errorf("it has changed\n%s\nto\n%s", was, got)
+	}
 	if out := bump(0, "-out="+dir); !strings.Contains(out, "-> 1.0.1  upstream's signature of ") || !strings.Contains(out, "of another series: 1.1.0") || !strings.Contains(out, "profiles/tiny.yaml") {
 		t.Errorf("it says\n%s", out)
 	}
