@@ -44,6 +44,9 @@ func (r *real) bundle(t *testing.T) {
 	t.Run("publish", b.publish)
 	t.Run("examples", b.examples)
 	t.Run("full disk", b.fullDisk)
+	if os.Getenv("TLSFLOOR_TEST") == "long" {
+		t.Run("cosign", b.cosign)
+	}
 }
 
 type bundled struct {
@@ -60,26 +63,6 @@ func (b *bundled) key(t *testing.T, name string) {
 			t.Fatalf("%v: %s", err, out)
 		}
 	}
-}
-
-// release writes the bundle as a pipeline does, with the script of docs/examples.
-func (b *bundled) release(t *testing.T) string {
-	t.Helper()
-	key, err := os.ReadFile(b.file("key.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, value := range map[string]string{"SIGNING_KEY": string(key), "KEY": b.file("key.pub.pem"), "OSV": filepath.Join("..", "advisory", "testdata", "osv"), "TO": b.file("share"),
-		"TLSFLOOR": program, "OUT": b.file("out"), "TLSFLOOR_STORE": b.store} {
-		t.Setenv(name, value)
-	}
-	cmd := exec.Command(filepath.Join("..", "..", "docs", "examples", "release", "release.sh"))
-	cmd.Env = os.Environ()
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "published, and read back") || !strings.Contains(string(out), "7 advisories were read") {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return string(out)
 }
 
 // tlsfloor runs the program, which has to end with the exit status, and returns all that it prints.

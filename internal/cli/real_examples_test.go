@@ -41,6 +41,7 @@ func (b *bundled) examples(t *testing.T) {
 		})
 	}
 	t.Run("slurm", b.slurm)
+	t.Run("pipelines", b.pipelines)
 }
 
 func (b *bundled) example(t *testing.T, file string) string {

@@ -48,8 +48,8 @@ func TestReal(t *testing.T) {
 	t.Run("clients", r.clients)
 	t.Run("audit", r.audit)
 	t.Run("bump", r.bump)
-	t.Run("by hand", r.byHand)
 	t.Run("bundle", r.bundle)
+	t.Run("book", r.book)
 	t.Run("planted", r.planted)
 	t.Run("rebuild", r.rebuild)
 	if os.Getenv("TLSFLOOR_TEST") == "long" {
@@ -62,44 +62,6 @@ func TestReal(t *testing.T) {
 		}
 		t.Run("fresh machine", r.freshMachine)
 		t.Run("packages", r.packages) // last: what it installs on the host can bring a newer perl
-	}
-}
-
-// byHand runs the README's own check, and compares what it prints with what the README shows.
-func (r *real) byHand(t *testing.T) {
-	if _, err := exec.LookPath("openssl"); err != nil {
-		t.Skip("the check needs the host's openssl as its weak server")
-	}
-	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, ok := strings.Cut(string(readme), "<!-- hand -->\n")
-	block, _, ok2 := strings.Cut(rest, "<!-- /hand -->")
-	if !ok || !ok2 {
-		t.Fatal("README.md has no check by hand")
-	}
-	var script, want strings.Builder
-	here := false // within a here-document
-	for line := range strings.Lines(block) {
-		line = strings.TrimPrefix(line, "    ")
-		command, isCommand := strings.CutPrefix(line, "$ ")
-		switch {
-		case here:
-			script.WriteString(line)
-			here = line != "END\n"
-		case isCommand:
-			script.WriteString(command)
-			here = strings.Contains(command, "<<")
-			if strings.HasSuffix(command, "&\n") { // a person waits for the server by being slow
-				script.WriteString("for i in $(seq 100); do " + python3 + ` -c 'import socket; socket.create_connection(("localhost", 4433))' 2>/dev/null && break; sleep 0.1; done` + "\n")
-			}
-		default:
-			want.WriteString(line)
-		}
-	}
-	if got := r.inside(t, "/bin/sh", "-c", script.String()); got != want.String() || want.Len() == 0 {
-		t.Errorf("it prints\n%s\nand the README shows\n%s", got, want.String())
 	}
 }
 

@@ -63,7 +63,7 @@ func (c *command) balancerOptions() (balancer.Options, error) {
 	}
 	if c.CRL != "" {
 		if o.Revoked, err = readPEM(c.CRL, "X509 CRL", x509.ParseRevocationList); err != nil {
-			return o, fault.New(fault.Usage, "a PEM or DER file with revocation lists", "-crl=%s: %w", c.CRL, err)
+			return o, fault.New(fault.Usage, "a PEM or DER file with revocation lists of version 2 (RFC 5280): `openssl ca -gencrl` writes one where crl_extensions has authorityKeyIdentifier", "-crl=%s: %w", c.CRL, err)
 		}
 	}
 	return o, nil
