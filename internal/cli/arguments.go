@@ -11,15 +11,17 @@ import (
 )
 
 // Arguments looks at the program's arguments before mage's own main does: that ends with 0 where it does not understand an option,
-// and its help knows no aliases.
+// its help knows no aliases, and is asked for before the target only.
 func Arguments() {
-	if err := checkArguments(os.Args); err != nil {
+	args, err := readArguments(os.Args)
+	if err != nil {
 		ui.Error(os.Stderr, err)
 		os.Exit(int(fault.CodeOf(err)))
 	}
+	os.Args = args
 }
 
-func checkArguments(args []string) error {
+func readArguments(args []string) ([]string, error) {
 	own := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	own.SetOutput(io.Discard)
 	own.Bool("v", false, "")
@@ -28,13 +30,18 @@ func checkArguments(args []string) error {
 	own.Duration("t", 0, "")
 	err := own.Parse(args[1:])
 	if err == flag.ErrHelp {
-		return nil // -help and --help
+		return args, nil // -help and --help
 	}
 	if err != nil {
-		return fault.New(fault.Usage, "the options of a target stand behind it, such as: build -profile=min-tls1_3; -l lists the targets, -h <target> says what it takes", "%w", err)
+		return nil, fault.New(fault.Usage, "the options of a target stand behind it, such as: build -profile=min-tls1_3; -l lists the targets, -h <target> says what it takes", "%w", err)
 	}
-	if *help && own.NArg() > 0 && own.Arg(0) == "bundle" {
-		args[slices.Index(args, "bundle")] = "bundle:write"
+	behind := func(arg string) bool { return slices.Contains([]string{"-h", "-help", "--help"}, arg) }
+	if own.NArg() == 0 || !*help && !slices.ContainsFunc(own.Args()[1:], behind) {
+		return args, nil
 	}
-	return nil
+	target := own.Arg(0)
+	if target == "bundle" {
+		target = "bundle:write"
+	}
+	return []string{args[0], "-h", target}, nil
 }

@@ -19,16 +19,23 @@ import (
 type pool struct {
 	dir     string
 	options []string
+	modules map[string]string // folders of modules that were unpacked, by the packages
 }
+
+// pools are those that were made: a suite's lists are fetched once. They end with the program that the tests run.
+var pools = map[string]*pool{}
 
 func newPool(t *testing.T, suite string) *pool {
 	t.Helper()
+	if p := pools[suite]; p != nil {
+		return p
+	}
 	const keys = "/usr/share/keyrings/debian-archive-keyring.gpg"
 	bases, err := fetch.HostApt{}.Bases(context.Background())
 	if _, statErr := os.Stat(keys); err != nil || statErr != nil {
 		t.Skipf("packages of Debian's cannot be had here: %v, %v", err, statErr)
 	}
-	dir := t.TempDir()
+	dir := filepath.Join(filepath.Dir(program), suite)
 	for _, sub := range []string{"lists/partial", "cache/archives/partial", "parts"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			t.Fatal(err)
@@ -44,12 +51,13 @@ func newPool(t *testing.T, suite string) *pool {
 	if err := os.WriteFile(filepath.Join(dir, "sources.list"), []byte(list.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p := &pool{dir: dir}
+	p := &pool{dir: dir, modules: map[string]string{}}
 	for name, value := range map[string]string{"Dir::State::lists": dir + "/lists", "Dir::Etc::sourcelist": dir + "/sources.list", "Dir::Etc::sourceparts": "-",
 		"Dir::Cache": dir + "/cache", "Dir::State::status": "/dev/null", "APT::Sandbox::User": "root"} {
 		p.options = append(p.options, "-o", name+"="+value)
 	}
 	p.apt(t, dir, "update")
+	pools[suite] = p
 	return p
 }
 
@@ -65,7 +73,14 @@ func (p *pool) apt(t *testing.T, dir string, args ...string) {
 // rooted downloads packages and unpacks them into one folder.
 func (p *pool) rooted(t *testing.T, packages ...string) string {
 	t.Helper()
-	down, dir := t.TempDir(), t.TempDir()
+	dir := t.TempDir()
+	p.into(t, dir, packages...)
+	return dir
+}
+
+func (p *pool) into(t *testing.T, dir string, packages ...string) {
+	t.Helper()
+	down := t.TempDir()
 	p.apt(t, down, append([]string{"download"}, packages...)...)
 	files, err := filepath.Glob(filepath.Join(down, "*.deb"))
 	if err != nil || len(files) != len(packages) {
@@ -77,12 +92,21 @@ func (p *pool) rooted(t *testing.T, packages ...string) string {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}
-	return dir
 }
 
-// unpacked returns the folder of Python modules of packages.
+// unpacked returns the folder of Python modules of packages, which are for reading.
 func (p *pool) unpacked(t *testing.T, packages ...string) string {
-	return filepath.Join(p.rooted(t, packages...), "usr", "lib", "python3", "dist-packages")
+	t.Helper()
+	key := strings.Join(packages, " ")
+	if p.modules[key] == "" {
+		dir := filepath.Join(p.dir, fmt.Sprint("modules", len(p.modules)))
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		p.into(t, dir, packages...)
+		p.modules[key] = filepath.Join(dir, "usr", "lib", "python3", "dist-packages")
+	}
+	return p.modules[key]
 }
 
 // source unpacks the upstream source of a package.
