@@ -221,5 +221,6 @@ func (m *misses) fault(src Source, offline bool) error {
 	if offline {
 		hint = "run it once without -offline, or " + hint
 	}
+	hint += "; where there is a network, `vendor -o=sources.tar` writes all sources into a file for -mirror=sources.tar"
 	return fault.New(fault.Failed, hint, "no place has it: %s", m)
 }
