@@ -23,6 +23,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,13 +71,14 @@ func Merge(lists ...List) List {
 		slices.Sort(sources)
 		byDigest[d] = Anchor{Cert: a.Cert, Sources: slices.Compact(sources), Note: cmp.Or(had.Note, a.Note)}
 	}
-	var out List
-	for _, a := range byDigest {
-		out = append(out, a)
+	byName := map[string]Anchor{} // made once: a name takes long to write
+	for d, a := range byDigest {
+		byName[a.Subject()+"\n"+d.String()] = a
 	}
-	slices.SortFunc(out, func(a, b Anchor) int {
-		return cmp.Or(strings.Compare(a.Subject(), b.Subject()), strings.Compare(a.Digest().String(), b.Digest().String()))
-	})
+	var out List
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		out = append(out, byName[name])
+	}
 	return out
 }
 
