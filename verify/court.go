@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
@@ -20,6 +21,22 @@ type court struct {
 	peer      *Peer
 	subjects  Subjects
 	responder io.Closer
+}
+
+// Loopback says why programs on this machine cannot connect to each other over 127.0.0.1, without which nothing can be proved; nil if they can.
+func Loopback(ctx context.Context) error {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp4", l.Addr().String())
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 func newCourt(o Options) (*court, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
 	"github.com/tlsfloor/tlsfloor/internal/ui"
 	"github.com/tlsfloor/tlsfloor/recipes"
+	"github.com/tlsfloor/tlsfloor/verify"
 )
 
 // Doctor says what this machine lacks and how the profiles stand.
@@ -24,7 +25,8 @@ type health struct {
 	Missing  []string          `json:"missing,omitempty"`
 	DiskFree map[string]int64  `json:"disk_free_bytes"`
 	Memory   int64             `json:"memory_free_bytes"`
-	Prefix   string            `json:"prefix"` // "ready", or why not
+	Loopback string            `json:"loopback"` // "ready", or why nothing can be proved here
+	Prefix   string            `json:"prefix"`   // "ready", or why not
 	Profiles []profileHealth   `json:"profiles"`
 }
 
@@ -66,7 +68,7 @@ func (c *command) doctor(ctx context.Context) error {
 func (c *command) examine(ctx context.Context, ch *chosen) (h health, lack error) {
 	var host sandbox.Host
 	mode, reason := sandbox.Probe(ctx)
-	h = health{Sandbox: string(mode), Reason: reason, Tools: map[string]string{}, DiskFree: map[string]int64{}, Prefix: "ready"}
+	h = health{Sandbox: string(mode), Reason: reason, Tools: map[string]string{}, DiskFree: map[string]int64{}, Loopback: "ready", Prefix: "ready"}
 	found, missing := host.Tools(ctx, sandbox.BuildNeeds())
 	for _, t := range found {
 		if t.Version != "" {
@@ -82,6 +84,9 @@ func (c *command) examine(ctx context.Context, ch *chosen) (h health, lack error
 		}
 	}
 	h.Memory = build.AvailableMemory()
+	if err := verify.Loopback(ctx); err != nil {
+		h.Loopback = err.Error()
+	}
 	if err := ch.site.Ready(false); err != nil {
 		h.Prefix = err.Error()
 	}
@@ -130,6 +135,7 @@ func (c *command) printHealth(h health) {
 		row("disk", fmt.Sprintf("%s free at %s", ui.Bytes(h.DiskFree[dir]), dir))
 	}
 	row("memory", ui.Bytes(h.Memory)+" free")
+	row("loopback", h.Loopback)
 	row("prefix", h.Prefix)
 	for _, p := range h.Profiles {
 		fmt.Fprintf(c.out, "\n%s (TLS %s and later): %s\n", p.Name, p.Floor, p.Summary)

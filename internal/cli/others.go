@@ -75,6 +75,9 @@ func (c *command) verifyOther(ctx context.Context) error {
 	if err := c.libraries(ctx, b, &opts); err != nil {
 		return err
 	}
+	if err := loopback(ctx); err != nil {
+		return err
+	}
 	proof, err := verify.Run(ctx, opts)
 	if err != nil {
 		return err

@@ -40,6 +40,14 @@ type rig struct {
 	mounts []sandbox.Mount // host folder -> compiled-in prefix
 }
 
+// loopback refuses a machine on which nothing can be proved.
+func loopback(ctx context.Context) error {
+	if err := verify.Loopback(ctx); err != nil {
+		return fault.New(fault.Incomplete, "bring it up: `ip link set lo up`; a container or sandbox without it can build, and prove nothing", "a proof has programs connect over 127.0.0.1, which cannot be done here: %w", err)
+	}
+	return nil
+}
+
 // prove tries a generation that may not be in use yet: the programs run in a namespace where its trees stand at their
 // compiled-in prefixes.
 func (c *command) prove(ctx context.Context, w *workshop, g artifacts.Generation, records map[string]store.Record) (*verify.Proof, error) {
@@ -82,6 +90,9 @@ func (c *command) try(ctx context.Context, b rig, profileFloor string, component
 		opts.Toolchain.Python = b.at(p.Prefix, "bin/python3")
 	}
 	opts.Toolchain.HostPython, opts.Toolchain.HostOpenSSL = present("/usr/bin/python3"), present("/usr/bin/openssl")
+	if err := loopback(ctx); err != nil {
+		return nil, err
+	}
 	return verify.Run(ctx, opts)
 }
 
