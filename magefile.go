@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"time"
 
 	"github.com/magefile/mage/mg"
@@ -13,7 +14,10 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/cli"
 )
 
-func init() { cli.Arguments() }
+//go:embed magefile.go
+var source string
+
+func init() { cli.Arguments(source) }
 
 // Build fetches, checks, builds, installs and proves a toolchain.
 func Build(ctx context.Context,

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -239,7 +240,7 @@ func (s Site) ensureLinks() error {
 func (s Site) Rollback(n int) (Generation, error) {
 	now := s.Current()
 	if now == 0 {
-		return Generation{}, fault.New(fault.Failed, "`status` lists what is installed", "rollback: profile %s has no generation in use below %s", s.Profile, s.Base)
+		return Generation{}, fault.New(fault.Failed, "`status` lists what is installed", "rollback: profile %s has no generation in use below %s", s.Profile, filepath.Join(s.Root, s.Base))
 	}
 	if n == 0 {
 		g, err := s.Generation(now)
@@ -251,6 +252,9 @@ func (s Site) Rollback(n int) (Generation, error) {
 		}
 	}
 	g, err := s.Generation(n)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("there is no generation %d of %s", n, s.Profile)
+	}
 	if err != nil {
 		return g, fault.New(fault.Usage, "`status` lists the generations that are there", "rollback: %w", err)
 	}

@@ -62,6 +62,7 @@ type Generation struct {
 	Before     int                  `json:"before,omitempty"`  // the generation that was in use before this one
 	Adopted    bool                 `json:"adopted,omitempty"` // folders that were there before tlsfloor
 	Broken     string               `json:"broken,omitempty"`  // why its record cannot be read; never stored
+	Left       bool                 `json:"left,omitempty"`    // it was uninstalled, and files are there that had not been installed; never stored
 	Components map[string]Component `json:"components"`
 	Bundle     string               `json:"bundle,omitempty"`  // the bundle that it was installed from; empty: it was built here
 	Signer     string               `json:"signer,omitempty"`  // the key that had signed that
@@ -126,11 +127,21 @@ func (s Site) Generations() ([]Generation, error) {
 		g, err := s.Generation(n)
 		if err != nil {
 			g = Generation{Number: n, Profile: s.Profile, Broken: err.Error()}
+			g.Left = errors.Is(err, fs.ErrNotExist) && len(s.trees(n)) == 0
 		}
 		all = append(all, g)
 	}
 	slices.SortFunc(all, func(a, b Generation) int { return a.Number - b.Number })
 	return all, nil
+}
+
+// trees names the components of which generation n has a list of files.
+func (s Site) trees(n int) (names []string) {
+	files, _ := filepath.Glob(filepath.Join(s.Dir(n), "*.tree")) // the pattern is sound
+	for _, file := range files {
+		names = append(names, strings.TrimSuffix(filepath.Base(file), ".tree"))
+	}
+	return names
 }
 
 // Current returns the number of the generation in use, or 0.
@@ -272,7 +283,10 @@ func Profiles(root, base string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if e.IsDir() && e.Name() != filepath.Base(Modules) {
+		if !e.IsDir() || e.Name() == filepath.Base(Modules) {
+			continue
+		}
+		if all, err := (Site{Root: root, Base: base, Profile: e.Name()}).Generations(); err != nil || len(all) > 0 { // else an installation was stopped
 			names = append(names, e.Name())
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -21,15 +22,34 @@ func Installed(root, base, profile string) (Site, error) {
 	if err != nil {
 		return s, err
 	}
+	there := 0
 	for _, g := range all {
 		for name, c := range g.Components {
 			s.Prefixes[name] = path.Base(c.Prefix)
 		}
+		if !g.Left {
+			there++
+		}
 	}
-	if len(all) == 0 {
+	s.followLinks()
+	if there == 0 {
 		return s, fault.New(fault.Failed, "`status` lists what is installed", "profile %s is not installed below %s", profile, filepath.Join(root, base))
 	}
 	return s, nil
+}
+
+// followLinks finds the prefixes of generations whose records cannot be read, by the links that lead to them.
+func (s Site) followLinks() {
+	links, err := os.ReadDir(filepath.Join(s.Root, s.Base))
+	if err != nil {
+		return // then nothing leads there
+	}
+	for _, l := range links {
+		target, err := os.Readlink(filepath.Join(s.Root, s.Base, l.Name()))
+		if dir, component := filepath.Split(target); err == nil && filepath.Join(s.Root, s.Base, dir) == filepath.Join(s.Home(), "current") {
+			s.Prefixes[component] = l.Name()
+		}
+	}
 }
 
 // Uninstall removes what was installed and nothing else: first the links at the prefixes, then the files that each generation's lists
@@ -82,8 +102,11 @@ var kept = []string{"LICENSES.txt", "proof.json", "proof.html", "index", "genera
 
 // dismantle removes one generation. An adopted one goes back to where it stood.
 func (s Site) dismantle(g Generation) (left []string, err error) {
-	dir := s.Dir(g.Number)
-	for name := range g.Components {
+	dir, names := s.Dir(g.Number), slices.Collect(maps.Keys(g.Components))
+	if g.Broken != "" {
+		names = s.trees(g.Number)
+	}
+	for _, name := range names {
 		if g.Adopted {
 			err = s.giveBack(g, name)
 		} else {
@@ -103,7 +126,7 @@ func (s Site) dismantle(g Generation) (left []string, err error) {
 	if err != nil {
 		return left, err
 	}
-	for name := range g.Components {
+	for _, name := range names {
 		if err := remove(filepath.Join(dir, name+".tree")); err != nil {
 			return left, err
 		}

@@ -146,3 +146,56 @@ func TestUninstallStoppedAnywhere(t *testing.T) {
 		}
 	}
 }
+
+// TestUninstallWithoutRecords removes generations whose records are damaged: their lists of files, and the links, say what is ours.
+func TestUninstallWithoutRecords(t *testing.T) {
+	w := newWorld(t)
+	for i, text := range []string{"", "{", "one"} {
+		g := w.install(string(rune('a' + i)))
+		if text != "one" {
+			if err := os.WriteFile(filepath.Join(w.Dir(g.Number), "generation.json"), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	last := filepath.Join(w.Dir(w.Current()), "generation.json")
+	if err := os.Remove(last); err != nil {
+		t.Fatal(err)
+	}
+	site, err := Installed("", w.Base, w.Profile)
+	if err != nil || len(site.Prefixes) != 2 {
+		t.Fatalf("%+v, %v", site, err)
+	}
+	w.locked(func() {
+		if left, err := site.Uninstall(t.Context()); err != nil || len(left) > 0 {
+			t.Errorf("left %v, %v", left, err)
+		}
+	})
+	if names := w.under(); len(names) > 0 {
+		t.Errorf("below the base: %v", names)
+	}
+}
+
+// TestLeftIsNoGeneration tells files of somebody's that an uninstallation has left from a generation that is broken.
+func TestLeftIsNoGeneration(t *testing.T) {
+	w := newWorld(t)
+	g := w.install("one")
+	mine := filepath.Join(w.Dir(g.Number), "python", "bin", "mine")
+	if err := os.WriteFile(mine, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.locked(func() {
+		if left, err := w.Uninstall(t.Context()); err != nil || !slices.Equal(left, []string{mine}) {
+			t.Errorf("left %v, %v", left, err)
+		}
+	})
+	if all, err := w.Generations(); err != nil || len(all) != 1 || !all[0].Left {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if _, err := Installed("", w.Base, w.Profile); err == nil {
+		t.Error("it counts as installed")
+	}
+	if next := w.install("two"); next.Number == g.Number || !exists(mine) {
+		t.Errorf("a new one is number %d", next.Number)
+	}
+}

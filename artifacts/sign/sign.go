@@ -70,7 +70,7 @@ func newKey(public crypto.PublicKey, from string) (Key, error) {
 			return Key{}, fault.New(fault.Usage, hintKey, "key %s: ECDSA on curve %s", from, k.Curve.Params().Name)
 		}
 	default:
-		return Key{}, fault.New(fault.Usage, hintKey, "key %s: %T", from, public)
+		return Key{}, fault.New(fault.Usage, hintKey, "key %s: a kind of key that is not used here (%T)", from, public)
 	}
 	der, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {

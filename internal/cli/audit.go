@@ -12,6 +12,8 @@ import (
 	"strings"
 	"unicode"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/verify/audit"
 )
@@ -19,6 +21,9 @@ import (
 // AuditEnv looks at all files of a folder.
 func AuditEnv(ctx context.Context, path string, f Flags) error {
 	return run(ctx, f, func(c *command, ctx context.Context) error {
+		if err := writable("-sarif", c.SARIF); err != nil {
+			return err
+		}
 		info, err := os.Stat(path)
 		if err != nil {
 			return fault.New(fault.Usage, "give a virtual environment, a prefix or any other folder", "audit:env: %w", err)
@@ -44,6 +49,9 @@ func AuditEnv(ctx context.Context, path string, f Flags) error {
 // AuditPid looks at the files that a running process has mapped.
 func AuditPid(ctx context.Context, pid int, f Flags) error {
 	return run(ctx, f, func(c *command, ctx context.Context) error {
+		if err := writable("-sarif", c.SARIF); err != nil {
+			return err
+		}
 		if pid < 1 {
 			return fault.New(fault.Usage, "such as audit:pid 4711; `pgrep -a python` lists processes", "audit:pid %d: no process", pid)
 		}
@@ -142,6 +150,28 @@ func (c *command) audited(r *audit.Report, err error) error {
 		return fault.New(fault.Breached, "the list says which package brought each, and what to use instead", "%s: %d of %d TLS stacks have code for versions below TLS %s", r.Subject, r.Count(audit.Below), len(r.Stacks), r.Floor)
 	case audit.Unknown:
 		return fault.New(fault.Incomplete, "the list names them", "%s: of %d TLS stacks and %d files it cannot be told", r.Subject, r.Count(audit.Unknown), len(r.Problems))
+	}
+	return nil
+}
+
+// writable refuses the place of a file before the work that it is for.
+func writable(flag, path string) error {
+	if path == "" {
+		return nil
+	}
+	info, err := os.Stat(filepath.Dir(path))
+	switch {
+	case err == nil && !info.IsDir():
+		err = fmt.Errorf("%s is no folder", filepath.Dir(path))
+	case err == nil:
+		if i, statErr := os.Stat(path); statErr == nil && i.IsDir() {
+			err = errors.New("it is a folder")
+		} else if statErr != nil || i.Mode().IsRegular() {
+			err = unix.Access(filepath.Dir(path), unix.W_OK)
+		}
+	}
+	if err != nil {
+		return fault.New(fault.Usage, "name a file in a folder that is there and that you may write to", "%s=%s: %w", flag, path, err)
 	}
 	return nil
 }

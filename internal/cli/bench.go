@@ -17,7 +17,6 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/internal/bench"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
-	"github.com/tlsfloor/tlsfloor/internal/store"
 	"github.com/tlsfloor/tlsfloor/internal/ui"
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
@@ -154,7 +153,7 @@ Upstream: https://docs.python.org/3/library/this.html
 
 // benchSources copies the profile's sources into a folder, by their canonical names.
 func (c *command) benchSources(ctx context.Context, ch *chosen, b *bench.Builds) error {
-	st, err := store.Open(c.Store)
+	st, err := c.openStore(ctx)
 	if err != nil {
 		return err
 	}

@@ -146,7 +146,9 @@ func (c *command) upToDate(ctx context.Context, w *workshop) (bool, error) {
 
 // lock makes this the only tlsfloor that changes the site.
 func (c *command) lock(ctx context.Context, site artifacts.Site) (func(), error) {
-	return site.Lock(ctx, func() { c.sink.Note("another tlsfloor is at work below " + site.Base + "; waiting for it") })
+	return site.Lock(ctx, func() {
+		c.sink.Note("another tlsfloor is at work below " + filepath.Join(site.Root, site.Base) + "; waiting for it")
+	})
 }
 
 // sameAs reports whether two generations are of the same files and the same optional sets: where a set adds no file to some version,

@@ -61,6 +61,14 @@ func (c *command) bump(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	pinned := func(name string) bool {
+		return slices.ContainsFunc(ch.recipes, func(r *recipes.Recipe) bool { return r.Name == name && bumpable(r) })
+	}
+	for _, name := range c.Component {
+		if !pinned(name) {
+			return fault.New(fault.Usage, "`plan` lists the components of a profile", "-component=%s: profile %s pins no such source", name, c.Profile)
+		}
+	}
 	st, work, release, err := c.workFolder(ctx, "bump")
 	if err != nil {
 		return err
@@ -75,7 +83,7 @@ func (c *command) bump(ctx context.Context) error {
 	}
 	var all []bumped
 	for _, r := range ch.recipes {
-		if r.Name != r.Origin || len(r.Sources) != 1 || len(c.Component) > 0 && !slices.Contains(c.Component, r.Name) {
+		if !bumpable(r) || len(c.Component) > 0 && !slices.Contains(c.Component, r.Name) {
 			continue
 		}
 		one := b.look(ctx, r)
@@ -84,16 +92,14 @@ func (c *command) bump(ctx context.Context) error {
 		}
 		all = append(all, one)
 	}
-	for _, name := range c.Component {
-		if !slices.ContainsFunc(all, func(o bumped) bool { return o.Component == name }) {
-			return fault.New(fault.Usage, "`plan` lists the components of a profile", "-component=%s: profile %s pins no such source", name, c.Profile)
-		}
-	}
 	if err := b.write(); err != nil {
 		return err
 	}
 	return b.tell(all)
 }
+
+// bumpable components have one source of their own.
+func bumpable(r *recipes.Recipe) bool { return r.Name == r.Origin && len(r.Sources) == 1 }
 
 // lists has apt fetch what its archive's suites have; without apt canonical places are left.
 func (b *bumper) lists(ctx context.Context) error {
@@ -296,6 +302,9 @@ func (b *bumper) tell(all []bumped) error {
 	var errs []error
 	for _, one := range all {
 		errs = append(errs, one.err)
+	}
+	if !slices.ContainsFunc(all, func(o bumped) bool { return !o.Unknown }) { // a nightly job must not take that for good news
+		errs = append(errs, fault.New(fault.Failed, "it wants a network, and not TLSFLOOR_OFFLINE", "bump: no place that lists versions could be asked"))
 	}
 	if b.JSON {
 		return errors.Join(b.json(all), first(errs))

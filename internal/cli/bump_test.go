@@ -166,7 +166,7 @@ func TestBump(t *testing.T) {
 		t.Errorf("%v: it has written\n%s", err, text)
 	}
 	u.Close()
-	if out := bump(0, "-out="+dir); !strings.Contains(out, "not known: no place") {
+	if out := bump(1, "-out="+dir); !strings.Contains(out, "not known: no place") {
 		t.Errorf("without a network it says\n%s", out)
 	}
 	bump(2, "-out="+dir, "-component=nothing")

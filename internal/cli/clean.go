@@ -4,19 +4,18 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/tlsfloor/tlsfloor/internal/store"
 	"github.com/tlsfloor/tlsfloor/internal/ui"
 )
 
 // Clean removes work folders, failed steps and unfinished downloads from the store; with -all the whole store.
 func Clean(ctx context.Context, f Flags) error { return run(ctx, f, (*command).clean) }
 
-func (c *command) clean(context.Context) error {
+func (c *command) clean(ctx context.Context) error {
 	if !exists(c.Store) {
 		fmt.Fprintf(c.out, "nothing to clean: there is no store at %s\n", c.Store)
 		return nil
 	}
-	st, err := store.Open(c.Store) // refuses a folder that holds other things
+	st, err := c.openStore(ctx) // refuses a folder that holds other things
 	if err != nil {
 		return err
 	}

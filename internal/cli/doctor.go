@@ -2,12 +2,16 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/internal/build"
+	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
 	"github.com/tlsfloor/tlsfloor/internal/ui"
 	"github.com/tlsfloor/tlsfloor/recipes"
@@ -64,7 +68,7 @@ func (c *command) doctor(ctx context.Context) error {
 	return lack
 }
 
-// examine looks at the machine; lack is the error for missing tools.
+// examine looks at the machine; lack is the first error that a build here would end with.
 func (c *command) examine(ctx context.Context, ch *chosen) (h health, lack error) {
 	var host sandbox.Host
 	mode, reason := sandbox.Probe(ctx)
@@ -87,10 +91,26 @@ func (c *command) examine(ctx context.Context, ch *chosen) (h health, lack error
 	if err := verify.Loopback(ctx); err != nil {
 		h.Loopback = err.Error()
 	}
-	if err := ch.site.Ready(false); err != nil {
-		h.Prefix = err.Error()
+	ready := ch.site.Ready(false)
+	if ready != nil {
+		h.Prefix = ready.Error()
 	}
-	return h, host.MissingError(missing)
+	return h, first([]error{host.MissingError(missing), ready, loopback(ctx), c.usableStore()})
+}
+
+// usableStore looks at the store's place without making anything.
+func (c *command) usableStore() error {
+	info, err := os.Stat(c.Store)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && !info.IsDir() {
+		err = errors.New("it is no folder")
+	}
+	if err != nil {
+		return fault.New(fault.Usage, "name a folder with -store=<folder>", "store %s: %w", c.Store, err)
+	}
+	return nil
 }
 
 func profilesHealth(set *recipes.Set, now time.Time) ([]profileHealth, error) {

@@ -12,14 +12,13 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/build"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
-	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
 // Enter runs a shell, or what it reads from standard input, in the environment of a step that failed.
 func Enter(ctx context.Context, f Flags) error { return run(ctx, f, (*command).enter) }
 
 func (c *command) enter(ctx context.Context) error {
-	st, err := store.Open(c.Store)
+	st, err := c.openStore(ctx)
 	if err != nil {
 		return err
 	}

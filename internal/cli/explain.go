@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
+	"syscall"
 
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/verify/advice"
@@ -17,15 +19,21 @@ const maxErrorText = 1 << 20
 
 // Explain says what the error in a text means. what is the text, or a file that holds it, or - for standard input.
 func Explain(ctx context.Context, what string, f Flags) error {
-	return run(ctx, f, func(c *command, _ context.Context) error { return c.explainError(what) })
+	return run(ctx, f, func(c *command, ctx context.Context) error { return c.explainError(ctx, what) })
 }
 
-func (c *command) explainError(what string) error {
-	text, err := errorText(what)
+// pathForms are texts that somebody may have meant as a file's name.
+var pathForms = regexp.MustCompile(`^\S*(?:/\S*|\.[a-z]+)$`)
+
+func (c *command) explainError(ctx context.Context, what string) error {
+	text, err := errorText(ctx, what)
 	if err != nil {
 		return err
 	}
 	found := advice.Explain(text)
+	if len(found) == 0 && text == what && pathForms.MatchString(what) {
+		return fault.New(fault.Usage, "give a file that is there, the error's text in quotes, or - for standard input", "explain: there is no file %s, and as a text it is no TLS error that is known", what)
+	}
 	if len(found) == 0 {
 		return fault.New(fault.Failed, "give the whole text of the error, from its first line to its last; the client's log often says more than its screen", "explain: no TLS error that is known")
 	}
@@ -39,22 +47,41 @@ func (c *command) explainError(what string) error {
 }
 
 // errorText reads what stands for a text.
-func errorText(what string) (string, error) {
+func errorText(ctx context.Context, what string) (string, error) {
 	if what == "-" {
-		return tail(os.Stdin)
+		return waited(ctx, os.Stdin)
 	}
-	f, err := os.Open(what)
+	if info, err := os.Stat(what); err == nil && info.IsDir() {
+		return "", fault.New(fault.Usage, "give a file, or the text itself in quotes", "explain: %s: a folder", what)
+	}
+	f, err := os.OpenFile(what, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe that nobody writes to must not hold it
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return "", err
+		return "", fault.New(fault.Failed, "read it as somebody who may, and give the text in quotes or on standard input: explain -", "explain: %w", err)
 	case err != nil: // the text itself: it need not even be one that a file could be called
 		return what, nil
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || info.IsDir() {
-		return "", fault.New(fault.Usage, "give a file, or the text itself in quotes", "explain: %s: a folder", what)
+	return waited(ctx, f)
+}
+
+// waited is tail for a reader that may wait for ever.
+func waited(ctx context.Context, r io.Reader) (string, error) {
+	type read struct {
+		text string
+		err  error
 	}
-	return tail(f)
+	done := make(chan read, 1)
+	go func() {
+		text, err := tail(r)
+		done <- read{text, err}
+	}()
+	select {
+	case all := <-done:
+		return all.text, all.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
 }
 
 // tail reads r to its end and returns the last part.

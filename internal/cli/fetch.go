@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,7 +11,6 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/build"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
-	"github.com/tlsfloor/tlsfloor/internal/store"
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
@@ -28,7 +28,7 @@ func (c *command) fetch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	st, err := store.Open(c.Store)
+	st, err := c.openStore(ctx)
 	if err != nil {
 		return err
 	}
@@ -78,10 +78,10 @@ func (c *command) fetchAll(ctx context.Context, fetch build.Fetch, sources []rec
 	return all, unfetched(sources, errs)
 }
 
-// unfetched is the error of all that could not be fetched. What is worse than out of reach, such as another digest, stands for all;
-// of several hints the one that says most is given.
+// unfetched is the error of all that could not be fetched. What is worse than out of reach, such as another digest, comes first and
+// gives the exit status; of several hints of equal weight the one that says most is given.
 func unfetched(sources []recipes.Source, errs []error) error {
-	var failed []error
+	var failed, worse []error
 	var missing []string
 	hint := ""
 	for i, err := range errs {
@@ -89,17 +89,20 @@ func unfetched(sources []recipes.Source, errs []error) error {
 			continue
 		}
 		if fault.CodeOf(err) != fault.Failed {
-			return err
+			worse = append(worse, err)
+			continue
 		}
 		failed, missing = append(failed, err), append(missing, sources[i].File)
 		if h := fault.HintOf(err); len(h) > len(hint) {
 			hint = h
 		}
 	}
-	switch len(failed) {
-	case 0:
+	switch {
+	case len(worse) > 0:
+		return errors.Join(append(worse, failed...)...)
+	case len(failed) == 0:
 		return nil
-	case 1:
+	case len(failed) == 1:
 		return failed[0]
 	}
 	return fault.New(fault.Failed, hint, "%d of %d sources could not be fetched: %s", len(failed), len(sources), strings.Join(missing, ", "))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/artifacts"
@@ -80,7 +81,7 @@ func (c *command) receive(ctx context.Context, why string) (*arrival, func(), er
 
 // workFolder makes a folder for what is needed in between.
 func (c *command) workFolder(ctx context.Context, name string) (*store.Store, string, func(), error) {
-	st, err := store.Open(c.Store)
+	st, err := c.openStore(ctx)
 	if err != nil {
 		return nil, "", nil, err
 	}
@@ -90,8 +91,12 @@ func (c *command) workFolder(ctx context.Context, name string) (*store.Store, st
 
 // bundleTrust is whose bundles are accepted: the keys of -key, or else of this machine's folder.
 func (c *command) bundleTrust() (bundle.Trust, error) {
+	const bundles = "a bundle's tarball, its folder, or the https:// or oci:// address of one"
 	if c.From == "" {
-		return bundle.Trust{}, fault.New(fault.Usage, "a bundle's tarball, its folder, or the https address of one of these", "install: -from is missing")
+		return bundle.Trust{}, fault.New(fault.Usage, bundles, "no bundle is named: -from is missing, or the argument is empty")
+	}
+	if !strings.Contains(c.From, "://") && !exists(c.From) { // before anybody is asked for keys
+		return bundle.Trust{}, fault.New(fault.Usage, bundles, "bundle %s: no such file or folder", c.From)
 	}
 	if c.Unsigned {
 		if len(c.Key) > 0 {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -159,8 +160,8 @@ func runnable(c shown, a shownAs, expand func(string) string) string {
 	return command
 }
 
-// passing is what is gone from a terminal, or stands in every error: steps that begin or have nothing to do, and mage's own last line.
-const passing = `^(?:build|fetch)/\S+ +(?:building|reused .*)$|^verify +begins$|^Error: exit status \d+$`
+// passing is what is gone from a terminal: steps that begin or have nothing to do.
+const passing = `^(?:build|fetch)/\S+ +(?:building|reused .*)$|^verify +begins$`
 
 // lines are a text's, without those that drop matches.
 func lines(text, drop string) (all []string) {
@@ -217,7 +218,7 @@ func (b *bundled) cosign(t *testing.T) {
 				cmd := exec.Command("sh", "-c", command)
 				cmd.Dir, cmd.Env = dir, []string{"PATH=" + bin + ":/usr/bin:/bin", "HOME=" + bin}
 				out, err := cmd.CombinedOutput()
-				if (err == nil) != want || want && strings.TrimSpace(string(out)) != strings.Join(c.output, "\n") {
+				if (err == nil) != want || want && !slices.Equal(lines(string(out), "^WARNING: "), c.output) { // of what it would ask the network about
 					t.Errorf("%s, with %s: %v\n%s", command, key, err, out)
 				}
 			}

@@ -305,7 +305,6 @@ func (r *real) emptyGeneration(t *testing.T) {
 	}
 }
 
-// ordinaryUser looks at the root's installation as somebody who may write nothing.
 // reachable lets everybody come to what a test has made: its folders are its own user's otherwise.
 func reachable(t *testing.T, path string) {
 	t.Helper()
@@ -316,6 +315,7 @@ func reachable(t *testing.T, path string) {
 	}
 }
 
+// ordinaryUser looks at the root's installation as somebody who may write nothing.
 func (r *real) ordinaryUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("becoming another user needs root")
@@ -324,6 +324,15 @@ func (r *real) ordinaryUser(t *testing.T) {
 	cmd := exec.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/bin/sh", "-c", filepath.Join(r.root, python3)+` -c "import ssl; print(ssl.OPENSSL_VERSION)"`)
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=/nonexistent"}
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "OpenSSL 3.5.7") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	// And proves it: whose proof is not kept.
+	for _, path := range []string{program, r.store} {
+		reachable(t, path)
+	}
+	cmd = exec.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "verify", "-root="+r.root, "-store="+r.store)
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=/nonexistent"}
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "warning: the proof was not kept") || !strings.Contains(string(out), "TLS floor 1.2: pass") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -41,25 +41,18 @@ type exit struct{ code fault.Code }
 func (e exit) Error() string   { return fmt.Sprintf("exit status %d", e.code) }
 func (e exit) ExitStatus() int { return int(e.code) }
 
-// run frames a target: flags, signals, time-out, drawing, and the error's way out.
+// run frames a target, and ends the program where it failed: mage would print one more line.
 func run(ctx context.Context, f Flags, do func(*command, context.Context) error) error {
+	err := framed(ctx, f, do)
+	if code, failed := errors.AsType[exit](err); failed && leave != nil {
+		leave(code.ExitStatus())
+	}
+	return err
+}
+
+// framed does flags, signals, time-out, drawing, and the error's way out.
+func framed(ctx context.Context, f Flags, do func(*command, context.Context) error) error {
 	o, err := f.resolve()
-	if err != nil {
-		ui.Error(os.Stderr, err)
-		return exit{fault.CodeOf(err)}
-	}
-	// Garbage may otherwise double what is in use, such as an xz decoder's dictionary of 64 MiB; a head node has other things to do
-	// with its memory. The limit is soft: what is needed is had.
-	debug.SetMemoryLimit(96 << 20)
-	syscall.Umask(0o022) // who may use a toolchain is not a matter of the installer's shell
-	// Mage itself catches SIGINT only.
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	if o.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, o.Timeout, errTimeout)
-		defer cancel()
-	}
 	mode := ui.Auto
 	switch {
 	case o.JSON:
@@ -67,26 +60,71 @@ func run(ctx context.Context, f Flags, do func(*command, context.Context) error)
 	case o.Quiet:
 		mode = ui.Quiet
 	}
+	if err != nil {
+		complain(mode, err)
+		return exit{fault.CodeOf(err)}
+	}
+	// Garbage may otherwise double what is in use, such as an xz decoder's dictionary of 64 MiB; a head node has other things to do
+	// with its memory. The limit is soft: what is needed is had.
+	debug.SetMemoryLimit(96 << 20)
+	syscall.Umask(0o022) // who may use a toolchain is not a matter of the installer's shell
+	ctx, stop := signalled(ctx)
+	defer stop()
+	if o.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.Timeout, errTimeout)
+		defer cancel()
+	}
 	drawing := ui.New(os.Stderr, mode)
 	sink, trace := event.Sink(drawing.Emit), ui.NewTrace()
 	if o.Trace != "" {
 		sink = trace.Sink(sink)
 	}
-	err = do(&command{options: o, out: os.Stdout, sink: sink, outcome: outcome}, ctx)
+	out := &results{to: os.Stdout}
+	err = do(&command{options: o, out: out, sink: sink, outcome: outcome}, ctx)
 	drawing.Close()
 	if o.Trace != "" {
 		err = errors.Join(err, trace.Write(o.Trace))
 	}
+	if err = explain(ctx, err, o); out.err != nil {
+		err = errors.Join(err, fault.New(fault.Failed, "what it did is done; have it print to a file with room, or to a program that reads all", "the result could not be printed: %s", out.err))
+	}
 	if err == nil {
 		return nil
 	}
-	err = explain(ctx, err, o)
 	if o.JSON {
-		sink.Emit(event.Event{Kind: event.Error, Text: err.Error(), Hint: fault.HintOf(err), Code: int(fault.CodeOf(err))})
+		sink.Emit(errorEvent(err))
 	} else {
 		ui.Error(os.Stderr, err)
 	}
 	return exit{fault.CodeOf(err)}
+}
+
+func errorEvent(err error) event.Event {
+	return event.Event{Kind: event.Error, Text: err.Error(), Hint: fault.HintOf(err), Code: int(fault.CodeOf(err))}
+}
+
+// signalled is done when somebody wants the program to end; who asks twice does not wait. Mage's own handler would give up after five
+// seconds, whatever has to be cleaned up, and with another status.
+func signalled(ctx context.Context) (context.Context, context.CancelFunc) {
+	signal.Reset(syscall.SIGINT)
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+// results is where a result goes; it remembers what could not be written.
+type results struct {
+	to  io.Writer
+	err error
+}
+
+func (p *results) Write(b []byte) (int, error) {
+	n, err := p.to.Write(b)
+	if p.err == nil {
+		p.err = err
+	}
+	return n, err
 }
 
 var errTimeout = errors.New("the time of -timeout is over")
@@ -95,9 +133,11 @@ var errTimeout = errors.New("the time of -timeout is over")
 func explain(ctx context.Context, err error, o options) error {
 	const again = "run it again: what was finished is kept"
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(context.Cause(ctx), errTimeout):
 		return fault.New(fault.Failed, again+"; or give it more time", "stopped after -timeout=%s: %w", o.Timeout, err)
-	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+	case ctx.Err() != nil: // whatever a program said that was ended
 		if err == ctx.Err() || err.Error() == ctx.Err().Error() {
 			return fault.New(fault.Cancelled, again, "cancelled")
 		}

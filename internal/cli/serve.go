@@ -142,11 +142,11 @@ func (c *command) certificates() (dir string, remove func() error, err error) {
 		err = os.MkdirAll(dir, 0o755)
 	}
 	if err != nil {
-		return "", nil, fmt.Errorf("-out: %w", err)
+		return "", nil, fault.New(fault.Usage, "name a new or an empty folder, where you may write", "-out=%s: %w", c.Out, err)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return "", nil, fmt.Errorf("-out: %w", err)
+		return "", nil, fault.New(fault.Usage, "name a new or an empty folder, where you may write", "-out=%s: %w", c.Out, err)
 	}
 	if len(entries) > 0 && !earlier(dir) {
 		return "", nil, fault.New(fault.Usage, "a new or an empty folder: files such as key.pem would be written over", "-out=%s: there are other files in it", c.Out)

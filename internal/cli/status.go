@@ -32,6 +32,11 @@ func (c *command) status(ctx context.Context) error {
 		return err
 	}
 	if c.ProfileGiven {
+		if !slices.Contains(names, c.Profile) {
+			if _, err := c.choose(ctx); err != nil { // misspelt
+				return err
+			}
+		}
 		names = slices.DeleteFunc(names, func(n string) bool { return n != c.Profile })
 	}
 	all := []sited{}
@@ -61,6 +66,9 @@ func siteStatus(ctx context.Context, site artifacts.Site) (sited, error) {
 	if s.Generations, err = site.Generations(); err != nil || s.Current == 0 {
 		return s, err
 	}
+	if _, err := site.Generation(s.Current); err != nil {
+		return s, nil // it is listed as broken
+	}
 	if s.Altered, _, err = site.Altered(ctx, s.Current, false); err != nil {
 		return s, err
 	}
@@ -82,8 +90,12 @@ func (c *command) printStatus(s sited) {
 		if g.Number == s.Current {
 			mark = "*"
 		}
+		if g.Left {
+			fmt.Fprintf(c.out, "  %3d  uninstalled; files are left that were not installed\n", g.Number)
+			continue
+		}
 		if g.Broken != "" {
-			fmt.Fprintf(c.out, "%s %3d  broken: %s\n", mark, g.Number, g.Broken)
+			fmt.Fprintf(c.out, "%s %3d  broken: %s; `build` makes a new one, `uninstall` removes all\n", mark, g.Number, g.Broken)
 			continue
 		}
 		var what []string
@@ -140,6 +152,10 @@ func (c *command) rollback(ctx context.Context) error {
 	}
 	defer unlock()
 	from := site.Current()
+	if from != 0 && c.To == from {
+		fmt.Fprintf(c.out, "%s: generation %d is in use already\n", c.Profile, from)
+		return nil
+	}
 	packages, err := site.UserPackages(max(from, 1))
 	if from != 0 && err == nil && len(packages) > 0 {
 		c.sink.Warn(fmt.Sprintf("generation %d keeps the packages that you installed: %s", from, strings.Join(packages, ", ")))

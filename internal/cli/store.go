@@ -14,7 +14,10 @@ import (
 // StoreGC removes old results from the store.
 func StoreGC(ctx context.Context, f Flags) error { return run(ctx, f, (*command).storeGC) }
 
-func (c *command) storeGC(context.Context) error {
+func (c *command) storeGC(ctx context.Context) error {
+	if c.Keep < 0 {
+		return fault.New(fault.Usage, "at least 1; without it, and without -maxsize, 2", "store:gc -keep=%d: less than nothing", c.Keep)
+	}
 	limits := store.Limits{Generations: c.Keep}
 	var err error
 	if limits.Bytes, err = parseSize(c.MaxSize); err != nil {
@@ -23,7 +26,7 @@ func (c *command) storeGC(context.Context) error {
 	if limits == (store.Limits{}) {
 		limits.Generations = 2
 	}
-	st, err := c.existingStore()
+	st, err := c.existingStore(ctx)
 	if err != nil {
 		return err
 	}
@@ -48,12 +51,12 @@ func (c *command) storeGC(context.Context) error {
 // StoreCheck reads everything in the store and forgets what is damaged.
 func StoreCheck(ctx context.Context, f Flags) error { return run(ctx, f, (*command).storeCheck) }
 
-func (c *command) storeCheck(context.Context) error {
-	st, err := c.existingStore()
+func (c *command) storeCheck(ctx context.Context) error {
+	st, err := c.existingStore(ctx)
 	if err != nil {
 		return err
 	}
-	checked, err := st.Check()
+	checked, err := st.Check(ctx)
 	if err != nil {
 		return err
 	}
@@ -67,21 +70,27 @@ func (c *command) storeCheck(context.Context) error {
 	return nil
 }
 
-func (c *command) existingStore() (*store.Store, error) {
+func (c *command) existingStore(ctx context.Context) (*store.Store, error) {
 	if !exists(c.Store) {
 		return nil, fault.New(fault.Usage, "name the store's folder with -store=<folder>", "store %s: there is none", c.Store)
 	}
-	return store.Open(c.Store)
+	return c.openStore(ctx)
 }
 
-// parseSize reads a number of bytes: 500MB, 20GB; "" is no limit.
+// openStore opens the store, once nobody cleans it any more.
+func (c *command) openStore(ctx context.Context) (*store.Store, error) {
+	return store.OpenWait(ctx, c.Store, func() { c.sink.Note("another tlsfloor cleans the store " + c.Store + "; waiting for it") })
+}
+
+// parseSize reads a number of bytes: 500MB, 20GB; "" is no limit. Who leaves the unit out would keep a few bytes.
 func parseSize(text string) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}
-	number, unit := strings.TrimRight(text, "BKMGTbkmgt"), int64(1)
+	number, unit := strings.TrimRight(text, "BKMGTbkmgt"), int64(0)
 	switch strings.ToUpper(strings.TrimPrefix(text, number)) {
-	case "", "B":
+	case "B":
+		unit = 1
 	case "K", "KB":
 		unit = 1e3
 	case "M", "MB":
@@ -90,12 +99,10 @@ func parseSize(text string) (int64, error) {
 		unit = 1e9
 	case "T", "TB":
 		unit = 1e12
-	default:
-		unit = 0
 	}
 	n, err := strconv.ParseFloat(number, 64)
-	if err != nil || n <= 0 || unit == 0 {
-		return 0, fault.New(fault.Usage, "such as 500MB or 20GB", "-maxsize=%s: not a size", text)
+	if err != nil || !(n > 0) || n*float64(unit) > 1<<62 || unit == 0 {
+		return 0, fault.New(fault.Usage, "such as 500MB or 20GB", "-maxsize=%s: not a size with its unit", text)
 	}
 	return int64(n * float64(unit)), nil
 }

@@ -24,11 +24,14 @@ func (c *command) vendor(ctx context.Context) error {
 	if c.O == "" {
 		return fault.New(fault.Usage, "such as -o=sources.tar", "vendor: -o says where to")
 	}
+	if err := writable("-o", c.O); err != nil {
+		return err
+	}
 	ch, err := c.choose(ctx)
 	if err != nil {
 		return err
 	}
-	st, err := store.Open(c.Store)
+	st, err := c.openStore(ctx)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/tlsfloor/tlsfloor/artifacts"
@@ -67,7 +68,7 @@ func (c *command) verifyCurrent(ctx context.Context, ch *chosen) error {
 	if !sameOutputs(g.Components, w.trees(records)) {
 		c.sink.Warn(fmt.Sprintf("generation %d is not what the recipes build now: `build` installs that", n))
 	}
-	unlock, err := c.lock(ctx, ch.site)
+	unlock, err := c.lockToProve(ctx, ch.site)
 	if err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ func (c *command) verifyFrom(ctx context.Context, ch *chosen, g artifacts.Genera
 	if !sameAs(g, a.Generation(a.site)) {
 		return fault.New(fault.Usage, "`status` says which bundle it was installed from", "verify: %s is another toolchain than generation %d, which is in use", a.Index.Name, g.Number)
 	}
-	unlock, err := c.lock(ctx, ch.site)
+	unlock, err := c.lockToProve(ctx, ch.site)
 	if err != nil {
 		return err
 	}
@@ -102,6 +103,15 @@ func (c *command) verifyFrom(ctx context.Context, ch *chosen, g artifacts.Genera
 		return err
 	}
 	return c.provedAgain(ch, g, proof)
+}
+
+// lockToProve is lock, but for those who may write nothing there: they can prove what others use, and keep no proof.
+func (c *command) lockToProve(ctx context.Context, site artifacts.Site) (func(), error) {
+	unlock, err := c.lock(ctx, site)
+	if errors.Is(err, fs.ErrPermission) {
+		return func() {}, nil
+	}
+	return unlock, err
 }
 
 // provedAgain keeps the proof and tells of it.

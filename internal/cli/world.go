@@ -127,7 +127,7 @@ type workshop struct {
 
 // open prepares store, host and plan. It needs the host's tools: see equip.
 func (c *command) open(ctx context.Context, ch *chosen) (*workshop, error) {
-	st, err := store.Open(c.Store)
+	st, err := c.openStore(ctx)
 	if err != nil {
 		return nil, err
 	}

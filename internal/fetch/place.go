@@ -71,15 +71,33 @@ func newMirror(name string) (place, error) {
 
 func newFolder(dir string) (place, error) {
 	info, err := os.Stat(dir)
-	if err != nil || info.IsDir() {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.New(fault.Usage, "name a folder or file that is there", "mirror %s: no such file or folder", dir)
+	}
+	if err == nil && info.IsDir() {
+		if inner := filepath.Join(dir, "sources"); isFile(filepath.Join(inner, "SHA256SUMS")) {
+			dir = inner // what `vendor` has made, unpacked
+		}
 		return folder{dir: dir}, nil
 	}
+	if err != nil {
+		return folder{dir: dir}, nil // which says why, for each file
+	}
+	why := ""
 	if t := newTarball(dir); info.Mode().IsRegular() {
 		if _, err = t.read(); err == nil {
 			return t, nil
 		}
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			why = "; or it was cut off"
+		}
 	}
-	return nil, fault.New(fault.Usage, "name the folder that holds the files, or a .tar file that `vendor` has made", "mirror %s: neither a folder nor a .tar file with sources", dir)
+	return nil, fault.New(fault.Usage, "name the folder that holds the files, or a .tar file that `vendor` has made", "mirror %s: neither a folder nor a .tar file with sources%s", dir, why)
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // parseURL reads a file, http or https URL. Its errors do not show it, for it may hold a password. A path with "//" or

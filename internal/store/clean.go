@@ -23,9 +23,14 @@ func (s *Store) Clean(all bool) (int64, error) {
 	var errs []error
 	for _, sub := range subs {
 		n, err := removeCounted(filepath.Join(s.dir, sub))
-		freed, errs = freed+n, append(errs, err, os.Mkdir(filepath.Join(s.dir, sub), 0o755))
+		freed, errs = freed+n, append(errs, err, os.MkdirAll(filepath.Join(s.dir, sub), 0o755))
 	}
-	return freed, errors.Join(errs...)
+	for _, err := range errs {
+		if err != nil {
+			return freed, s.unusable("cleaning", err)
+		}
+	}
+	return freed, nil
 }
 
 func removeCounted(path string) (int64, error) {

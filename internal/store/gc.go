@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -219,7 +220,7 @@ type Checked struct {
 }
 
 // Check reads everything and forgets what is not what it says it is: the next build makes it again.
-func (s *Store) Check() (Checked, error) {
+func (s *Store) Check(ctx context.Context) (Checked, error) {
 	release, err := s.alone()
 	if err != nil {
 		return Checked{}, err
@@ -231,6 +232,9 @@ func (s *Store) Check() (Checked, error) {
 	}
 	c := Checked{Blobs: len(sizes)}
 	for d, size := range sizes {
+		if err := ctx.Err(); err != nil {
+			return c, err
+		}
 		c.Bytes += size
 		f, err := s.Open(d)
 		if err != nil {
@@ -248,7 +252,7 @@ func (s *Store) Check() (Checked, error) {
 		if _, err := s.Record(h.Key); err != nil {
 			c.Forgotten = append(c.Forgotten, err.Error())
 			if err := os.Remove(s.recordPath(h.Key)); err != nil {
-				return c, s.unusable("forgetting a record", err)
+				return c, s.unusable("forgetting what is damaged, "+c.Forgotten[len(c.Forgotten)-1], err)
 			}
 		}
 	}

@@ -106,14 +106,14 @@ func TestCheckForgets(t *testing.T) {
 	good := record(t, s, 1, "one")
 	bad := record(t, s, 2, "two")
 	cut := record(t, s, 3, "three")
-	if c, err := s.Check(); err != nil || len(c.Forgotten) > 0 || c.Records != 3 {
+	if c, err := s.Check(t.Context()); err != nil || len(c.Forgotten) > 0 || c.Records != 3 {
 		t.Fatalf("a good store: %+v, %v", c, err)
 	}
 	corrupt(t, s, digest.Of([]byte("two")), "TWO")
 	if err := os.Truncate(s.recordPath(cut), 10); err != nil {
 		t.Fatal(err)
 	}
-	c, err := s.Check()
+	c, err := s.Check(t.Context())
 	if err != nil || len(c.Forgotten) != 3 { // the blob, the record that needs it, and the cut record
 		t.Fatalf("%+v, %v", c, err)
 	}

@@ -28,22 +28,27 @@ func Flock(ctx context.Context, path string, wait func()) (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		if wait != nil {
-			wait()
-		}
-		err = block(ctx, f)
-	}
-	if err != nil {
+	if err := take(ctx, f, syscall.LOCK_EX, wait); err != nil {
 		f.Close()
 		return nil, err
 	}
 	return func() { f.Close() }, nil
 }
 
+// take takes a lock, shared or exclusive, and waits for it if another has it.
+func take(ctx context.Context, f *os.File, how int, wait func()) error {
+	err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
+	if !errors.Is(err, syscall.EWOULDBLOCK) {
+		return err
+	}
+	if wait != nil {
+		wait()
+	}
+	return block(ctx, f, how)
+}
+
 // block waits for the lock in a goroutine of its own, so that a cancelled wait returns at once.
-func block(ctx context.Context, f *os.File) error {
+func block(ctx context.Context, f *os.File, how int) error {
 	dup, err := syscall.Dup(int(f.Fd()))
 	if err != nil {
 		return err
@@ -52,7 +57,7 @@ func block(ctx context.Context, f *os.File) error {
 	got := make(chan error, 1)
 	go func() {
 		for {
-			err := syscall.Flock(dup, syscall.LOCK_EX)
+			err := syscall.Flock(dup, how)
 			if err != syscall.EINTR {
 				syscall.Close(dup)
 				got <- err

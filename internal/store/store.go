@@ -49,7 +49,10 @@ type Store struct {
 
 // Open opens the store at dir. A folder that is not there yet, or empty, becomes one; any other folder is refused, as a store
 // removes what it does not know.
-func Open(dir string) (*Store, error) {
+func Open(dir string) (*Store, error) { return OpenWait(context.Background(), dir, nil) }
+
+// OpenWait is Open where somebody may just be cleaning the store: then it calls wait, if there is one, and waits for the end, or for ctx's.
+func OpenWait(ctx context.Context, dir string, wait func()) (*Store, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -76,7 +79,11 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, s.unusable("locking", err)
 	}
-	if err := syscall.Flock(int(s.use.Fd()), syscall.LOCK_SH); err != nil { // waits for a gc to end
+	if err := take(ctx, s.use, syscall.LOCK_SH, wait); err != nil { // a gc or clean has it alone
+		s.use.Close()
+		if ctx.Err() != nil {
+			return nil, err
+		}
 		return nil, s.unusable("locking", err)
 	}
 	s.sweep()

@@ -2,6 +2,12 @@ package advice
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -38,8 +44,14 @@ func TestMostTelling(t *testing.T) {
 	for text, want := range map[string]string{
 		wrapped + "SSLError(SSLError(1, '[SSL: UNSUPPORTED_PROTOCOL] unsupported protocol (_ssl.c:1108)')))":                                                                   "UNSUPPORTED_PROTOCOL",
 		wrapped + "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate (_ssl.c:1032)')))": "CERTIFICATE_VERIFY_FAILED/unknown CA",
-		"AttributeError: module service_identity has no attribute SICertificateError":                                                                                          "CERTIFICATE_VERIFY_FAILED/hostname",
-		wrapped + "NewConnectionError('<urllib3.connection.HTTPSConnection object at 0x7f>: Failed to establish a new connection: [Errno 111] Connection refused'))":           "MaxRetryError",
+		"code: 'CERT_HAS_EXPIRED'":                                                    "CERTIFICATE_VERIFY_FAILED/expired",
+		"code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'":                                     "CERTIFICATE_VERIFY_FAILED/unknown CA",
+		"code: 'ERR_TLS_CERT_ALTNAME_INVALID'":                                        "CERTIFICATE_VERIFY_FAILED/hostname",
+		"PKIX path building failed: unable to find valid":                             "CERTIFICATE_VERIFY_FAILED/unknown CA",
+		"SSLHandshakeException: No appropriate protocol":                              "NO_PROTOCOLS_AVAILABLE",
+		"Received fatal alert: protocol_version":                                      "TLSV1_ALERT_PROTOCOL_VERSION",
+		"AttributeError: module service_identity has no attribute SICertificateError": "CERTIFICATE_VERIFY_FAILED/hostname",
+		wrapped + "NewConnectionError('<urllib3.connection.HTTPSConnection object at 0x7f>: Failed to establish a new connection: [Errno 111] Connection refused'))": "MaxRetryError",
 	} {
 		got := Explain(text)
 		if len(got) != 1 || got[0].ID != want {
@@ -62,6 +74,8 @@ elif own == "crl":
 elif own == "revoked":
     context.load_verify_locations(os.path.join(folder, "crl.pem"))
     context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+elif own in ("stranger", "small"):
+    context.load_cert_chain(os.path.join(folder, own + ".pem"))
 elif own == "key":
     context.load_cert_chain(os.path.join(folder, "client.pem"), os.path.join(folder, "sealed-key.pem"), "not the password")
 with urllib.request.urlopen(url, context=context, timeout=10) as answer:
@@ -84,12 +98,15 @@ var provoked = []struct{ scenario, own, want, weak string }{
 	{"null", "", "WRONG_CIPHER_RETURNED", ""},
 	{"sentinel12", "", "INAPPROPRIATE_FALLBACK", ""},
 	{"client-cert", "", "TLSV13_ALERT_CERTIFICATE_REQUIRED", ""},
+	{"hello-sv0302", "", "BAD_PROTOCOL_VERSION_NUMBER", ""},
+	{"client-cert", "stranger", "TLSV1_ALERT_UNKNOWN_CA", ""},
+	{"any", "small", "EE_KEY_TOO_SMALL", ""},
 	{"any", "ciphers", "NO_CIPHER_MATCH", ""},
 	{"any", "key", "PEM_LIB", ""},
 }
 
 // elsewhere are entries that the tests of the built toolchain provoke, with urllib3, PyMongo, psycopg2 and psql.
-var elsewhere = []string{"CERTIFICATE_VERIFY_FAILED", "CERTIFICATE_VERIFY_FAILED/strict", "INVALID_STATUS_RESPONSE", "SSLV3_ALERT_HANDSHAKE_FAILURE", "TLSV1_ALERT_UNKNOWN_CA", "MaxRetryError",
+var elsewhere = []string{"CERTIFICATE_VERIFY_FAILED", "CERTIFICATE_VERIFY_FAILED/strict", "INVALID_STATUS_RESPONSE", "SSLV3_ALERT_HANDSHAKE_FAILURE", "SSLV3_ALERT_BAD_CERTIFICATE", "MaxRetryError",
 	"SERVER_WITHOUT_TLS", "NO_ENCRYPTION", "ROOT_CERTIFICATE"}
 
 // TestUntestedAreNamed holds what docs/errors.md says of entries that no real client was made to print.
@@ -162,6 +179,11 @@ func started(t *testing.T) map[string]place {
 		s.Serve(ctx)
 		close(served)
 	}()
+	for name, bits := range map[string]int{"stranger": 2048, "small": 1024} {
+		if err := os.WriteFile(filepath.Join(dir, name+".pem"), selfSigned(t, bits), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	plain := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(func() {
 		cancel()
@@ -174,6 +196,41 @@ func started(t *testing.T) map[string]place {
 		places[p.Name] = place{p.URL, dir}
 	}
 	return places
+}
+
+// selfSigned is a key of so many bits with a certificate of its own, in one file.
+func selfSigned(t *testing.T, bits int) []byte {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a stranger"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+}
+
+// TestCurl has curl fail, whose words are others.
+func TestCurl(t *testing.T) {
+	if exec.Command("curl", "--version").Run() != nil {
+		t.Skip("no curl here")
+	}
+	places := started(t)
+	for scenario, want := range map[string]string{"cert-expired": "CERTIFICATE_VERIFY_FAILED/expired", "cert-other-name": "CERTIFICATE_VERIFY_FAILED/hostname", "cert-untrusted": "CERTIFICATE_VERIFY_FAILED/unknown CA",
+		"client-cert": "TLSV13_ALERT_CERTIFICATE_REQUIRED", "": "WRONG_VERSION_NUMBER"} {
+		at := places[scenario]
+		out, err := exec.CommandContext(t.Context(), "curl", "-sS", "-m", "20", "--cacert", filepath.Join(at.folder, "ca.pem"), at.url).CombinedOutput()
+		if got := Explain(string(out)); err == nil || len(got) == 0 || got[0].ID != want {
+			t.Errorf("%s: %v, %v, not %s, of\n%s", scenario, err, got, want, out)
+		}
+	}
 }
 
 // failure is what a client prints that must fail.
