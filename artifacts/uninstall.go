@@ -22,17 +22,13 @@ func Installed(root, base, profile string) (Site, error) {
 	if err != nil {
 		return s, err
 	}
-	there := 0
 	for _, g := range all {
 		for name, c := range g.Components {
 			s.Prefixes[name] = path.Base(c.Prefix)
 		}
-		if !g.Left {
-			there++
-		}
 	}
 	s.followLinks()
-	if there == 0 {
+	if len(all) == 0 {
 		return s, fault.New(fault.Failed, "`status` lists what is installed", "profile %s is not installed below %s", profile, filepath.Join(root, base))
 	}
 	return s, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -256,6 +257,8 @@ func (b *bundled) install(t *testing.T) {
 		t.Errorf("installed again:\n%s", out)
 	}
 
+	b.provedByAnybody(t, root)
+
 	// A generation that somebody edited stays, and is no longer used.
 	edited := filepath.Join(site.Dir(1), "python/lib/python3.13/ssl.py")
 	if err := os.WriteFile(edited, []byte("# edited\n"), 0o644); err != nil {
@@ -286,6 +289,25 @@ func (b *bundled) install(t *testing.T) {
 	b.tlsfloor(t, 0, "uninstall", "-root="+root)
 	if left, err := filepath.Glob(filepath.Join(root, "opt", "*")); err != nil || len(left) > 0 || exists(site.Home()) {
 		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// provedByAnybody proves what is installed as somebody who may write nothing there: the proof is not kept.
+func (b *bundled) provedByAnybody(t *testing.T, root string) {
+	if os.Geteuid() != 0 {
+		return // it was proved by an ordinary user just now
+	}
+	own := filepath.Join(t.TempDir(), "store")
+	if err := errors.Join(os.Mkdir(own, 0o755), os.Chown(own, 65534, 65534)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{program, own, root, b.dir} {
+		reachable(t, path)
+	}
+	cmd := exec.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "verify", "-root="+root, "-store="+own, "-from="+b.dir, "-key="+b.file("key.pub.pem"))
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=/nonexistent"}
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "warning: the proof was not kept") || !strings.Contains(string(out), "TLS floor 1.2: pass") {
+		t.Errorf("as somebody: %v\n%s", err, out)
 	}
 }
 
