@@ -51,7 +51,11 @@ func (c *command) status(ctx context.Context) error {
 		return c.json(all)
 	}
 	if len(all) == 0 {
-		fmt.Fprintf(c.out, "nothing is installed below %s\n", filepath.Join(c.Root, c.Prefix))
+		what := "nothing"
+		if c.ProfileGiven {
+			what = "nothing of profile " + c.Profile
+		}
+		fmt.Fprintf(c.out, "%s is installed below %s\n", what, filepath.Join(c.Root, c.Prefix))
 		return nil
 	}
 	for _, s := range all {
