@@ -11,6 +11,7 @@ require (
 	github.com/goccy/go-yaml v1.19.2
 	github.com/google/rpmpack v0.7.1
 	github.com/hashicorp/go-getter/v2 v2.2.5
+	github.com/hbollon/go-edlib v1.7.0
 	github.com/in-toto/attestation v1.2.0
 	github.com/klauspost/compress v1.18.0
 	github.com/magefile/mage v1.17.2

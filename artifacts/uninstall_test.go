@@ -48,16 +48,22 @@ func TestUninstallLeavesNothing(t *testing.T) {
 	if err != nil || len(site.Prefixes) != 2 {
 		t.Fatalf("%+v, %v", site, err)
 	}
+	w.goes(site)
+	if _, err := Installed("", w.Base, w.Profile); err == nil || fault.HintOf(err) == "" {
+		t.Errorf("nothing is there: %v", err)
+	}
+}
+
+// goes uninstalls the site: nothing may be left.
+func (w world) goes(site Site) {
+	w.t.Helper()
 	w.locked(func() {
-		if left, err := site.Uninstall(t.Context()); err != nil || len(left) > 0 {
-			t.Errorf("left %v, %v", left, err)
+		if left, err := site.Uninstall(w.t.Context()); err != nil || len(left) > 0 {
+			w.t.Errorf("left %v, %v", left, err)
 		}
 	})
 	if names := w.under(); len(names) > 0 {
-		t.Errorf("below the base: %v", names)
-	}
-	if _, err := Installed("", w.Base, w.Profile); err == nil || fault.HintOf(err) == "" {
-		t.Errorf("nothing is there: %v", err)
+		w.t.Errorf("below the base: %v", names)
 	}
 }
 
@@ -166,14 +172,7 @@ func TestUninstallWithoutRecords(t *testing.T) {
 	if err != nil || len(site.Prefixes) != 2 {
 		t.Fatalf("%+v, %v", site, err)
 	}
-	w.locked(func() {
-		if left, err := site.Uninstall(t.Context()); err != nil || len(left) > 0 {
-			t.Errorf("left %v, %v", left, err)
-		}
-	})
-	if names := w.under(); len(names) > 0 {
-		t.Errorf("below the base: %v", names)
-	}
+	w.goes(site)
 }
 
 // TestLeftIsNoGeneration tells files of somebody's that an uninstallation has left from a generation that is broken.

@@ -68,6 +68,7 @@ var owners = map[string][]string{
 	"github.com/ulikunitz/xz":          {"internal/archive"},
 	"github.com/klauspost/compress":    {"internal/archive"},
 	"github.com/goccy/go-yaml":         {"recipes"},
+	"github.com/hbollon/go-edlib":      {"internal/cli"},
 	"github.com/bluekeyes/go-gitdiff":  {"patches"},
 	"github.com/in-toto/attestation":   {"verify/report", "artifacts/bundle"},
 	"google.golang.org/protobuf":       {"verify/report", "artifacts/bundle", "internal/advisory"},

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hbollon/go-edlib"
+
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/ui"
 )
@@ -171,7 +173,7 @@ func (t target) flag(name, rest string) (string, error) {
 func nearest(name string, names []string) string {
 	best, least := "", max(2, len(name)/3)+1
 	for _, other := range slices.Sorted(slices.Values(names)) {
-		if d := distance(name, other); d < least {
+		if d := edlib.OSADamerauLevenshteinDistance(name, other); d < least {
 			best, least = other, d
 		}
 	}
@@ -179,29 +181,6 @@ func nearest(name string, names []string) string {
 		return ""
 	}
 	return best
-}
-
-// distance counts the letters to insert, drop, change or swap with the next one.
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		for j := range rows[i] {
-			if i == 0 || j == 0 {
-				rows[i][j] = i + j
-				continue
-			}
-			change := 1
-			if a[i-1] == b[j-1] {
-				change = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+change)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
 }
 
 // complain prints an error for people, or for programs.
