@@ -71,7 +71,7 @@ func newMirror(name string) (place, error) {
 
 func newFolder(dir string) (place, error) {
 	info, err := os.Stat(dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, fault.New(fault.Usage, "name a folder or file that is there", "mirror %s: no such file or folder", dir)
 	}
 	if err == nil && info.IsDir() {
