@@ -27,7 +27,7 @@ var needs = map[string]func(*testing.T) string{
 		if err != nil || len(bases) == 0 {
 			t.Skipf("no mirror of a distribution is known here: %v", err)
 		}
-		return strings.TrimRight(bases[0], "/") + "/dists/bullseye"
+		return strings.TrimRight(bases[0], "/") + "/dists/bookworm"
 	},
 }
 
