@@ -258,7 +258,7 @@ func (b *bumper) text(name string) (string, error) {
 	return string(text), err
 }
 
-// write loads all with the changes first, and then makes them: all or none.
+// write loads all with the changes first, and then makes them.
 func (b *bumper) write() error {
 	if len(b.edits) == 0 {
 		return nil
@@ -275,10 +275,7 @@ func (b *bumper) write() error {
 	if _, err := recipes.Load(tried); err != nil {
 		return fmt.Errorf("bump: what was to be written is no recipe any more: %w", err)
 	}
-	if err := b.replace(); err != nil {
-		return fault.New(fault.Failed, "nothing was changed; let yourself write there, or name a copy of the folder with -out=<folder>", "bump: %w", err)
-	}
-	return nil
+	return b.replace()
 }
 
 // replace writes everything beside what it replaces first, which is where a disk or a folder says no.
@@ -286,13 +283,13 @@ func (b *bumper) replace() error {
 	for name, text := range b.edits {
 		beside := filepath.Join(b.dir, name+".new")
 		if err := os.WriteFile(beside, []byte(text), 0o644); err != nil {
-			return err
+			return fault.New(fault.Failed, "nothing was changed; let yourself write there, or name a copy of the folder with -out=<folder>", "bump: %w", err)
 		}
 		defer os.Remove(beside)
 	}
 	for name := range b.edits {
 		if err := os.Rename(filepath.Join(b.dir, name+".new"), filepath.Join(b.dir, name)); err != nil {
-			return err
+			return fault.New(fault.Failed, "some of the files may be written already: `git diff` shows which", "bump: %w", err)
 		}
 	}
 	return nil

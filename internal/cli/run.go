@@ -34,8 +34,7 @@ type command struct {
 // outcome is judged; a test of what happens around a proof takes another.
 var outcome = judged
 
-// exit is the outermost error of a target: mage asks it for the exit status. Its text is only what mage prints after
-// tlsfloor has printed the error and its hint itself.
+// exit is the outermost error of a target, which was printed with its hint.
 type exit struct{ code fault.Code }
 
 func (e exit) Error() string   { return fmt.Sprintf("exit status %d", e.code) }
