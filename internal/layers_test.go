@@ -23,12 +23,13 @@ const module = "github.com/tlsfloor/tlsfloor/"
 // sees all layers below the ones that it sees. Every room but those of standardOnly imports internal/fault.
 var rooms = map[string][]string{
 	"magefile.go":        {"internal/cli"},
-	"internal/cli":       {"artifacts", "artifacts/bundle", "artifacts/publish", "artifacts/sign", "internal/advisory", "internal/bench", "internal/bump", "internal/build", "internal/fetch", "internal/rebuild", "internal/ui", "verify/advice", "verify/audit", "verify/balancer", "verify/probe", "verify/report", "verify/server", "verify/subject"},
-	"artifacts":          {"verify", "internal/elfpolicy", "internal/archive", "internal/store", "internal/plan", "internal/trust", "recipes"},
+	"internal/cli":       {"artifacts", "artifacts/bundle", "artifacts/deploy", "artifacts/publish", "artifacts/sign", "internal/advisory", "internal/bench", "internal/bump", "internal/build", "internal/fetch", "internal/rebuild", "internal/ui", "verify/advice", "verify/audit", "verify/balancer", "verify/probe", "verify/report", "verify/server", "verify/subject"},
+	"artifacts":          {"internal/store"},
+	"artifacts/deploy":   {"artifacts", "verify", "internal/elfpolicy", "internal/archive", "internal/store", "internal/plan", "internal/trust", "recipes"},
 	"internal/advisory":  {"recipes/version"},
 	"internal/bump":      {"recipes"},
 	"artifacts/bundle":   {"artifacts/packages", "artifacts/sign", "verify/report"},
-	"artifacts/packages": {"artifacts"},
+	"artifacts/packages": {"artifacts/deploy"},
 	"artifacts/publish":  {"artifacts/bundle"},
 	"artifacts/sign":     {"internal/digest"},
 	"internal/build":     {"internal/elfpolicy", "internal/plan", "internal/store", "internal/fetch", "internal/archive", "internal/sandbox", "patches"},
@@ -64,7 +65,7 @@ var rooms = map[string][]string{
 // except where mayUse says otherwise.
 var owners = map[string][]string{
 	"github.com/hashicorp/go-getter":   {"internal/fetch"},
-	"github.com/ProtonMail/go-crypto":  {"internal/fetch", "artifacts"},
+	"github.com/ProtonMail/go-crypto":  {"internal/fetch"},
 	"github.com/ulikunitz/xz":          {"internal/archive"},
 	"github.com/klauspost/compress":    {"internal/archive"},
 	"github.com/goccy/go-yaml":         {"recipes"},

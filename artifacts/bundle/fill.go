@@ -10,7 +10,7 @@ import (
 	"slices"
 	"syscall"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/archive"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
@@ -18,8 +18,8 @@ import (
 )
 
 // Site is where the bundle is installed below root: at base, or with "" where its prefixes are compiled in.
-func (x *Index) Site(root, base string) artifacts.Site {
-	s := artifacts.Site{Root: root, Base: base, Profile: x.Claim.Profile, Prefixes: map[string]string{}}
+func (x *Index) Site(root, base string) deploy.Site {
+	s := deploy.Site{Root: root, Base: base, Profile: x.Claim.Profile, Prefixes: map[string]string{}}
 	if base == "" {
 		s.Base = x.Claim.Prefix
 	}
@@ -30,7 +30,7 @@ func (x *Index) Site(root, base string) artifacts.Site {
 }
 
 // Generation is what installing the bundle at the site makes.
-func (k *Checked) Generation(s artifacts.Site) artifacts.Generation {
+func (k *Checked) Generation(s deploy.Site) deploy.Generation {
 	g := k.Index.generation(s)
 	if k.Key != nil {
 		g.Signer = k.Key.ID
@@ -38,10 +38,10 @@ func (k *Checked) Generation(s artifacts.Site) artifacts.Generation {
 	return g
 }
 
-func (x *Index) generation(s artifacts.Site) artifacts.Generation {
-	g := artifacts.Generation{Profile: x.Claim.Profile, Sysroot: x.Claim.Sysroot, With: x.Claim.With, Bundle: x.Name, Components: map[string]artifacts.Component{}}
+func (x *Index) generation(s deploy.Site) deploy.Generation {
+	g := deploy.Generation{Profile: x.Claim.Profile, Sysroot: x.Claim.Sysroot, With: x.Claim.With, Bundle: x.Name, Components: map[string]deploy.Component{}}
 	for name, c := range x.Claim.Components {
-		g.Components[name] = artifacts.Component{Version: c.Version, Prefix: s.Prefix(name), Key: x.Parts[name].Key, Output: c.Output}
+		g.Components[name] = deploy.Component{Version: c.Version, Prefix: s.Prefix(name), Key: x.Parts[name].Key, Output: c.Output}
 	}
 	return g
 }
@@ -69,8 +69,8 @@ func (x *Index) Archive(dir, named string) (string, error) {
 }
 
 // Filler unpacks the archive named file as a generation's trees, and holds every byte against the index, and the proof against the bytes.
-func (k *Checked) Filler(file string) artifacts.Filler {
-	return func(ctx context.Context, dir string, g artifacts.Generation) error {
+func (k *Checked) Filler(file string) deploy.Filler {
+	return func(ctx context.Context, dir string, g deploy.Generation) error {
 		unpacked := filepath.Join(dir, "unpacked")
 		if err := unpackFile(ctx, filepath.Join(k.Dir, file), unpacked); err != nil {
 			return err

@@ -21,7 +21,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 )
@@ -34,13 +34,13 @@ const (
 
 // Spec is what packages are made of.
 type Spec struct {
-	Site       artifacts.Site
-	Generation artifacts.Generation // what installing makes; number, times and proof are left out
-	Trees      map[string]Tree      // by component
-	Floor      string               // nothing below this TLS version
-	Arch       string               // as uname -m has it
-	License    string               // SPDX expression
-	Licences   []byte               // texts
+	Site       deploy.Site
+	Generation deploy.Generation // what installing makes; number, times and proof are left out
+	Trees      map[string]Tree   // by component
+	Floor      string            // nothing below this TLS version
+	Arch       string            // as uname -m has it
+	License    string            // SPDX expression
+	Licences   []byte            // texts
 	Docs       map[string][]byte
 	Release    int       // of the same versions, from 1
 	Maintainer string    // Name <address>
@@ -174,7 +174,7 @@ func (s *Spec) members() ([]member, error) {
 	if files[path.Join(s.payload(), "generation.json")], err = s.generation(); err != nil {
 		return nil, err
 	}
-	if text, err := artifacts.Module(s.Generation); err != nil {
+	if text, err := deploy.Module(s.Generation); err != nil {
 		return nil, err
 	} else if text != nil {
 		files[path.Join(s.payload(), "modulefile")] = text

@@ -12,16 +12,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
 // small is a toolchain of a few files, with prefixes below base.
 func small(t *testing.T, base string) *Spec {
 	t.Helper()
-	s := &Spec{Site: artifacts.Site{Base: base, Profile: "min_1", Prefixes: map[string]string{}}, Trees: map[string]Tree{}, Floor: "1.2", Arch: "x86_64",
+	s := &Spec{Site: deploy.Site{Base: base, Profile: "min_1", Prefixes: map[string]string{}}, Trees: map[string]Tree{}, Floor: "1.2", Arch: "x86_64",
 		License: "Apache-2.0", Licences: []byte("terms\n"), Docs: map[string][]byte{"verdict.txt": []byte("pass\n")}, Maintainer: "Somebody <somebody@localhost>", When: time.Unix(1700000000, 5),
-		Generation: artifacts.Generation{Profile: "min_1", GLIBC: "2.17", Bundle: "b", Components: map[string]artifacts.Component{}}}
+		Generation: deploy.Generation{Profile: "min_1", GLIBC: "2.17", Bundle: "b", Components: map[string]deploy.Component{}}}
 	for name, files := range map[string][]string{"openssl": {"bin/openssl", "lib/libssl.a"}, "python": {"bin/python3.13", "lib/python3.13/os.py", "lib/python3.13/__pycache__/os.cpython-313.pyc", "lib/python3.13/script (dev).tmpl"}} {
 		dir := filepath.Join(t.TempDir(), name)
 		for _, file := range files {
@@ -48,7 +48,7 @@ func small(t *testing.T, base string) *Spec {
 		}
 		s.Trees[name] = Tree{Dir: dir, List: list}
 		s.Site.Prefixes[name] = name + "-with-min_1"
-		s.Generation.Components[name] = artifacts.Component{Version: map[string]string{"openssl": "3.5.7", "python": "3.13.15"}[name], Prefix: filepath.Join(base, name+"-with-min_1")}
+		s.Generation.Components[name] = deploy.Component{Version: map[string]string{"openssl": "3.5.7", "python": "3.13.15"}[name], Prefix: filepath.Join(base, name+"-with-min_1")}
 	}
 	return s
 }
@@ -217,7 +217,7 @@ func TestGenerations(t *testing.T) {
 	if h.current() != "1" || h.in() != "1 current lock package trust" && h.in() != "1 current lock package" {
 		t.Fatalf("current is %s among %s", h.current(), h.in())
 	}
-	site, err := artifacts.Installed("", h.base, "min_1")
+	site, err := deploy.Installed("", h.base, "min_1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +231,7 @@ func TestGenerations(t *testing.T) {
 	if _, err := site.Uninstall(t.Context()); err == nil {
 		t.Error("tlsfloor takes it away from under the package manager")
 	}
-	module, err := os.ReadFile(filepath.Join(h.base, artifacts.Modules, "python-min_1", "3.13.15"))
+	module, err := os.ReadFile(filepath.Join(h.base, deploy.Modules, "python-min_1", "3.13.15"))
 	if err != nil || !strings.Contains(string(module), h.base+"/python-with-min_1/bin") {
 		t.Errorf("modulefile: %v: %s", err, module)
 	}
@@ -310,7 +310,7 @@ func TestBesideOthers(t *testing.T) {
 	if err := os.MkdirAll(own, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	text, err := json.Marshal(artifacts.Generation{Profile: "min_1", Components: h.Generation.Components})
+	text, err := json.Marshal(deploy.Generation{Profile: "min_1", Components: h.Generation.Components})
 	if err == nil {
 		err = os.WriteFile(filepath.Join(own, "generation.json"), text, 0o644)
 	}
@@ -381,7 +381,7 @@ func TestStopped(t *testing.T) {
 			if h.current() != "2" || strings.Contains(h.in(), ".new") {
 				t.Errorf("%s is in use among %s", h.current(), h.in())
 			}
-			site, err := artifacts.Installed("", h.base, "min_1")
+			site, err := deploy.Installed("", h.base, "min_1")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/archive"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/trust"
@@ -33,7 +33,7 @@ func (c *command) anchors(ctx context.Context, w *workshop) error {
 	if err != nil {
 		return err
 	}
-	t := artifacts.Trust{Mode: cmp.Or(c.Trust, kept.Mode, "host")}
+	t := deploy.Trust{Mode: cmp.Or(c.Trust, kept.Mode, "host")}
 	added, err := c.caFiles()
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func (c *command) anchors(ctx context.Context, w *workshop) error {
 }
 
 // keptTrust reads what the site trusts now: nothing, when that was never made.
-func keptTrust(site artifacts.Site) (artifacts.Trust, error) {
+func keptTrust(site deploy.Site) (deploy.Trust, error) {
 	t, err := site.Trust()
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
@@ -102,7 +102,7 @@ func (c *command) hostAnchors() (string, trust.List, error) {
 
 // mozillaAnchors returns Mozilla's list, from what was kept where that is the pinned version. Where nobody has asked for it and it
 // cannot be had, the build goes on: whoever needs no public CA must not need a network for them.
-func (c *command) mozillaAnchors(ctx context.Context, w *workshop, kept artifacts.Trust, t *artifacts.Trust) (trust.List, error) {
+func (c *command) mozillaAnchors(ctx context.Context, w *workshop, kept deploy.Trust, t *deploy.Trust) (trust.List, error) {
 	r, err := w.set.Data(mozillaCA)
 	if err != nil {
 		return nil, err
@@ -169,7 +169,7 @@ func (c *command) applyTrust(w *workshop) error {
 }
 
 // setTrust writes t, and says so when that changes what is trusted.
-func (c *command) setTrust(site artifacts.Site, t artifacts.Trust) error {
+func (c *command) setTrust(site deploy.Site, t deploy.Trust) error {
 	t.Made = time.Now().UTC()
 	changed, err := site.SetTrust(t)
 	if err == nil && changed {
@@ -179,7 +179,7 @@ func (c *command) setTrust(site artifacts.Site, t artifacts.Trust) error {
 }
 
 // trustSummary counts the certificates by where they come from.
-func trustSummary(t artifacts.Trust) string {
+func trustSummary(t deploy.Trust) string {
 	var parts []string
 	for _, s := range []struct {
 		source trust.Source

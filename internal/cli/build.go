@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/build"
 	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/store"
@@ -90,20 +90,20 @@ func (c *command) ran(ctx context.Context, ch *chosen) (*workshop, map[string]st
 }
 
 // trees are the components of a generation, as the records say.
-func (w *workshop) trees(records map[string]store.Record) map[string]artifacts.Component {
-	trees := map[string]artifacts.Component{}
+func (w *workshop) trees(records map[string]store.Record) map[string]deploy.Component {
+	trees := map[string]deploy.Component{}
 	for _, s := range w.plan.Components() {
 		if s.Recipe.Role == recipes.Install {
 			r := records[s.Recipe.Name]
-			trees[s.Recipe.Name] = artifacts.Component{Version: s.Recipe.Version, Prefix: s.Prefix, Key: r.Key, Output: r.Output}
+			trees[s.Recipe.Name] = deploy.Component{Version: s.Recipe.Version, Prefix: s.Prefix, Key: r.Key, Output: r.Output}
 		}
 	}
 	return trees
 }
 
 // generation is what the records make.
-func (w *workshop) generation(records map[string]store.Record) artifacts.Generation {
-	return artifacts.Generation{Profile: w.profile.Name, With: w.profile.With, Components: w.trees(records)}
+func (w *workshop) generation(records map[string]store.Record) deploy.Generation {
+	return deploy.Generation{Profile: w.profile.Name, With: w.profile.With, Components: w.trees(records)}
 }
 
 // upToDate handles the build that has nothing to do: the plan's outputs are installed, linked, untouched and proved.
@@ -145,7 +145,7 @@ func (c *command) upToDate(ctx context.Context, w *workshop) (bool, error) {
 }
 
 // lock makes this the only tlsfloor that changes the site.
-func (c *command) lock(ctx context.Context, site artifacts.Site) (func(), error) {
+func (c *command) lock(ctx context.Context, site deploy.Site) (func(), error) {
 	return site.Lock(ctx, func() {
 		c.sink.Note("another tlsfloor is at work below " + filepath.Join(site.Root, site.Base) + "; waiting for it")
 	})
@@ -153,11 +153,11 @@ func (c *command) lock(ctx context.Context, site artifacts.Site) (func(), error)
 
 // sameAs reports whether two generations are of the same files and the same optional sets: where a set adds no file to some version,
 // status still says with which sets a generation was built.
-func sameAs(a, b artifacts.Generation) bool {
+func sameAs(a, b deploy.Generation) bool {
 	return sameOutputs(a.Components, b.Components) && slices.Equal(a.With, b.With)
 }
 
-func sameOutputs(a, b map[string]artifacts.Component) bool {
+func sameOutputs(a, b map[string]deploy.Component) bool {
 	if len(a) != len(b) {
 		return false
 	}
@@ -211,7 +211,7 @@ func (c *command) install(ctx context.Context, w *workshop, result build.Result)
 
 // decide switches to a generation that was just proved, and keeps its proof; one that was not goes again, unless it was there before.
 // It is called under the site's lock.
-func (c *command) decide(w *workshop, g artifacts.Generation, reused bool, proof *verify.Proof, err error) error {
+func (c *command) decide(w *workshop, g deploy.Generation, reused bool, proof *verify.Proof, err error) error {
 	if err == nil {
 		err = c.keepProof(w.chosen, g.Number, proof)
 	}
@@ -237,7 +237,7 @@ func (c *command) decide(w *workshop, g artifacts.Generation, reused bool, proof
 }
 
 // stage finds the generation that holds these outputs already, or makes a new one.
-func (c *command) stage(ctx context.Context, w *workshop, result build.Result) (g artifacts.Generation, reused bool, err error) {
+func (c *command) stage(ctx context.Context, w *workshop, result build.Result) (g deploy.Generation, reused bool, err error) {
 	want := w.generation(result.Records)
 	all, err := w.site.Generations()
 	if err != nil {
@@ -251,7 +251,7 @@ func (c *command) stage(ctx context.Context, w *workshop, result build.Result) (
 	begun := time.Now()
 	want.Sysroot, want.Created = c.Sysroot, begun.UTC()
 	c.sink.Emit(event.Event{Kind: event.Begin, Step: "install", Text: "copying from the store"})
-	g, err = w.site.Stage(ctx, artifacts.FromStore(w.store), want)
+	g, err = w.site.Stage(ctx, deploy.FromStore(w.store), want)
 	if err != nil {
 		c.sink.Emit(event.Event{Kind: event.Fail, Step: "install", Text: "stopped", Seconds: time.Since(begun).Seconds()})
 		return g, false, err
@@ -264,7 +264,7 @@ func (c *command) stage(ctx context.Context, w *workshop, result build.Result) (
 }
 
 // switchTo adopts what is in the way, says which packages of the user stay behind, and switches.
-func (c *command) switchTo(site artifacts.Site, n int) error {
+func (c *command) switchTo(site deploy.Site, n int) error {
 	if c.Adopt {
 		old, err := site.Adopt(time.Now().UTC())
 		if err != nil {

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/artifacts/sign"
 	"github.com/tlsfloor/tlsfloor/internal/advisory"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
@@ -165,7 +165,7 @@ func (c *command) writeBundle(ctx context.Context, w *workshop, records map[stri
 	begun := time.Now()
 	c.sink.Emit(event.Event{Kind: event.Begin, Step: "bundle", Text: "reading sources"})
 	written, err := bundle.Write(ctx, bundle.Input{Plan: w.plan, Records: records, Store: w.store, Fetch: w.builder.Fetch, Claim: c.subject(ctx, w)},
-		c.packaged(bundle.Options{Out: cmp.Or(c.Out, filepath.Join("artifacts", "out")), Trees: trees, Controls: controls, Proof: proof, About: w.about(artifacts.Generation{Components: g.Components}),
+		c.packaged(bundle.Options{Out: cmp.Or(c.Out, filepath.Join("artifacts", "out")), Trees: trees, Controls: controls, Proof: proof, About: w.about(deploy.Generation{Components: g.Components}),
 			Signer: signer, Jobs: c.Jobs, Progress: func(doing string) {
 				c.sink.Emit(event.Event{Kind: event.Begin, Step: "bundle", Text: doing})
 			}}))

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
@@ -181,7 +181,7 @@ func leftNothing(t *testing.T, n int, dir string) {
 			t.Errorf("point %d: %v, %v stayed", n, left, err)
 		}
 	}
-	site := artifacts.Site{Base: filepath.Join(dir, "prefix"), Profile: "tiny", Prefixes: map[string]string{"tiny": "tiny-prefix"}}
+	site := deploy.Site{Base: filepath.Join(dir, "prefix"), Profile: "tiny", Prefixes: map[string]string{"tiny": "tiny-prefix"}}
 	if altered, _, err := site.Altered(context.Background(), site.Current(), true); err != nil || len(altered) > 0 || !site.Linked() {
 		t.Errorf("point %d: the next build installed generation %d with altered %v, linked %v, %v", n, site.Current(), altered, site.Linked(), err)
 	}

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/artifacts/sign"
 	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
@@ -32,7 +32,7 @@ func BundleVerify(ctx context.Context, from string, f Flags) error {
 type arrival struct {
 	*bundle.Checked
 	archive string // which of its archives is taken
-	site    artifacts.Site
+	site    deploy.Site
 	store   *store.Store
 	work    string // a folder for what is needed in between
 }
@@ -176,7 +176,7 @@ func (c *command) fits(a *arrival) error {
 	if err := a.site.Ready(c.Adopt); err != nil {
 		return err
 	}
-	if err := a.site.Runs(artifacts.Generation{GLIBC: a.Index.GLIBC}); err != nil {
+	if err := a.site.Runs(deploy.Generation{GLIBC: a.Index.GLIBC}); err != nil {
 		return fault.New(fault.CodeOf(err), "take a bundle that was built with -sysroot for an older system", "bundle %s: %w", a.Index.Name, err)
 	}
 	var size int64
@@ -218,7 +218,7 @@ func (c *command) settle(ctx context.Context, a *arrival, w *workshop) error {
 }
 
 // unpacked finds the generation that holds the bundle's trees untouched, or makes a new one.
-func (c *command) unpacked(ctx context.Context, a *arrival) (g artifacts.Generation, reused bool, err error) {
+func (c *command) unpacked(ctx context.Context, a *arrival) (g deploy.Generation, reused bool, err error) {
 	want := a.Generation(a.site)
 	all, err := a.site.Generations()
 	if err != nil {
@@ -249,7 +249,7 @@ func (c *command) unpacked(ctx context.Context, a *arrival) (g artifacts.Generat
 }
 
 // proveHere proves the generation on this machine, with the weak peers of the bundle; without them the bundle's own proof stands.
-func (c *command) proveHere(ctx context.Context, a *arrival, g artifacts.Generation) (*verify.Proof, error) {
+func (c *command) proveHere(ctx context.Context, a *arrival, g deploy.Generation) (*verify.Proof, error) {
 	controls := filepath.Join(a.work, "controls")
 	prefixes, err := a.Controls(ctx, controls)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/recipes"
 	"github.com/tlsfloor/tlsfloor/verify"
@@ -83,7 +83,7 @@ func replace(path string, data []byte) error {
 
 // about is what a report says of the components beside the proof. End of life and FIPS status are the recipes' of now, for the
 // versions that they still hold.
-func (ch *chosen) about(g artifacts.Generation) report.About {
+func (ch *chosen) about(g deploy.Generation) report.About {
 	a := report.About{Profile: ch.profile.Name, Generation: g.Number}
 	for _, name := range slices.Sorted(maps.Keys(g.Components)) {
 		part := report.Component{Name: name, Version: g.Components[name].Version}
@@ -140,7 +140,7 @@ func (c *command) known(ch *chosen) (cases []verify.Case, proof *verify.Proof, e
 	if err != nil {
 		return nil, nil, err
 	}
-	var g artifacts.Generation
+	var g deploy.Generation
 	if n := ch.site.Current(); n != 0 {
 		if g, err = ch.site.Generation(n); err != nil {
 			return nil, nil, err

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/recipes"
@@ -37,7 +37,7 @@ func TestReportIsWholeOrNotThere(t *testing.T) {
 			return nil
 		}
 		c := &command{options: options{Report: dir}, sink: func(event.Event) {}}
-		err := c.writeReport(ch.about(artifacts.Generation{}), &verify.Proof{Floor: verify.TLS12})
+		err := c.writeReport(ch.about(deploy.Generation{}), &verify.Proof{Floor: verify.TLS12})
 		if !errors.Is(err, syscall.ENOSPC) {
 			t.Fatalf("%s: %v", broken, err)
 		}

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
@@ -23,7 +23,7 @@ import (
 )
 
 // judge names the judge and what it asks of a generation: a proof by another one does not count for this.
-func judge(floor recipes.Floor, g artifacts.Generation) string {
+func judge(floor recipes.Floor, g deploy.Generation) string {
 	f, err := verify.ParseFloor(string(floor))
 	if err != nil {
 		return "" // never equal to a kept one
@@ -50,7 +50,7 @@ func loopback(ctx context.Context) error {
 
 // prove tries a generation that may not be in use yet: the programs run in a namespace where its trees stand at their
 // compiled-in prefixes.
-func (c *command) prove(ctx context.Context, w *workshop, g artifacts.Generation, records map[string]store.Record) (*verify.Proof, error) {
+func (c *command) prove(ctx context.Context, w *workshop, g deploy.Generation, records map[string]store.Record) (*verify.Proof, error) {
 	work, release, err := w.store.Work(ctx, "verify", false)
 	if err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func (c *command) prove(ctx context.Context, w *workshop, g artifacts.Generation
 }
 
 // try proves the components that stand in the rig.
-func (c *command) try(ctx context.Context, b rig, profileFloor string, components map[string]artifacts.Component, weak verify.Toolchain) (*verify.Proof, error) {
+func (c *command) try(ctx context.Context, b rig, profileFloor string, components map[string]deploy.Component, weak verify.Toolchain) (*verify.Proof, error) {
 	floor, err := verify.ParseFloor(profileFloor)
 	if err != nil {
 		return nil, err
@@ -197,12 +197,12 @@ func (c *command) keepProof(ch *chosen, n int, p *verify.Proof) error {
 	if err != nil {
 		return err
 	}
-	note := artifacts.ProofNote{Status: p.Status.String(), Time: p.Time, Judge: judge(recipes.Floor(p.Floor.String()), g), Cases: len(p.Findings), Digest: digest.Of(b)}
+	note := deploy.ProofNote{Status: p.Status.String(), Time: p.Time, Judge: judge(recipes.Floor(p.Floor.String()), g), Cases: len(p.Findings), Digest: digest.Of(b)}
 	return ch.site.Prove(n, note, b, page)
 }
 
 // stored reads the proof of a generation back, and judges it anew.
-func (c *command) stored(site artifacts.Site, g artifacts.Generation) (*verify.Proof, error) {
+func (c *command) stored(site deploy.Site, g deploy.Generation) (*verify.Proof, error) {
 	p, err := readProof(site, g)
 	if err != nil {
 		return nil, err
@@ -211,7 +211,7 @@ func (c *command) stored(site artifacts.Site, g artifacts.Generation) (*verify.P
 }
 
 // readProof reads the proof of a generation that has one. Altered bytes are an error.
-func readProof(site artifacts.Site, g artifacts.Generation) (*verify.Proof, error) {
+func readProof(site deploy.Site, g deploy.Generation) (*verify.Proof, error) {
 	b, err := os.ReadFile(filepath.Join(site.Dir(g.Number), "proof.json"))
 	if err != nil {
 		return nil, err

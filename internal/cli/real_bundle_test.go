@@ -21,6 +21,7 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/artifacts"
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 )
@@ -242,7 +243,7 @@ func (b *bundled) install(t *testing.T) {
 	if !strings.Contains(out, "generation 1 is in use") || !strings.Contains(out, "verify                       TLS floor 1.2: pass") || !strings.Contains(out, "unpacking "+b.archive(".tar.zst")) {
 		t.Errorf("it says\n%s", out)
 	}
-	site := artifacts.Site{Root: root, Base: "/opt", Profile: "min-tls1_2", Prefixes: b.site().Prefixes}
+	site := deploy.Site{Root: root, Base: "/opt", Profile: "min-tls1_2", Prefixes: b.site().Prefixes}
 	for _, tree := range []string{"openssl", "python"} { // what a build has installed, as the harness knows it
 		got, err := os.ReadFile(filepath.Join(site.Dir(1), tree+".tree"))
 		want, err2 := os.ReadFile(filepath.Join(b.site().Dir(1), tree+".tree"))

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/artifacts/packages"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 )
@@ -72,7 +72,7 @@ func (p *packaged) next(t *testing.T, kind string) string {
 	site := p.site()
 	site.Root = ""
 	s := &packages.Spec{Site: site, Trees: map[string]packages.Tree{}, Floor: "1.2", Arch: "x86_64", License: "Apache-2.0", Licences: []byte("terms\n"), Maintainer: "Somebody <somebody@localhost>",
-		When: time.Unix(1900000000, 0), Generation: artifacts.Generation{Profile: "min-tls1_2", GLIBC: "2.17", Components: map[string]artifacts.Component{}}}
+		When: time.Unix(1900000000, 0), Generation: deploy.Generation{Profile: "min-tls1_2", GLIBC: "2.17", Components: map[string]deploy.Component{}}}
 	for name, prefix := range site.Prefixes {
 		dir := filepath.Join(t.TempDir(), name)
 		err := os.MkdirAll(filepath.Join(dir, "bin"), 0o755)
@@ -83,7 +83,7 @@ func (p *packaged) next(t *testing.T, kind string) string {
 		if err != nil || err2 != nil {
 			t.Fatal(err, err2)
 		}
-		s.Trees[name], s.Generation.Components[name] = packages.Tree{Dir: dir, List: list}, artifacts.Component{Version: "9.9", Prefix: "/opt/" + prefix}
+		s.Trees[name], s.Generation.Components[name] = packages.Tree{Dir: dir, List: list}, deploy.Component{Version: "9.9", Prefix: "/opt/" + prefix}
 	}
 	file := filepath.Join(t.TempDir(), s.File(kind))
 	if err := packages.Write(t.Context(), s, kind, file); err != nil {

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 )
 
 // sets builds the default profile with all optional sets and tries what they bring.
@@ -64,7 +64,7 @@ const suiteTime = 45 * time.Minute
 
 // suite runs CPython's own tests with the installed interpreter, as an ordinary user and without a network, and compares what failed with
 // the list of what has to.
-func (r *real) suite(t *testing.T, g artifacts.Generation) {
+func (r *real) suite(t *testing.T, g deploy.Generation) {
 	if os.Geteuid() != 0 {
 		t.Skip("a network of its own and another user need root")
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 )
@@ -99,8 +99,8 @@ func (r *real) tlsfloor(t *testing.T, args ...string) (stdout, stderr string) {
 }
 
 // site is the image's place of the default profile.
-func (r *real) site() artifacts.Site {
-	return artifacts.Site{Root: r.root, Base: "/opt", Profile: "min-tls1_2", Prefixes: map[string]string{"openssl": "openssl-with-min-tls1_2", "python": "python-with-min-tls1_2"}}
+func (r *real) site() deploy.Site {
+	return deploy.Site{Root: r.root, Base: "/opt", Profile: "min-tls1_2", Prefixes: map[string]string{"openssl": "openssl-with-min-tls1_2", "python": "python-with-min-tls1_2"}}
 }
 
 func (r *real) cold(t *testing.T) {
@@ -293,11 +293,11 @@ func (r *real) emptyGeneration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := artifacts.Generation{Profile: site.Profile, Created: time.Now(), Components: map[string]artifacts.Component{}}
+	g := deploy.Generation{Profile: site.Profile, Created: time.Now(), Components: map[string]deploy.Component{}}
 	for name := range site.Prefixes {
-		g.Components[name] = artifacts.Component{Version: "0", Prefix: site.Prefix(name), Output: output}
+		g.Components[name] = deploy.Component{Version: "0", Prefix: site.Prefix(name), Output: output}
 	}
-	if g, err = site.Stage(context.Background(), artifacts.FromStore(st), g); err != nil {
+	if g, err = site.Stage(context.Background(), deploy.FromStore(st), g); err != nil {
 		t.Fatal(err)
 	}
 	if err := site.Use(g.Number); err != nil {

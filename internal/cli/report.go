@@ -8,22 +8,22 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/verify"
 )
 
 // built is the result of a build for programs (-json).
 type built struct {
-	Profile    string                         `json:"profile"`
-	Generation int                            `json:"generation"`
-	Components map[string]artifacts.Component `json:"components"`
-	GLIBC      string                         `json:"glibc,omitempty"` // the lowest version that it runs with
-	Proof      *verify.Proof                  `json:"proof"`
-	State      string                         `json:"state"`
+	Profile    string                      `json:"profile"`
+	Generation int                         `json:"generation"`
+	Components map[string]deploy.Component `json:"components"`
+	GLIBC      string                      `json:"glibc,omitempty"` // the lowest version that it runs with
+	Proof      *verify.Proof               `json:"proof"`
+	State      string                      `json:"state"`
 }
 
 // report prints the result of a build: the proof table, where things are, and what to run next.
-func (c *command) report(site artifacts.Site, g artifacts.Generation, proof *verify.Proof, state string) error {
+func (c *command) report(site deploy.Site, g deploy.Generation, proof *verify.Proof, state string) error {
 	if c.JSON {
 		return c.json(built{g.Profile, g.Number, g.Components, g.GLIBC, proof, state})
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 )
 
 // Status prints the installed generations and what is in use.
@@ -18,16 +18,16 @@ func Status(ctx context.Context, f Flags) error { return run(ctx, f, (*command).
 
 // sited is one profile's generations for programs (-json).
 type sited struct {
-	Profile     string                 `json:"profile"`
-	Current     int                    `json:"current"`
-	Generations []artifacts.Generation `json:"generations"`
-	Altered     []string               `json:"altered,omitempty"`
-	Packages    []string               `json:"user_packages,omitempty"`
-	Trust       string                 `json:"trust,omitempty"`
+	Profile     string              `json:"profile"`
+	Current     int                 `json:"current"`
+	Generations []deploy.Generation `json:"generations"`
+	Altered     []string            `json:"altered,omitempty"`
+	Packages    []string            `json:"user_packages,omitempty"`
+	Trust       string              `json:"trust,omitempty"`
 }
 
 func (c *command) status(ctx context.Context) error {
-	names, err := artifacts.Profiles(c.Root, c.Prefix)
+	names, err := deploy.Profiles(c.Root, c.Prefix)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (c *command) status(ctx context.Context) error {
 	}
 	all := []sited{}
 	for _, name := range names {
-		s, err := siteStatus(ctx, artifacts.Site{Root: c.Root, Base: c.Prefix, Profile: name})
+		s, err := siteStatus(ctx, deploy.Site{Root: c.Root, Base: c.Prefix, Profile: name})
 		if err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ func (c *command) status(ctx context.Context) error {
 	return nil
 }
 
-func siteStatus(ctx context.Context, site artifacts.Site) (sited, error) {
+func siteStatus(ctx context.Context, site deploy.Site) (sited, error) {
 	s := sited{Profile: site.Profile, Current: site.Current()}
 	var err error
 	if s.Generations, err = site.Generations(); err != nil || s.Current == 0 {
@@ -146,7 +146,7 @@ func (c *command) printStatus(s sited) {
 func Rollback(ctx context.Context, f Flags) error { return run(ctx, f, (*command).rollback) }
 
 func (c *command) rollback(ctx context.Context) error {
-	site, err := artifacts.Installed(c.Root, c.Prefix, c.Profile)
+	site, err := deploy.Installed(c.Root, c.Prefix, c.Profile)
 	if err != nil {
 		return fmt.Errorf("rollback: %w", err)
 	}

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/trust"
@@ -44,8 +44,8 @@ func forPrograms(l trust.List) []trusted {
 }
 
 // trustSite is the place of the profile that the flags name.
-func (c *command) trustSite() (artifacts.Site, error) {
-	site := artifacts.Site{Root: c.Root, Base: c.Prefix, Profile: c.Profile}
+func (c *command) trustSite() (deploy.Site, error) {
+	site := deploy.Site{Root: c.Root, Base: c.Prefix, Profile: c.Profile}
 	if site.Current() == 0 {
 		return site, fault.New(fault.Failed, "`build` installs it; `status` lists what is installed", "trust: profile %s is not installed below %s", c.Profile, filepath.Join(c.Root, c.Prefix))
 	}
@@ -55,7 +55,7 @@ func (c *command) trustSite() (artifacts.Site, error) {
 	return site, nil
 }
 
-func siteTrust(site artifacts.Site) (artifacts.Trust, error) {
+func siteTrust(site deploy.Site) (deploy.Trust, error) {
 	t, err := site.Trust()
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fault.New(fault.Failed, "`build` makes it", "trust: profile %s has none yet", site.Profile)
@@ -97,7 +97,7 @@ func (c *command) trustAdd(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.changeTrust(ctx, "added", func(t *artifacts.Trust) (trust.List, error) {
+	return c.changeTrust(ctx, "added", func(t *deploy.Trust) (trust.List, error) {
 		var news trust.List
 		for _, a := range added {
 			had, _ := t.Anchors.Get(a.Digest())
@@ -113,7 +113,7 @@ func (c *command) trustAdd(ctx context.Context) error {
 }
 
 func (c *command) trustRemove(ctx context.Context) error {
-	return c.changeTrust(ctx, "removed", func(t *artifacts.Trust) (trust.List, error) {
+	return c.changeTrust(ctx, "removed", func(t *deploy.Trust) (trust.List, error) {
 		gone, err := t.Anchors.From(trust.Site).Find(c.Subject, c.SHA256)
 		if err != nil {
 			return nil, fmt.Errorf("trust:remove: %w", err)
@@ -127,7 +127,7 @@ func (c *command) trustRemove(ctx context.Context) error {
 }
 
 // changeTrust does one change under the lock and prints what it was.
-func (c *command) changeTrust(ctx context.Context, done string, change func(*artifacts.Trust) (trust.List, error)) error {
+func (c *command) changeTrust(ctx context.Context, done string, change func(*deploy.Trust) (trust.List, error)) error {
 	site, err := c.trustSite()
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func (c *command) changeTrust(ctx context.Context, done string, change func(*art
 		return err
 	}
 	if n := site.Current(); site.TrustAltered(n) {
-		c.sink.Warn(artifacts.TrustLink + " was changed by hand: that is lost now")
+		c.sink.Warn(deploy.TrustLink + " was changed by hand: that is lost now")
 		if err := site.RepairTrust(n); err != nil {
 			return err
 		}
@@ -201,7 +201,7 @@ func (c *command) trustCheck(context.Context) error {
 		err = errors.Join(err, fault.New(fault.Failed, "`trust:add` the new one first, then `trust:remove` the old one", "trust: %d of the certificates that you added are expired", n))
 	}
 	if altered {
-		err = errors.Join(err, fault.New(fault.Failed, "`build` repairs it", "trust: %s is not what was made", artifacts.TrustLink))
+		err = errors.Join(err, fault.New(fault.Failed, "`build` repairs it", "trust: %s is not what was made", deploy.TrustLink))
 	}
 	return err
 }

@@ -25,7 +25,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 	"github.com/tlsfloor/tlsfloor/internal/trust"
@@ -168,7 +168,7 @@ func accept(ts *testscript.TestScript, neg bool, args []string) {
 // rotation is an installed OpenSSL's cert.pem, a server, and clients that never stop connecting.
 type rotation struct {
 	t          *testing.T
-	site       artifacts.Site
+	site       deploy.Site
 	dir        string
 	serving    atomic.Pointer[tls.Certificate]
 	connected  atomic.Int64
@@ -209,7 +209,7 @@ func TestRotation(t *testing.T) {
 func newRotation(t *testing.T, names ...string) *rotation {
 	dir := t.TempDir()
 	r := &rotation{t: t, dir: dir, stop: make(chan struct{}), authorized: map[string]authority{},
-		site: artifacts.Site{Base: filepath.Join(dir, "opt"), Profile: "min-tls1_2", Prefixes: map[string]string{"openssl": "o"}}}
+		site: deploy.Site{Base: filepath.Join(dir, "opt"), Profile: "min-tls1_2", Prefixes: map[string]string{"openssl": "o"}}}
 	installEmpty(t, r.site, "one")
 	for _, name := range names {
 		a, err := newAuthority("One Name", 10)
@@ -243,7 +243,7 @@ func newRotation(t *testing.T, names ...string) *rotation {
 }
 
 // installEmpty installs a generation whose openssl is one file, with nothing trusted.
-func installEmpty(t *testing.T, site artifacts.Site, text string) {
+func installEmpty(t *testing.T, site deploy.Site, text string) {
 	t.Helper()
 	dir := t.TempDir()
 	if err := errors.Join(os.WriteFile(filepath.Join(dir, "file"), []byte(text), 0o644), os.MkdirAll(site.Base, 0o755)); err != nil {
@@ -257,10 +257,10 @@ func installEmpty(t *testing.T, site artifacts.Site, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := artifacts.Generation{Profile: site.Profile, Created: time.Now(), Components: map[string]artifacts.Component{"openssl": {Version: "0", Prefix: site.Prefix("openssl"), Output: output}}}
-	g, err = site.Stage(t.Context(), artifacts.FromStore(st), g)
+	g := deploy.Generation{Profile: site.Profile, Created: time.Now(), Components: map[string]deploy.Component{"openssl": {Version: "0", Prefix: site.Prefix("openssl"), Output: output}}}
+	g, err = site.Stage(t.Context(), deploy.FromStore(st), g)
 	if err == nil {
-		_, err = site.SetTrust(artifacts.Trust{Mode: "host", Anchors: trust.List{}})
+		_, err = site.SetTrust(deploy.Trust{Mode: "host", Anchors: trust.List{}})
 	}
 	if err == nil {
 		err = site.Use(g.Number)

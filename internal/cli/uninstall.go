@@ -4,14 +4,14 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 )
 
 // Uninstall removes a profile's generations.
 func Uninstall(ctx context.Context, f Flags) error { return run(ctx, f, (*command).uninstall) }
 
 func (c *command) uninstall(ctx context.Context) error {
-	site, err := artifacts.Installed(c.Root, c.Prefix, c.Profile)
+	site, err := deploy.Installed(c.Root, c.Prefix, c.Profile)
 	if err != nil {
 		return fmt.Errorf("uninstall: %w", err)
 	}

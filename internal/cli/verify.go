@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/verify"
 )
@@ -81,7 +81,7 @@ func (c *command) verifyCurrent(ctx context.Context, ch *chosen) error {
 }
 
 // verifyFrom proves the generation in use with the weak peers of the bundle that it was installed from.
-func (c *command) verifyFrom(ctx context.Context, ch *chosen, g artifacts.Generation) error {
+func (c *command) verifyFrom(ctx context.Context, ch *chosen, g deploy.Generation) error {
 	a, release, err := c.receive(ctx, "verify")
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (c *command) verifyFrom(ctx context.Context, ch *chosen, g artifacts.Genera
 }
 
 // lockToProve is lock, but for those who may write nothing there: they can prove what others use, and keep no proof.
-func (c *command) lockToProve(ctx context.Context, site artifacts.Site) (func(), error) {
+func (c *command) lockToProve(ctx context.Context, site deploy.Site) (func(), error) {
 	unlock, err := c.lock(ctx, site)
 	if errors.Is(err, fs.ErrPermission) {
 		return func() {}, nil
@@ -115,7 +115,7 @@ func (c *command) lockToProve(ctx context.Context, site artifacts.Site) (func(),
 }
 
 // provedAgain keeps the proof and tells of it.
-func (c *command) provedAgain(ch *chosen, g artifacts.Generation, proof *verify.Proof) error {
+func (c *command) provedAgain(ch *chosen, g deploy.Generation, proof *verify.Proof) error {
 	n := g.Number
 	if err := c.keepProof(ch, n, proof); err != nil {
 		c.sink.Warn("the proof was not kept: " + err.Error())
@@ -130,7 +130,7 @@ func (c *command) provedAgain(ch *chosen, g artifacts.Generation, proof *verify.
 
 // asBuilt makes the command's choices those of a generation, where it was given none: the controls are built as that was. It reports
 // whether something changed.
-func (c *command) asBuilt(g artifacts.Generation) bool {
+func (c *command) asBuilt(g deploy.Generation) bool {
 	changed := false
 	if c.Sysroot == "" && g.Sysroot != "" {
 		c.Sysroot, changed = g.Sysroot, true

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/artifacts"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/build"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/event"
@@ -30,8 +30,8 @@ type chosen struct {
 	set     *recipes.Set
 	profile *recipes.Profile
 	recipes []*recipes.Recipe
-	site    artifacts.Site
-	trust   *artifacts.Trust // what build makes the installed OpenSSL trust; nil: nothing to do with it
+	site    deploy.Site
+	trust   *deploy.Trust // what build makes the installed OpenSSL trust; nil: nothing to do with it
 }
 
 // choose loads the recipes and resolves the profile.
@@ -67,7 +67,7 @@ func (c *command) choose(ctx context.Context) (*chosen, error) {
 		return nil, err
 	}
 	pin(ctx, p, all)
-	return &chosen{set: set, profile: p, recipes: all, site: artifacts.Site{Root: c.Root, Base: c.Prefix, Profile: p.Name, Prefixes: p.Prefixes}}, nil
+	return &chosen{set: set, profile: p, recipes: all, site: deploy.Site{Root: c.Root, Base: c.Prefix, Profile: p.Name, Prefixes: p.Prefixes}}, nil
 }
 
 // pin puts pinned profiles in the place of trainings, where there are any for the host's compiler and the sysroot.

@@ -1,4 +1,4 @@
-package artifacts
+package deploy
 
 import (
 	"github.com/tlsfloor/tlsfloor/internal/elfpolicy"

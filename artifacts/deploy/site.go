@@ -1,4 +1,4 @@
-// Package artifacts turns Outputs into what people use: generations below a base folder, switched as one.
+// Package deploy turns Outputs into what people use: generations below a base folder, switched as one.
 //
 // Layout, below the base (/opt unless said otherwise) of one profile:
 //
@@ -14,7 +14,7 @@
 //
 // Promises: the one rename of `current` switches both prefixes; a process killed at any moment leaves the old
 // generation or the new one; nothing that a user put into a generation is ever deleted by a switch.
-package artifacts
+package deploy
 
 import (
 	"context"
