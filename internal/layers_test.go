@@ -276,7 +276,7 @@ var planted = []struct {
 	{"internal/build", module + "verify", false},
 	{"internal/build", module + "artifacts", false},
 	{"internal/build", module + "internal/cli", false},
-	{"artifacts", module + "verify", true},
+	{"artifacts/deploy", module + "verify", true},
 	{"artifacts", module + "internal/build", false},
 	{"internal/ui", module + "recipes", false},
 	{"internal/elfpolicy", module + "recipes", false},
