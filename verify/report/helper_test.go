@@ -2,7 +2,6 @@ package report
 
 import (
 	"bytes"
-	"encoding/json"
 	"flag"
 	"os"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/verify"
+	"github.com/tlsfloor/tlsfloor/verify/verifytest"
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
@@ -25,71 +25,7 @@ func proofOf(t testing.TB, floor verify.Floor, salt byte) *verify.Proof {
 		Subjects: []verify.Tested{{Name: "openssl", Path: "/o/bin/openssl", SHA256: aa}, {Name: "libssl.a", Path: "/o/lib/libssl.a", SHA256: aa},
 			{Name: "libcrypto.a", Path: "/o/lib/libcrypto.a", SHA256: aa}, {Name: "python", Path: "/p/bin/python3", SHA256: aa}, {Name: "_ssl.so", Path: "/p/lib/_ssl.so", SHA256: bb}},
 		Controls: []verify.Tested{{Name: "weak openssl", Path: "/w/bin/openssl", SHA256: bb}}}
-	for _, c := range verify.ExpectedCases(floor, p.OpenSSLVersion, p.PythonVersion) {
-		f := verify.Finding{Case: c, Trial: enact(t, c.Offer, c.Want, salt)}
-		for _, control := range c.Controls {
-			f.Controls = append(f.Controls, enact(t, control.Offer, control.Want, salt))
-		}
-		p.Findings = append(p.Findings, f)
-	}
-	return settled(t, p)
-}
-
-// settled is p as it is after it was stored and read.
-func settled(t testing.TB, p *verify.Proof) *verify.Proof {
-	t.Helper()
-	text, err := json.Marshal(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	again := new(verify.Proof)
-	if err := json.Unmarshal(text, again); err != nil {
-		t.Fatal(err)
-	}
-	return again
-}
-
-// enact makes a trial that shows exactly what w wants: the report and the bytes, from which the proof derives the rest.
-func enact(t testing.TB, o verify.Offer, w verify.Want, salt byte) verify.Trial {
-	t.Helper()
-	tr := verify.Trial{Report: verify.Report{Reason: w.Reason, Verify: w.Verify}}
-	say := func(from verify.Side, data []byte) {
-		tr.Transcript = append(tr.Transcript, verify.Segment{From: from, Data: data})
-	}
-	switch {
-	case o.Act.Static():
-		if w.Outcome == verify.Present {
-			tr.Report.Facts = []string{"TLSv1_1_method"}
-		}
-		return tr
-	case o.Act == verify.Listen:
-		if w.Outcome == verify.Proceeds {
-			say(verify.FromSubject, append([]byte{22, 0xfe, 0xff}, make([]byte, 32)...))
-		}
-		return tr
-	}
-	client, server := verify.FromSubject, verify.FromJudge
-	if o.Act == verify.Greet {
-		client, server = server, client
-	}
-	random := [32]byte{salt}
-	if w.Offered == nil || len(w.Offered) > 0 {
-		offered := append([]wire.Version(nil), w.Offered...)
-		if len(offered) == 0 {
-			offered = []wire.Version{wire.TLS13}
-		}
-		padding := wire.Extension{Type: 21, Data: make([]byte, w.Longer)} // RFC 7685
-		say(client, handshake(t, wire.TLS10, wire.ClientHello{Version: wire.TLS12, Random: random, Compression: []byte{0}, Extensions: []wire.Extension{wire.Offer(offered...), padding}}))
-	}
-	if w.Outcome != verify.Refused || o.Act == verify.Answer {
-		v := w.Version
-		if o.Act == verify.Answer {
-			v = o.Version
-		}
-		say(server, handshake(t, wire.TLS12, wire.ServerHello{Version: min(v, wire.TLS12), Random: random, Extensions: []wire.Extension{wire.Choose(v)}}))
-	}
-	conclude(&tr, w, say)
-	return tr
+	return verifytest.Pass(t, p, salt)
 }
 
 // withResiduals is proofOf as it is of a real OpenSSL: what nothing closes is there.
@@ -97,37 +33,10 @@ func withResiduals(t testing.TB) *verify.Proof {
 	p := proofOf(t, verify.TLS12, 1)
 	for i, f := range p.Findings {
 		if f.Case.Residual && f.Case.Offer.Act == verify.Answer {
-			p.Findings[i].Trial = enact(t, f.Case.Offer, verify.Want{Outcome: verify.Proceeds, Version: wire.TLS12}, 1)
+			p.Findings[i].Trial = verifytest.Enact(t, f.Case.Offer, verify.Want{Outcome: verify.Proceeds, Version: wire.TLS12}, 1)
 		}
 	}
-	return settled(t, p)
-}
-
-// conclude is how the connection ends.
-func conclude(tr *verify.Trial, w verify.Want, say func(verify.Side, []byte)) {
-	switch w.Outcome {
-	case verify.Connected:
-		tr.Report = verify.Report{OK: true, Version: w.Version, Cipher: "A-CIPHER", Staple: w.Staple}
-	case verify.Proceeds:
-		tr.Report.Reason = verify.EOF
-	case verify.Refused:
-		record := w.Record
-		if record == 0 {
-			record = wire.TLS12
-		}
-		if w.Alert != 0 {
-			say(w.From, wire.Alert{Level: wire.Fatal, Description: w.Alert}.Record(record).Bytes())
-		}
-	}
-}
-
-func handshake(t testing.TB, v wire.Version, h interface{ Bytes() ([]byte, error) }) []byte {
-	t.Helper()
-	message, err := h.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return wire.Record{Type: wire.Handshake, Version: v, Payload: message}.Bytes()
+	return verifytest.Settled(t, p)
 }
 
 // about is what a caller knows beside the proof.

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tlsfloor/tlsfloor/verify"
+	"github.com/tlsfloor/tlsfloor/verify/verifytest"
 )
 
 // parse reads a Statement with the library's own messages, checks it, and decodes its predicate into what.
@@ -222,7 +223,7 @@ func TestResidualsAreWarnings(t *testing.T) {
 		t.Errorf("the page does not warn: %v", err)
 	}
 	p.Findings[0].Trial = verify.Trial{Problem: "gone"}
-	if s, err = Attest(settled(t, p)); err != nil || len(s.SVR) > 0 || !strings.Contains(string(s.TestResult), "FAILED") {
+	if s, err = Attest(verifytest.Settled(t, p)); err != nil || len(s.SVR) > 0 || !strings.Contains(string(s.TestResult), "FAILED") {
 		t.Errorf("a warning hides what was not proved: %v", err)
 	}
 }
