@@ -164,3 +164,39 @@ func BenchmarkUnpack(b *testing.B) {
 		})
 	}
 }
+
+// FuzzParallelXZ holds that a file is read in parallel, and from its beginning, to the same bytes or not at all.
+func FuzzParallelXZ(f *testing.F) {
+	honest := bytes.Repeat([]byte("the same line again\n"), 50)
+	two := append(xzed(f, honest), xzed(f, honest)...)
+	f.Add(two)
+	f.Add(streams(f, honest, 3, 1, 40))
+	f.Add(append(bytes.Clone(two), make([]byte, 8)...))
+	f.Add(append(blocksOf(0, 0), blocksOf(2, 0)...))
+	f.Add(two[:len(two)-5])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		name := filepath.Join(t.TempDir(), "packed")
+		if err := os.WriteFile(name, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		l := Limits{Bytes: 8 << 20}.orDefaults()
+		read := func(r io.Reader) (out []byte, err error) {
+			s, err := newStream(t.Context(), r, l)
+			if err != nil {
+				return nil, err
+			}
+			defer s.stop()
+			return io.ReadAll(s)
+		}
+		whole, err := read(bytes.NewReader(b))
+		shared, err2 := read(file)
+		if (err == nil) != (err2 == nil) || err == nil && !bytes.Equal(whole, shared) {
+			t.Fatalf("%d bytes, %v; in parallel %d bytes, %v", len(whole), err, len(shared), err2)
+		}
+	})
+}

@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
 
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
@@ -113,47 +112,12 @@ func decodeTar(b *bufio.Reader) (io.Reader, error) {
 		return d.IOReadCloser(), nil
 	case bytes.HasPrefix(head, []byte("BZh")):
 		return bzip2.NewReader(b), nil
-	case bytes.HasPrefix(head, []byte{0xfd, '7', 'z', 'X', 'Z', 0}):
-		if n := dictionary(head); n > maxDictionary {
-			return nil, fault.New(fault.Failed, hostile, "xz header: it asks for a dictionary of %d bytes, more than %d", n, maxDictionary)
-		}
-		d, err := xz.NewReader(b)
-		return d, at("xz header", err)
+	case bytes.HasPrefix(head, xzMagic):
+		return decodeXZ(b, maxDictionary)
 	case len(head) == 512 && bytes.HasPrefix(head[257:], []byte("ustar")):
 		return b, nil
 	}
 	return nil, fault.New(fault.Failed, hostile, "neither a .tar nor a .tar.gz, .tar.xz, .tar.zst or .tar.bz2 nor a .deb file")
-}
-
-// maxDictionary bounds the memory that an xz stream can ask for before its first byte is decoded; xz -9 asks for 64 MiB.
-const maxDictionary = 128 << 20
-
-// dictionary returns the LZMA2 dictionary size in the first block header of an xz stream (the .xz file format, sections 3.1 and
-// 5.3.1), or 0 where it does not stand there: the decoder then says what is wrong. Later blocks are not looked at.
-func dictionary(head []byte) int64 {
-	const streamHeader, lzma2 = 12, 0x21
-	if len(head) < streamHeader+2 {
-		return 0
-	}
-	block := head[streamHeader:]
-	flags, at := block[1], 2
-	for _, present := range []byte{0x40, 0x80} { // packed and unpacked size, each a number of 7 bits a byte
-		if flags&present == 0 {
-			continue
-		}
-		for at < len(block) && block[at]&0x80 != 0 {
-			at++
-		}
-		at++
-	}
-	if at+2 >= len(block) || block[at] != lzma2 || block[at+1] != 1 {
-		return 0
-	}
-	bits := int64(block[at+2] & 0x3f)
-	if bits >= 40 {
-		return 1<<32 - 1
-	}
-	return (2 | bits&1) << (bits/2 + 11)
 }
 
 func (s *stream) run(decoder io.Reader, packed *counter, l Limits) error {

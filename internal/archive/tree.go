@@ -44,6 +44,19 @@ func newTree(root *os.Root, strip int, l Limits) *tree {
 		times: map[string]time.Time{}, buf: make([]byte, chunk)}
 }
 
+// depthLimit bounds the levels of a name: every system call walks all of them. The pinned sources have 10.
+const depthLimit = 64
+
+// sparse reports a file whose size says nothing about the bytes that stand in the archive.
+func sparse(h *tar.Header) bool {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return h.Typeflag == tar.TypeGNUSparse
+}
+
 func refuse(format string, args ...any) error {
 	return fault.New(fault.Failed, hostile, format, args...)
 }
@@ -83,6 +96,9 @@ func (t *tree) place(name string, isDir bool) (string, error) {
 	}
 	if hasUp(name) {
 		return "", refuse("a name with \"..\"")
+	}
+	if n := strings.Count(name, "/"); n > depthLimit {
+		return "", refuse("a name of %d levels, more than %d", n, depthLimit)
 	}
 	name = path.Clean(name)
 	if t.strip == 0 || name == "." {
@@ -141,6 +157,9 @@ func (t *tree) folders(dir string) error {
 	if err := t.folders(path.Dir(dir)); err != nil {
 		return err
 	}
+	if len(t.made) > t.limits.Entries { // a name of 1,024 bytes may make 64 folders
+		return refuse("more than %d files and folders", t.limits.Entries)
+	}
 	t.made[dir] = implied
 	if err := t.root.Mkdir(dir, 0o755); err != nil {
 		return err
@@ -158,10 +177,8 @@ func (t *tree) addFolder(name string, h *tar.Header) error {
 }
 
 func (t *tree) addFile(name string, h *tar.Header, r io.Reader) error {
-	for key := range h.PAXRecords {
-		if strings.HasPrefix(key, "GNU.sparse.") {
-			return refuse("a sparse file")
-		}
+	if sparse(h) {
+		return refuse("a sparse file")
 	}
 	if t.bytes += h.Size; t.bytes > t.limits.Bytes {
 		return refuse("the files would take more than %d bytes", t.limits.Bytes)

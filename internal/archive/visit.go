@@ -38,8 +38,9 @@ func Visit(ctx context.Context, r io.Reader, name string, l Limits, visit func(V
 		if err != nil {
 			return at("reading "+name+": after entry "+quote(last), err)
 		}
-		if last = h.Name; n >= l.Entries {
-			return at("reading "+name, fmt.Errorf("more than %d entries", l.Entries))
+		last = h.Name
+		if err := l.allow(h, n); err != nil {
+			return at("reading "+name+": entry "+quote(last), err)
 		}
 		switch h.Typeflag {
 		case tar.TypeReg, tar.TypeDir, tar.TypeSymlink:
@@ -49,4 +50,19 @@ func Visit(ctx context.Context, r io.Reader, name string, l Limits, visit func(V
 			return fmt.Errorf("reading %s: %s: %w", name, quote(h.Name), err)
 		}
 	}
+}
+
+// allow holds the nth entry against the limits before anybody looks at it.
+func (l Limits) allow(h *tar.Header, n int) error {
+	switch {
+	case n >= l.Entries:
+		return refuse("more than %d entries", l.Entries)
+	case len(h.Name) > l.Name || len(h.Linkname) > l.Name:
+		return refuse("a name of more than %d bytes", l.Name)
+	case sparse(h): // a header alone would make bytes without end
+		return refuse("a sparse file")
+	case h.Size > l.Bytes:
+		return refuse("a file of more than %d bytes", l.Bytes)
+	}
+	return nil
 }
