@@ -191,6 +191,7 @@ func Verify(ctx context.Context,
 	libraries *string, // comma-separated client libraries of -python to try too: urllib3, botocore, pymongo, pymongo[ocsp], psycopg2
 	mongodb *string, // host:port of a MongoDB or FerretDB without TLS on this machine, which pymongo reaches through the judge's TLS
 	postgres *string, // host:port of a PostgreSQL without TLS on this machine, for psycopg2 and for clients with -starttls=postgres
+	to *int, // prove this generation instead of the one in use, so that rollback may go to it
 	prefix *string, // base folder of the two prefixes (default /opt)
 	root *string, // the image's root folder that it was staged into
 	jobs *int, // compilers at the same time, should a control have to be built
@@ -212,7 +213,7 @@ func Verify(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Verify(ctx, cli.Flags{From: from, Key: key, Unsigned: unsigned, Python: python, OpenSSL: openssl, Client: client, Server: server, StartTLS: starttls, ServerName: servername, Libraries: libraries, MongoDB: mongodb, Postgres: postgres, Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox,
+	return cli.Verify(ctx, cli.Flags{To: to, From: from, Key: key, Unsigned: unsigned, Python: python, OpenSSL: openssl, Client: client, Server: server, StartTLS: starttls, ServerName: servername, Libraries: libraries, MongoDB: mongodb, Postgres: postgres, Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox,
 		Deps: deps, Report: report, Explain: explain, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 

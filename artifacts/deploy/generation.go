@@ -134,22 +134,6 @@ func replaceFile(path string, b []byte) error {
 	return err
 }
 
-// Prove notes the proof of generation n and keeps its JSON and its page beside the trees.
-func (s Site) Prove(n int, note ProofNote, proof, page []byte) error {
-	g, err := s.Generation(n)
-	if err != nil {
-		return err
-	}
-	if err := replaceFile(filepath.Join(s.Dir(n), "proof.json"), proof); err != nil {
-		return err
-	}
-	if err := replaceFile(filepath.Join(s.Dir(n), "proof.html"), page); err != nil {
-		return err
-	}
-	g.Proof = &note
-	return s.save(s.Dir(n), g)
-}
-
 // Discard removes a generation that is not in use.
 func (s Site) Discard(n int) error {
 	if n == s.Current() {
@@ -163,24 +147,28 @@ func (s Site) Discard(n int) error {
 	return os.RemoveAll(dead)
 }
 
-// Use switches to generation n and notes in it which one was in use before, where `rollback` goes.
-func (s Site) Use(n int) error {
-	g, err := s.Generation(n)
+// Switch makes the generation that was proved the one in use, and notes in it which one was in use before, where `rollback` goes.
+func (s Site) Switch(p Proved) error {
+	if p.number == 0 || p.home != s.Home() {
+		return fault.New(fault.Incomplete, "`verify -to=<number>` proves a generation", "switching in %s: no generation of it was proved", s.Home())
+	}
+	g, err := s.Generation(p.number)
 	if err != nil {
 		return err
 	}
-	if now := s.Current(); now != 0 && now != n {
+	if now := s.Current(); now != 0 && now != g.Number {
 		g.Before = now
-		if err := s.save(s.Dir(n), g); err != nil {
+		if err := s.save(s.Dir(g.Number), g); err != nil {
 			return err
 		}
 	}
-	return s.Switch(n)
+	return s.put(p)
 }
 
-// Switch makes generation n the one in use: the links at the prefixes first, while they lead where `current` leads now,
-// then the one rename that moves both.
-func (s Site) Switch(n int) error {
+// put switches to what was proved: the links at the prefixes first, while they lead where `current` leads now, then the one rename that
+// moves both.
+func (s Site) put(p Proved) error {
+	n := p.number
 	g, err := s.Generation(n)
 	if err != nil {
 		return err
@@ -236,7 +224,8 @@ func (s Site) ensureLinks() error {
 	return nil
 }
 
-// Rollback switches to generation n, or with n == 0 to the one that was in use before the current. It returns where it went.
+// Rollback switches to generation n, or with n == 0 to the one that was in use before the current, once its stored proof was judged again. It
+// returns where it went.
 func (s Site) Rollback(n int) (Generation, error) {
 	now := s.Current()
 	if now == 0 {
@@ -258,7 +247,11 @@ func (s Site) Rollback(n int) (Generation, error) {
 	if err != nil {
 		return g, fault.New(fault.Usage, "`status` lists the generations that are there", "rollback: %w", err)
 	}
-	return g, s.Switch(n)
+	p, err := s.again(g)
+	if err != nil {
+		return g, fault.New(fault.CodeOf(err), fault.HintOf(err), "rollback: %w", err)
+	}
+	return g, s.put(p)
 }
 
 // next returns the number after the highest that was ever visible.

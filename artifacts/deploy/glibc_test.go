@@ -62,7 +62,7 @@ func TestOlderGLIBCIsRefused(t *testing.T) {
 	plantLibc(t, w.Root, "2.10")
 	for name, do := range map[string]func() error{
 		"staging":   func() error { _, err := w.Stage(context.Background(), FromStore(w.st), g); return err },
-		"switching": func() error { return w.Use(staged.Number) },
+		"switching": func() error { return w.use(staged) },
 	} {
 		err := do()
 		if err == nil || fault.CodeOf(err) != fault.Failed || fault.HintOf(err) == "" {
@@ -78,7 +78,7 @@ func TestOlderGLIBCIsRefused(t *testing.T) {
 		t.Errorf("the refused generation is there: %v; in use is %d", err, w.Current())
 	}
 	plantLibc(t, w.Root, want)
-	if err := w.Use(staged.Number); err != nil {
+	if err := w.use(staged); err != nil {
 		t.Errorf("the same version is refused: %v", err)
 	}
 }

@@ -56,6 +56,7 @@ type Component struct {
 type Generation struct {
 	Number     int                  `json:"number"`
 	Profile    string               `json:"profile"`
+	Floor      string               `json:"floor,omitempty"`   // the profile's, as it was proved
 	Sysroot    string               `json:"sysroot,omitempty"` // the suite whose libc it was compiled against; empty for the host's
 	With       []string             `json:"with,omitempty"`    // the optional sets that it was built with, in order of name
 	Created    time.Time            `json:"created"`

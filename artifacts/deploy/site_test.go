@@ -67,7 +67,7 @@ func (w world) install(text string) Generation {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := w.Use(g.Number); err != nil {
+	if err := w.use(g); err != nil {
 		w.t.Fatal(err)
 	}
 	return g
@@ -144,7 +144,7 @@ func TestStoppedAnywhere(t *testing.T) {
 			}
 			staged, err := w.Stage(context.Background(), FromStore(w.st), g)
 			if err == nil {
-				err = w.Use(staged.Number)
+				err = w.use(staged)
 			}
 			fault.Inject = nil
 			if got := w.serves(); got != old && got != "new" {
@@ -198,7 +198,7 @@ func TestRealFoldersAreRefusedOrAdopted(t *testing.T) {
 	if _, err := w.Adopt(time.Now()); err != nil || w.serves() != "by hand" {
 		t.Fatalf("after adopting, the prefixes serve %q, %v", w.serves(), err)
 	}
-	if err := w.Use(g.Number); err != nil || w.serves() != "new" {
+	if err := w.use(g); err != nil || w.serves() != "new" {
 		t.Fatalf("after the switch, the prefixes serve %q, %v", w.serves(), err)
 	}
 	if g, err := w.Rollback(0); err != nil || !g.Adopted || w.serves() != "by hand" {
@@ -436,7 +436,7 @@ func TestMissingLinkIsSeen(t *testing.T) {
 	if w.Linked() {
 		t.Error("a missing link is not seen")
 	}
-	if err := w.Use(g.Number); err != nil || !w.Linked() || w.serves() != "one" {
+	if err := w.use(g); err != nil || !w.Linked() || w.serves() != "one" {
 		t.Errorf("switching again: %v, serves %q", err, w.serves())
 	}
 }

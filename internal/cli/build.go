@@ -134,11 +134,11 @@ func (c *command) upToDate(ctx context.Context, w *workshop) (bool, error) {
 	if err := c.applyTrust(w); err != nil {
 		return false, err
 	}
-	if c.Check == "full" || g.Proof == nil || g.Proof.Judge != judge(w.profile.Floor, g) || g.Proof.Status != verify.Pass.String() {
+	if c.Check == "full" {
 		return true, c.proveAgain(ctx, w, n, records)
 	}
-	proof, err := c.stored(w.site, g)
-	if err != nil {
+	_, proof, err := w.site.Stored(n)
+	if err != nil || proof.Floor.String() != string(w.profile.Floor) {
 		return true, c.proveAgain(ctx, w, n, records)
 	}
 	return true, c.report(w.site, g, proof, "proof of "+g.Proof.Time.Local().Format(time.DateTime)+" reused")
@@ -205,24 +205,20 @@ func (c *command) install(ctx context.Context, w *workshop, result build.Result)
 	if err != nil {
 		return err
 	}
-	proof, err := c.prove(ctx, w, g, result.Records)
-	return c.decide(w, g, reused, proof, err)
+	return c.decide(ctx, w, g, reused, func(ctx context.Context, g deploy.Generation) (*verify.Proof, error) {
+		return c.prove(ctx, w, g, result.Records)
+	})
 }
 
-// decide switches to a generation that was just proved, and keeps its proof; one that was not goes again, unless it was there before.
-// It is called under the site's lock.
-func (c *command) decide(w *workshop, g deploy.Generation, reused bool, proof *verify.Proof, err error) error {
-	if err == nil {
-		err = c.keepProof(w.chosen, g.Number, proof)
-	}
-	if err == nil {
-		err = c.outcome(proof)
-	}
+// decide proves a staged generation and switches to it; one that did not pass goes again, unless it was there before. It is called under the
+// site's lock.
+func (c *command) decide(ctx context.Context, w *workshop, g deploy.Generation, reused bool, judge deploy.Judge) error {
+	proved, proof, err := deploy.Prove(ctx, w.candidate(g), judge)
 	if err == nil {
 		err = c.applyTrust(w)
 	}
 	if err == nil {
-		err = c.switchTo(w.site, g.Number)
+		err = c.switchTo(w.site, g.Number, proved)
 	}
 	if err != nil {
 		if proof != nil {
@@ -264,7 +260,7 @@ func (c *command) stage(ctx context.Context, w *workshop, result build.Result) (
 }
 
 // switchTo adopts what is in the way, says which packages of the user stay behind, and switches.
-func (c *command) switchTo(site deploy.Site, n int) error {
+func (c *command) switchTo(site deploy.Site, n int, proved deploy.Proved) error {
 	if c.Adopt {
 		old, err := site.Adopt(time.Now().UTC())
 		if err != nil {
@@ -283,7 +279,7 @@ func (c *command) switchTo(site deploy.Site, n int) error {
 			c.sink.Warn(fmt.Sprintf("generation %d holds packages that you installed: they stay there, and the new one does not have them: %s", now, strings.Join(packages, ", ")))
 		}
 	}
-	return site.Use(n)
+	return site.Switch(proved)
 }
 
 // again runs do once more when the store lost something on the way.

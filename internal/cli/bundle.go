@@ -157,7 +157,7 @@ func (c *command) writeBundle(ctx context.Context, w *workshop, records map[stri
 	}
 	proof, err := c.try(ctx, b, string(w.profile.Floor), g.Components, w.weak(b))
 	if err == nil {
-		err = c.outcome(proof)
+		err = deploy.Verdict(proof)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("proving what is to be bundled: %w", err)

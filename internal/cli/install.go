@@ -213,8 +213,7 @@ func (c *command) settle(ctx context.Context, a *arrival, w *workshop) error {
 	if err != nil {
 		return err
 	}
-	proof, err := c.proveHere(ctx, a, g)
-	return c.decide(w, g, reused, proof, err)
+	return c.decide(ctx, w, g, reused, func(ctx context.Context, g deploy.Generation) (*verify.Proof, error) { return c.proveHere(ctx, a, g) })
 }
 
 // unpacked finds the generation that holds the bundle's trees untouched, or makes a new one.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/recipes"
 	"github.com/tlsfloor/tlsfloor/verify"
@@ -88,7 +89,7 @@ func (c *command) verifyOther(ctx context.Context) error {
 		proof.WriteTable(c.out, c.colour())
 		fmt.Fprintf(c.out, "subject: %s\n", name)
 	}
-	return errors.Join(c.outcome(proof), err, c.writeReport(report.About{Profile: ch.profile.Name}, proof))
+	return errors.Join(deploy.Verdict(proof), err, c.writeReport(report.About{Profile: ch.profile.Name}, proof))
 }
 
 // onlyControls leaves of the recipes those that the controls of a kind need: without a Python there is none to build.

@@ -147,7 +147,7 @@ func (c *command) known(ch *chosen) (cases []verify.Case, proof *verify.Proof, e
 		}
 	}
 	if g.Proof != nil {
-		if proof, err = readProof(ch.site, g); err != nil {
+		if proof, err = ch.site.Proof(g); err != nil {
 			c.sink.Warn(err.Error() + "; `verify` proves it again")
 		}
 	}

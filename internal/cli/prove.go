@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
-	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
 	"github.com/tlsfloor/tlsfloor/internal/store"
@@ -21,16 +19,6 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/report"
 	"github.com/tlsfloor/tlsfloor/verify/subject"
 )
-
-// judge names the judge and what it asks of a generation: a proof by another one does not count for this.
-func judge(floor recipes.Floor, g deploy.Generation) string {
-	f, err := verify.ParseFloor(string(floor))
-	if err != nil {
-		return "" // never equal to a kept one
-	}
-	cases := verify.ExpectedCases(f, g.Components["openssl"].Version, g.Components["python"].Version)
-	return digest.Of(fmt.Append(nil, verify.Edition, cases)).Short()
-}
 
 // rig is where a generation and the weak controls stand while they are tried.
 type rig struct {
@@ -70,6 +58,9 @@ func (c *command) prove(ctx context.Context, w *workshop, g deploy.Generation, r
 	return proof, nil
 }
 
+// pretend stands for the judge in a test of what happens around a proof.
+var pretend func(b rig, opts verify.Options, components map[string]deploy.Component) (*verify.Proof, error)
+
 // try proves the components that stand in the rig.
 func (c *command) try(ctx context.Context, b rig, profileFloor string, components map[string]deploy.Component, weak verify.Toolchain) (*verify.Proof, error) {
 	floor, err := verify.ParseFloor(profileFloor)
@@ -88,6 +79,9 @@ func (c *command) try(ctx context.Context, b rig, profileFloor string, component
 	}
 	if p, ok := components["python"]; ok {
 		opts.Toolchain.Python = b.at(p.Prefix, "bin/python3")
+	}
+	if pretend != nil {
+		return pretend(b, opts, components)
 	}
 	opts.Toolchain.HostPython, opts.Toolchain.HostOpenSSL = present("/usr/bin/python3"), present("/usr/bin/openssl")
 	if err := loopback(ctx); err != nil {
@@ -172,61 +166,10 @@ func (b rig) launch(ctx context.Context, argv, env []string) *exec.Cmd {
 	return cmd
 }
 
-// judged maps a proof to an error: the floor breached, or not everything proved.
-func judged(p *verify.Proof) error {
-	switch {
-	case p.Breached():
-		return fault.New(fault.Breached, "the table names the cases; do not use what was tried where the floor matters", "floor %s breached: %s", p.Floor, p.Summary())
-	case !p.Complete():
-		return fault.New(fault.Incomplete, "the table names the cases that were not proved, and why", "proof incomplete: %s", p.Summary())
-	}
-	return nil
-}
-
-// keepProof writes the proof beside the generation, for programs and as a page.
-func (c *command) keepProof(ch *chosen, n int, p *verify.Proof) error {
-	g, err := ch.site.Generation(n)
-	if err != nil {
-		return err
-	}
-	b, err := json.MarshalIndent(p, "", "  ")
-	if err != nil {
-		return err
-	}
-	page, err := report.HTML(p, ch.about(g))
-	if err != nil {
-		return err
-	}
-	note := deploy.ProofNote{Status: p.Status.String(), Time: p.Time, Judge: judge(recipes.Floor(p.Floor.String()), g), Cases: len(p.Findings), Digest: digest.Of(b)}
-	return ch.site.Prove(n, note, b, page)
-}
-
-// stored reads the proof of a generation back, and judges it anew.
-func (c *command) stored(site deploy.Site, g deploy.Generation) (*verify.Proof, error) {
-	p, err := readProof(site, g)
-	if err != nil {
-		return nil, err
-	}
-	return p, c.outcome(p)
-}
-
-// readProof reads the proof of a generation that has one. Altered bytes are an error.
-func readProof(site deploy.Site, g deploy.Generation) (*verify.Proof, error) {
-	b, err := os.ReadFile(filepath.Join(site.Dir(g.Number), "proof.json"))
-	if err != nil {
-		return nil, err
-	}
-	if digest.Of(b) != g.Proof.Digest {
-		return nil, fmt.Errorf("proof of generation %d: it was altered", g.Number)
-	}
-	var p verify.Proof
-	if err := json.Unmarshal(b, &p); err != nil {
-		return nil, fmt.Errorf("proof of generation %d: %w", g.Number, err)
-	}
-	if p.Kind != verify.KindToolchain || p.OpenSSLVersion != g.Components["openssl"].Version || p.PythonVersion != g.Components["python"].Version {
-		return nil, fmt.Errorf("proof of generation %d: it is about something else", g.Number)
-	}
-	return &p, nil
+// candidate is a generation that is to be proved and kept with its proof.
+func (ch *chosen) candidate(g deploy.Generation) deploy.Candidate {
+	page := func(p *verify.Proof) ([]byte, error) { return report.HTML(p, ch.about(g)) }
+	return deploy.Candidate{Site: ch.site, Generation: g, Floor: string(ch.profile.Floor), Page: page}
 }
 
 // proveAgain proves the generation in use anew.
@@ -235,14 +178,13 @@ func (c *command) proveAgain(ctx context.Context, w *workshop, n int, records ma
 	if err != nil {
 		return err
 	}
-	proof, err := c.prove(ctx, w, g, records)
+	_, proof, err := deploy.Prove(ctx, w.candidate(g), func(ctx context.Context, g deploy.Generation) (*verify.Proof, error) {
+		return c.prove(ctx, w, g, records)
+	})
+	if proof == nil {
+		return err
+	}
 	if err != nil {
-		return err
-	}
-	if err := c.keepProof(w.chosen, n, proof); err != nil {
-		return err
-	}
-	if err := c.outcome(proof); err != nil {
 		return errors.Join(err, c.report(w.site, g, proof, "not proved"))
 	}
 	return c.report(w.site, g, proof, fmt.Sprintf("generation %d is in use, proved again", n))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy/deploytest"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 )
@@ -300,9 +301,7 @@ func (r *real) emptyGeneration(t *testing.T) {
 	if g, err = site.Stage(context.Background(), deploy.FromStore(st), g); err != nil {
 		t.Fatal(err)
 	}
-	if err := site.Use(g.Number); err != nil {
-		t.Fatal(err)
-	}
+	deploytest.Use(t, site, g)
 }
 
 // reachable lets everybody come to what a test has made: its folders are its own user's otherwise.

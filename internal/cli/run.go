@@ -17,7 +17,6 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/ui"
 	"github.com/tlsfloor/tlsfloor/recipes"
-	"github.com/tlsfloor/tlsfloor/verify"
 )
 
 const defaultProfile = recipes.DefaultProfile
@@ -27,12 +26,8 @@ type command struct {
 	options
 	out     io.Writer
 	sink    event.Sink
-	outcome func(*verify.Proof) error
 	advised *bundle.Advisories // what a bundle is to say of its components; nil: nobody looked
 }
-
-// outcome is judged; a test of what happens around a proof takes another.
-var outcome = judged
 
 // exit is the outermost error of a target, which was printed with its hint.
 type exit struct{ code fault.Code }
@@ -80,7 +75,7 @@ func framed(ctx context.Context, f Flags, do func(*command, context.Context) err
 		sink = trace.Sink(sink)
 	}
 	out := &results{to: os.Stdout}
-	err = do(&command{options: o, out: out, sink: sink, outcome: outcome}, ctx)
+	err = do(&command{options: o, out: out, sink: sink}, ctx)
 	drawing.Close()
 	if o.Trace != "" {
 		err = errors.Join(err, trace.Write(o.Trace))

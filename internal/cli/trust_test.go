@@ -26,6 +26,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy/deploytest"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 	"github.com/tlsfloor/tlsfloor/internal/trust"
@@ -262,12 +263,10 @@ func installEmpty(t *testing.T, site deploy.Site, text string) {
 	if err == nil {
 		_, err = site.SetTrust(deploy.Trust{Mode: "host", Anchors: trust.List{}})
 	}
-	if err == nil {
-		err = site.Use(g.Number)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	deploytest.Use(t, site, g)
 }
 
 func (r *rotation) file(name string) string { return filepath.Join(r.dir, name+".pem") }

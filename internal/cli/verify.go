@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,9 +37,9 @@ func (c *command) verify(ctx context.Context) error {
 	return c.verifyCurrent(ctx, ch)
 }
 
-// verifyCurrent proves the generation in use, with controls that are built if the store does not have them.
+// verifyCurrent proves the generation in use, or the one that -to names, with controls that are built if the store does not have them.
 func (c *command) verifyCurrent(ctx context.Context, ch *chosen) error {
-	n := ch.site.Current()
+	n := cmp.Or(c.To, ch.site.Current())
 	if n == 0 {
 		return fault.New(fault.Failed, "`build` installs it; `status` lists what is installed", "verify: profile %s is not installed below %s", ch.profile.Name, filepath.Join(c.Root, c.Prefix))
 	}
@@ -117,10 +118,13 @@ func (c *command) lockToProve(ctx context.Context, site deploy.Site) (func(), er
 // provedAgain keeps the proof and tells of it.
 func (c *command) provedAgain(ch *chosen, g deploy.Generation, proof *verify.Proof) error {
 	n := g.Number
-	if err := c.keepProof(ch, n, proof); err != nil {
+	if err := ch.candidate(g).Keep(proof); err != nil {
 		c.sink.Warn("the proof was not kept: " + err.Error())
 	}
-	verdict, state := c.outcome(proof), fmt.Sprintf("generation %d is in use, proved again", n)
+	verdict, state := deploy.Verdict(proof), fmt.Sprintf("generation %d is in use, proved again", n)
+	if n != ch.site.Current() {
+		state = fmt.Sprintf("generation %d is proved again; `rollback -to=%d` puts it in use", n, n)
+	}
 	if verdict != nil {
 		state = "not proved"
 	}

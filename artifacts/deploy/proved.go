@@ -1,0 +1,229 @@
+package deploy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/verify"
+)
+
+// Judge tries a generation that stands in its folder and is not in use yet.
+type Judge func(ctx context.Context, g Generation) (*verify.Proof, error)
+
+// Candidate is a staged generation that somebody wants to put in use.
+type Candidate struct {
+	Site       Site
+	Generation Generation // as Stage returned it, or as it was found there
+	Floor      string     // the profile's: a proof of another floor does not count
+	Page       func(*verify.Proof) ([]byte, error)
+}
+
+// Proved is a generation that may be put in use. Nobody can make one but Prove and Stored, from a complete proof without a breach, and the two
+// named exceptions asAdopted and asPackaged. The zero value is no generation, and Switch refuses it.
+type Proved struct {
+	home   string
+	number int
+}
+
+// Prove tries a candidate, keeps the proof beside its trees and judges it. The proof is returned with every error that comes after it was made.
+func Prove(ctx context.Context, c Candidate, judge Judge) (Proved, *verify.Proof, error) {
+	proof, err := judge(ctx, c.Generation)
+	if err != nil {
+		return Proved{}, nil, err
+	}
+	if proof == nil {
+		return Proved{}, nil, fault.New(fault.Incomplete, "`verify` tries it again", "generation %d: the judge gave no proof", c.Generation.Number)
+	}
+	if err := c.Keep(proof); err != nil {
+		return Proved{}, proof, err
+	}
+	if err := Verdict(proof); err != nil {
+		return Proved{}, proof, err
+	}
+	if c.Floor != "" && proof.Floor.String() != c.Floor {
+		return Proved{}, proof, fault.New(fault.Incomplete, "`verify` proves it for the profile's floor", "generation %d: its proof is of floor %s, not %s", c.Generation.Number, proof.Floor, c.Floor)
+	}
+	if err := c.Site.about(c.Generation, proof); err != nil {
+		return Proved{}, proof, err
+	}
+	return Proved{c.Site.Home(), c.Generation.Number}, proof, nil
+}
+
+// Verdict is nil for a complete proof without a breach.
+func Verdict(p *verify.Proof) error {
+	switch {
+	case p.Breached():
+		return fault.New(fault.Breached, "the table names the cases; do not use what was tried where the floor matters", "floor %s breached: %s", p.Floor, p.Summary())
+	case !p.Complete():
+		return fault.New(fault.Incomplete, "the table names the cases that were not proved, and why", "proof incomplete: %s", p.Summary())
+	}
+	return nil
+}
+
+// Edition names the judge and what it asks of a generation: a proof of another edition does not count. It is "" for an unknown floor.
+func Edition(floor string, g Generation) string {
+	f, err := verify.ParseFloor(floor)
+	if err != nil {
+		return ""
+	}
+	cases := verify.ExpectedCases(f, g.Components["openssl"].Version, g.Components["python"].Version)
+	return digest.Of(fmt.Append(nil, verify.Edition, cases)).Short()
+}
+
+// Keep writes the proof beside the generation, for programs and as a page, and notes it in the generation's record.
+func (c Candidate) Keep(p *verify.Proof) error {
+	g, err := c.Site.Generation(c.Generation.Number)
+	if err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{"proof.json": text}
+	if c.Page != nil {
+		if files["proof.html"], err = c.Page(p); err != nil {
+			return err
+		}
+	}
+	for name, b := range files {
+		if err := replaceFile(filepath.Join(c.Site.Dir(g.Number), name), b); err != nil {
+			return err
+		}
+	}
+	g.Floor = c.Floor
+	g.Proof = &ProofNote{Status: p.Status.String(), Time: p.Time, Judge: Edition(p.Floor.String(), g), Cases: len(p.Findings), Digest: digest.Of(text)}
+	return c.Site.save(c.Site.Dir(g.Number), g)
+}
+
+// Proof reads the proof of a generation and judges it anew, so that what it says of itself is not believed. A proof that is missing, was altered
+// or is about something else is an error; whether it passed is Verdict's to say.
+func (s Site) Proof(g Generation) (*verify.Proof, error) {
+	if g.Proof == nil {
+		return nil, fmt.Errorf("generation %d has no proof", g.Number)
+	}
+	b, err := os.ReadFile(filepath.Join(s.Dir(g.Number), "proof.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("proof of generation %d: the file proof.json is missing", g.Number)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if digest.Of(b) != g.Proof.Digest {
+		return nil, fmt.Errorf("proof of generation %d: it was altered", g.Number)
+	}
+	var p verify.Proof
+	if err := json.Unmarshal(b, &p); err != nil {
+		return nil, fmt.Errorf("proof of generation %d: %w", g.Number, err)
+	}
+	if p.Kind != verify.KindToolchain || p.OpenSSLVersion != g.Components["openssl"].Version || p.PythonVersion != g.Components["python"].Version {
+		return nil, fmt.Errorf("proof of generation %d: it is about something else", g.Number)
+	}
+	return &p, nil
+}
+
+// Stored judges the proof that generation n carries, against its trees and against what this edition of the judge asks.
+func (s Site) Stored(n int) (Proved, *verify.Proof, error) {
+	g, err := s.Generation(n)
+	if err != nil {
+		return Proved{}, nil, err
+	}
+	p, err := s.Proof(g)
+	if err == nil {
+		err = s.holds(g, p)
+	}
+	if err != nil {
+		code := fault.CodeOf(err)
+		if code == fault.Failed {
+			code = fault.Incomplete
+		}
+		return Proved{}, p, fault.New(code, fmt.Sprintf("`verify -to=%d` proves it again", n), "%w", err)
+	}
+	return Proved{s.Home(), n}, p, nil
+}
+
+func (s Site) holds(g Generation, p *verify.Proof) error {
+	if err := Verdict(p); err != nil {
+		return fmt.Errorf("generation %d: %w", g.Number, err)
+	}
+	if edition := Edition(p.Floor.String(), g); edition != g.Proof.Judge {
+		return fmt.Errorf("generation %d was proved by another edition of the test suite (%s) than this tlsfloor's (%s)", g.Number, g.Proof.Judge, edition)
+	}
+	if g.Floor != "" && p.Floor.String() != g.Floor {
+		return fmt.Errorf("generation %d: its proof is of floor %s, not %s", g.Number, p.Floor, g.Floor)
+	}
+	return s.about(g, p)
+}
+
+// about holds the files that a proof names against the generation's lists, and those against the components' Outputs and the files on disk: a
+// proof of another tree is none of this one.
+func (s Site) about(g Generation, p *verify.Proof) error {
+	sums := map[string][]string{} // digest -> the files that have it, below the generation's folder
+	names := map[string]bool{}    // what a file or link of the trees is called
+	for name, c := range g.Components {
+		b, err := os.ReadFile(filepath.Join(s.Dir(g.Number), name+".tree"))
+		if err != nil {
+			return fmt.Errorf("generation %d: %w", g.Number, err)
+		}
+		if digest.Of(b) != c.Output {
+			return fmt.Errorf("generation %d: the list of %s is not that of its Output %s", g.Number, name, c.Output.Short())
+		}
+		tree, err := store.ParseTree(b)
+		if err != nil {
+			return fmt.Errorf("generation %d: %w", g.Number, err)
+		}
+		for _, e := range tree {
+			if names[path.Base(e.Path)] = true; e.Mode.IsRegular() {
+				sums[e.Digest.String()] = append(sums[e.Digest.String()], filepath.Join(name, e.Path))
+			}
+		}
+	}
+	seen := map[string]bool{} // components
+	for _, t := range p.Subjects {
+		files, ok := sums[t.SHA256]
+		if !ok && names[path.Base(t.Path)] {
+			return fmt.Errorf("generation %d: its proof is of another tree: %s has another digest there", g.Number, t.Path)
+		}
+		for _, file := range files {
+			component, _, _ := strings.Cut(file, "/")
+			seen[component] = true
+			if d, _, err := digest.OfFile(filepath.Join(s.Dir(g.Number), file)); err != nil || d.String() != t.SHA256 {
+				return fmt.Errorf("generation %d: %s was altered since it was proved", g.Number, file)
+			}
+		}
+	}
+	for name := range g.Components {
+		if !seen[name] {
+			return fmt.Errorf("generation %d: its proof names no file of its %s", g.Number, name)
+		}
+	}
+	return nil
+}
+
+// again is what rollback may go to: a generation whose stored proof holds, or one of the two exceptions.
+func (s Site) again(g Generation) (Proved, error) {
+	switch {
+	case g.Adopted:
+		return s.asAdopted(g), nil
+	case g.Package != "" && g.Proof == nil:
+		return s.asPackaged(g), nil
+	}
+	p, _, err := s.Stored(g.Number)
+	return p, err
+}
+
+// asAdopted is the exception for the folders that stood at the prefixes before tlsfloor: nobody proves them, and people can have them back.
+func (s Site) asAdopted(g Generation) Proved { return Proved{s.Home(), g.Number} }
+
+// asPackaged is the exception for what dpkg or rpm brought: packages are written from a proof only, and carry none, as a proof holds the time.
+func (s Site) asPackaged(g Generation) Proved { return Proved{s.Home(), g.Number} }
