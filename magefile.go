@@ -135,13 +135,14 @@ func (Bundle) Write(ctx context.Context,
 		Sandbox: sandbox, Deps: deps, Offline: offline, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
-// Verify holds a bundle against its keys, its digests and its proof, without a network, and installs nothing. The argument is its folder. It exits with 6 when something is missing, extra, altered, not signed by a trusted key, or not proved.
+// Verify holds a bundle against its keys, its digests and its proof, and installs nothing. The argument is its folder, or an https:// or oci:// address. It exits with 6 when something is missing, extra, altered, not signed by a trusted key, or not proved.
 func (Bundle) Verify(ctx context.Context, from string,
 	key *string, // comma-separated public keys, PEM files, one of which has to have signed it (default: those in /etc/tlsfloor/keys.d)
 	unsigned *bool, // hold digests and proof against what the bundle itself says, whoever made it
+	store *string, // folder for the copy that is checked
 	json *bool, // print JSON
 ) error {
-	return cli.BundleVerify(ctx, from, cli.Flags{Key: key, Unsigned: unsigned, JSON: json})
+	return cli.BundleVerify(ctx, from, cli.Flags{Key: key, Unsigned: unsigned, Store: store, JSON: json})
 }
 
 // Publish puts a bundle where others take it from, a folder or a registry, whole or not at all, and reads it back. The argument is the bundle's folder. Other bytes than those that are there are never published under the same name.

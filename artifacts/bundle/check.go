@@ -36,10 +36,13 @@ type Trust struct {
 
 // Checked is a bundle that was held against its keys, its digests and its proof.
 type Checked struct {
-	Dir   string
+	From  string // where it was taken from
+	Dir   string // the private copy that was checked, and that is used
 	Index *Index
 	Proof *verify.Proof
 	Key   *sign.Key // who signed it; nil: nobody was asked for
+
+	Archive string // which one is unpacked; "": all were read
 }
 
 // check is one look at a bundle.
@@ -50,30 +53,14 @@ type check struct {
 	sums map[string]digest.Digest
 }
 
-// Check holds all of the bundle in dir against the keys, its digests and its proof, and reads every archive. It needs no network.
-// Whatever is wrong is fault.BadSignature.
-func Check(ctx context.Context, dir string, trust Trust) (*Checked, error) {
-	return look(ctx, dir, trust, "")
-}
-
-// CheckFor does the same for whoever is about to install the archive named only: others may be missing. What is in it is looked at
-// when it is unpacked.
-func CheckFor(ctx context.Context, dir string, trust Trust, only string) (*Checked, error) {
-	return look(ctx, dir, trust, only)
-}
-
-func look(ctx context.Context, dir string, trust Trust, only string) (*Checked, error) {
-	k := &check{Trust: trust, Checked: Checked{Dir: dir}, only: only}
+// look holds the copy of a bundle against the keys, its digests and its proof. only names the one archive
+// of the installed trees that has to be there, and that is looked into when it is unpacked; "": all of
+// them are there, and read.
+func look(ctx context.Context, copied Checked, trust Trust, only string) (*Checked, error) {
+	k := &check{Trust: trust, Checked: Checked{From: copied.From, Dir: copied.Dir, Archive: only}, only: only}
 	for _, step := range []func(context.Context) error{k.lists, k.index, k.described, k.proved, k.archives} {
 		if err := step(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			hint := fault.HintOf(err)
-			if hint == "" {
-				hint = hintTake
-			}
-			return nil, fault.New(fault.BadSignature, hint, "bundle %s: %w", dir, err)
+			return nil, refused(ctx, k.From, err)
 		}
 	}
 	return &k.Checked, nil
@@ -81,10 +68,7 @@ func look(ctx context.Context, dir string, trust Trust, only string) (*Checked, 
 
 // lists looks at both lists: who signed them, and whether every file is what they say.
 func (k *check) lists(ctx context.Context) error {
-	if len(k.Keys) == 0 && !k.Unsigned {
-		return fault.New(fault.BadSignature, hintKey+"; or say -unsigned, and trust the place that it came from", "no key is trusted here")
-	}
-	for _, sub := range []string{"", ProofDir} {
+	for _, sub := range subs {
 		sums, err := k.list(ctx, sub)
 		if err != nil {
 			return fmt.Errorf("%s: %w", filepath.Join(sub, Sums), err)
@@ -109,7 +93,11 @@ func (k *check) list(ctx context.Context, sub string) (map[string]digest.Digest,
 	if err != nil {
 		return nil, err
 	}
-	if err := k.extra(dir, sub, sums); err != nil {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := extra(entries, sub, sums); err != nil {
 		return nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(sums)) {
@@ -167,11 +155,7 @@ func (k *check) signed(dir string, text []byte) error {
 }
 
 // extra refuses what stands beside the listed files and belongs to none of them.
-func (k *check) extra(dir, sub string, sums map[string]digest.Digest) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
+func extra(entries []fs.DirEntry, sub string, sums map[string]digest.Digest) error {
 	for _, e := range entries {
 		name := e.Name()
 		_, listed := sums[name]
@@ -225,7 +209,7 @@ func (k *check) index(context.Context) error {
 	if len(k.Index.Archives) == 0 || len(k.Index.Claim.Components) == 0 {
 		return fmt.Errorf("%s: it names no archive, or nothing that is installed", IndexFile)
 	}
-	if err := k.Index.plain(); err != nil {
+	if err := errors.Join(k.Index.plain(), k.Index.written(text)); err != nil {
 		return fmt.Errorf("%s: %w", IndexFile, err)
 	}
 	for _, a := range k.Index.published() {
@@ -259,7 +243,7 @@ func (k *check) described(context.Context) error {
 	if err := json.Unmarshal(text, &doc); err != nil {
 		return fmt.Errorf("%s: %w", SBOMFile, err)
 	}
-	if doc.SPDXVersion != v2_3.Version || doc.DocumentNamespace != k.Index.namespace() {
+	if doc.SPDXVersion != v2_3.Version || doc.DocumentNamespace != k.Index.Namespace() {
 		return fmt.Errorf("%s is about something else", SBOMFile)
 	}
 	if text, err = k.read(ProvenanceFile); err != nil {
@@ -278,15 +262,18 @@ func (k *check) described(context.Context) error {
 	if statement.PredicateType != ProvenanceType {
 		return fmt.Errorf("%s is no provenance", ProvenanceFile)
 	}
+	subjects := map[string]string{}
+	for _, one := range statement.Subject {
+		subjects[one.Name] = one.Digest["sha256"]
+	}
 	for _, a := range k.Index.published() {
-		if !slices.ContainsFunc(statement.Subject, func(s struct {
-			Name   string
-			Digest map[string]string
-		}) bool {
-			return s.Name == a.File && s.Digest["sha256"] == a.SHA256.String()
-		}) {
+		if subjects[a.File] != a.SHA256.String() {
 			return fmt.Errorf("%s does not speak of %s", ProvenanceFile, a.File)
 		}
+	}
+	if len(statement.Subject) != len(k.Index.published()) {
+		return fmt.Errorf("%s speaks of something that %s does not, or twice of the same", ProvenanceFile,
+			IndexFile)
 	}
 	return nil
 }
@@ -340,19 +327,6 @@ func (k *check) stated(p *verify.Proof) error {
 		}
 	}
 	return nil
-}
-
-// ReadSums reads the list in dir, which somebody trusted has to have signed.
-func ReadSums(dir string, trust Trust) (map[string]digest.Digest, error) {
-	k := &check{Trust: trust}
-	text, err := os.ReadFile(filepath.Join(dir, Sums))
-	if err == nil {
-		err = k.signed(dir, text)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return parseSums(text)
 }
 
 // EnvelopeOf returns the name of the envelope of a Statement, "" for another file.

@@ -46,30 +46,10 @@ func (x *Index) generation(s deploy.Site) deploy.Generation {
 	return g
 }
 
-// Archive returns the name of the archive to install: the one that is named, or the one that is unpacked fastest.
-func (x *Index) Archive(dir, named string) (string, error) {
-	var first string
-	for _, format := range []archive.Format{archive.Zstd, archive.XZ} {
-		for _, a := range x.Archives {
-			if a.Controls || a.File != x.Name+string(format) {
-				continue
-			}
-			if a.File == named {
-				return named, nil
-			}
-			if _, err := os.Stat(filepath.Join(dir, a.File)); err == nil && first == "" {
-				first = a.File
-			}
-		}
-	}
-	if named != "" || first == "" {
-		return "", fault.New(fault.Usage, "name "+x.Name+".tar.zst, or its folder", "bundle %s: no archive %s of the installed trees in it", dir, named)
-	}
-	return first, nil
-}
-
-// Filler unpacks the archive named file as a generation's trees, and holds every byte against the index, and the proof against the bytes.
-func (k *Checked) Filler(file string) deploy.Filler {
+// Filler unpacks the archive that was taken as a generation's trees, and holds every byte against the
+// index, and the proof against the bytes.
+func (k *Checked) Filler() deploy.Filler {
+	file := k.Archive
 	return func(ctx context.Context, dir string, g deploy.Generation) error {
 		unpacked := filepath.Join(dir, "unpacked")
 		if err := unpackFile(ctx, filepath.Join(k.Dir, file), unpacked); err != nil {

@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path"
@@ -137,8 +138,8 @@ func modules(text string) map[string][]string {
 	return all
 }
 
-// encode writes the index as an artifacts/index.json of one claim, so that `rebuild -against` takes it.
-func (x *Index) encode() ([]byte, error) {
+// Encode writes the index as an artifacts/index.json of one claim, so that `rebuild -against` takes it.
+func (x *Index) Encode() ([]byte, error) {
 	inner, err := json.Marshal(x)
 	if err != nil {
 		return nil, err
@@ -147,7 +148,7 @@ func (x *Index) encode() ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// parseIndex reads what encode wrote.
+// parseIndex reads what Encode wrote.
 func parseIndex(text []byte) (*Index, error) {
 	var c artifacts.Claims
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -162,37 +163,101 @@ func parseIndex(text []byte) (*Index, error) {
 		return nil, fmt.Errorf("it is no index of a bundle")
 	}
 	x := &Index{}
-	if err := json.Unmarshal(c.Bundle, x); err != nil {
-		return nil, err
+	inner := json.NewDecoder(bytes.NewReader(c.Bundle))
+	inner.DisallowUnknownFields()
+	if err := inner.Decode(x); err != nil {
+		return nil, fault.New(fault.BadSignature, "if it was made with a newer tlsfloor, use that", "%w", err)
 	}
 	x.Claim = c.Claims[0]
 	return x, nil
 }
 
+// plainForm is what can be nothing but the name of a file: no folder, no option, no escape for a terminal.
+const plainForm = `[A-Za-z0-9][A-Za-z0-9._+-]*`
+
 var (
-	plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]*$`)
-	plainPath = regexp.MustCompile(`^(/[A-Za-z0-9._+-]*[A-Za-z0-9_+-])+$`) // no part of it is . or ..
+	plainName    = regexp.MustCompile(`^` + plainForm + `$`)
+	plainPath    = regexp.MustCompile(`^(/[A-Za-z0-9._+-]*[A-Za-z0-9_+-])+$`) // no part of it is . or ..
+	plainVersion = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.:+~_-]*$`)      // Debian's too
+	plainSysroot = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.:+~_/-]*$`)
 )
 
-// plain refuses names that would be more than the name of a folder where they are joined to a path.
+// written refuses an index that is not what Encode writes: a name that stands twice, or a digest in
+// capitals, is one thing to this program and may be another to the next.
+func (x *Index) written(text []byte) error {
+	again, err := x.Encode()
+	if err == nil && !bytes.Equal(again, text) {
+		err = fmt.Errorf("it is not written as tlsfloor writes it")
+	}
+	return err
+}
+
+// plain refuses names and versions that would be more than that where they are joined to a path or
+// printed.
 func (x *Index) plain() error {
-	names := []string{x.Name, x.Claim.Profile}
+	names := append([]string{x.Name, x.Claim.Profile, x.OS, x.Arch, x.Claim.Triple}, x.Claim.With...)
+	versions := []string{cmp.Or(x.GLIBC, "0")}
 	for name, c := range x.Claim.Components {
 		if !plainPath.MatchString(c.Folder) || path.Dir(c.Folder) != x.Claim.Prefix {
 			return fmt.Errorf("%q is no folder below its prefix %q", c.Folder, x.Claim.Prefix)
 		}
-		names = append(names, name, path.Base(c.Folder))
+		if c.Output.IsZero() {
+			return fmt.Errorf("%s: its tree has no digest", name)
+		}
+		names, versions = append(names, name, path.Base(c.Folder)), append(versions, c.Version)
 	}
 	for name, p := range x.Parts {
 		if !plainPath.MatchString(p.Prefix) {
 			return fmt.Errorf("%q is no prefix", p.Prefix)
 		}
-		names = append(names, name)
+		if c, installed := x.Claim.Components[name]; installed && (p.Version != c.Version ||
+			p.Output != c.Output) {
+			return fmt.Errorf("two things are said of %s", name)
+		}
+		names, versions = append(names, name), append(versions, cmp.Or(p.Version, "0"), cmp.Or(p.EOL, "0"))
 	}
 	for _, name := range names {
 		if !plainName.MatchString(name) {
 			return fmt.Errorf("%q is no plain name", name)
 		}
+	}
+	for _, version := range versions {
+		if !plainVersion.MatchString(version) {
+			return fmt.Errorf("%q is no version", version)
+		}
+	}
+	if x.Claim.Sysroot != "" && (!plainSysroot.MatchString(x.Claim.Sysroot) ||
+		strings.Contains(x.Claim.Sysroot, "..")) {
+		return fmt.Errorf("%q is no sysroot", x.Claim.Sysroot)
+	}
+	if _, err := verify.ParseFloor(x.Floor); err != nil {
+		return err
+	}
+	return x.plainArchives()
+}
+
+// plainArchives wants of each archive a plain name, a digest and a size, once.
+func (x *Index) plainArchives() error {
+	seen := map[string]bool{}
+	controls := 0
+	for _, a := range x.published() {
+		switch {
+		case !plainName.MatchString(a.File) || !IsArchive(a.File):
+			return fmt.Errorf("%q is no plain name of an archive", a.File)
+		case a.SHA256.IsZero():
+			return fmt.Errorf("%s has no digest", a.File)
+		case a.Bytes <= 0:
+			return fmt.Errorf("%s has no size", a.File)
+		case seen[a.File]:
+			return fmt.Errorf("%s stands twice", a.File)
+		}
+		seen[a.File] = true
+		if a.Controls {
+			controls++
+		}
+	}
+	if controls > 1 {
+		return fmt.Errorf("%d archives hold weak peers", controls)
 	}
 	return nil
 }

@@ -63,7 +63,8 @@ func (f *facts) sbom(archives []Archive) ([]byte, error) {
 // namespace is unique for what is in the archives: the trees, and so the document.
 func (f *facts) namespace() string { return namespace(f.name, f.Claim) }
 
-func (x *Index) namespace() string { return namespace(x.Name, x.Claim) }
+// Namespace is what the SBOM of the bundle is called.
+func (x *Index) Namespace() string { return namespace(x.Name, x.Claim) }
 
 func namespace(name string, claim artifacts.Claim) string {
 	var l digest.Lines

@@ -25,7 +25,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -156,7 +155,7 @@ func (w *writer) write(ctx context.Context) (*Index, error) {
 	}
 	w.progress("describing")
 	files := map[string][]byte{LicencesFile: licences, ReadmeFile: w.readme(x)}
-	if files[IndexFile], err = x.encode(); err != nil {
+	if files[IndexFile], err = x.Encode(); err != nil {
 		return nil, err
 	}
 	if files[SBOMFile], err = w.sbom(x.published()); err != nil {
@@ -260,26 +259,40 @@ func (w *writer) put(ctx context.Context, dir string, files map[string][]byte, a
 	for _, a := range archives {
 		names = append(names, a.File)
 	}
-	if err := WriteSums(dir, names); err != nil || w.Signer == nil {
+	if w.Signer != nil {
+		w.progress("signing")
+	}
+	return Seal(ctx, dir, names, w.Signer)
+}
+
+// Seal lists the files of dir and, with a signer, signs the list and makes an envelope for each Statement
+// among them.
+func Seal(ctx context.Context, dir string, names []string, by *sign.Signer) error {
+	if err := WriteSums(dir, names); err != nil || by == nil {
 		return err
 	}
-	w.progress("signing")
-	for name, data := range files {
-		if stem, ok := strings.CutSuffix(name, statementEnd); ok {
-			envelope, err := w.Signer.Envelope(ctx, data)
-			if err == nil {
-				err = os.WriteFile(filepath.Join(dir, stem+envelopeEnd), envelope, 0o644)
-			}
-			if err != nil {
-				return err
-			}
+	for _, name := range names {
+		to := EnvelopeOf(name)
+		if to == "" {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		envelope, err := by.Envelope(ctx, data)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, to), envelope, 0o644)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	list, err := os.ReadFile(filepath.Join(dir, Sums))
 	if err != nil {
 		return err
 	}
-	sig, err := w.Signer.Sign(ctx, list)
+	sig, err := by.Sign(ctx, list)
 	if err != nil {
 		return err
 	}

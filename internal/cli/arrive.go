@@ -11,122 +11,89 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
 	"github.com/tlsfloor/tlsfloor/artifacts/publish"
-	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/fetch"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
-const (
-	smallFile = 64 << 20 // bytes at most of a list or a signature
-	largeFile = 4 << 30  // bytes at most of an archive
-)
+// place is where the bundle that -from names is copied from.
+type place struct {
+	bundle.Source
+	named string // the archive that -from names, if it does
+	done  func()
+}
 
-// located returns the folder of the bundle that -from names, and the archive if it names one.
-func (c *command) located(ctx context.Context, st *store.Store, work string, trust bundle.Trust) (dir, archive string, err error) {
-	if publish.IsOCI(c.From) {
-		if c.Offline {
-			return "", "", fault.New(fault.Usage, "copy the folder here and install from that", "-from=%s: -offline was said", c.From)
-		}
-		dir := filepath.Join(work, "bundle")
-		return dir, "", publish.Pull(ctx, c.From, dir, func(name string) bool { return unwanted(name, "") }, func(doing string) {
+// take copies the bundle that -from names into the work folder, and checks the copy.
+func (c *command) take(ctx context.Context, st *store.Store, work string, trust bundle.Trust, all bool) (
+	*bundle.Checked, error) {
+	from, err := c.place(ctx, st, work, trust, all)
+	if err != nil {
+		return nil, err
+	}
+	defer from.done()
+	wish := bundle.Wish{All: all, Named: from.named}
+	return bundle.Take(ctx, from.Source, filepath.Join(work, "bundle"), trust, wish)
+}
+
+func (c *command) place(ctx context.Context, st *store.Store, work string, trust bundle.Trust, all bool) (place, error) {
+	u, err := url.Parse(c.From)
+	web := err == nil && (u.Scheme == "https" || u.Scheme == "http")
+	if c.Offline && (web || publish.IsOCI(c.From)) {
+		return place{}, fault.New(fault.Usage, "copy the folder here and install from that",
+			"-from=%s: -offline was said", c.From)
+	}
+	switch {
+	case web:
+		return c.website(u, st, trust)
+	case publish.IsOCI(c.From):
+		dir := filepath.Join(work, "pulled")
+		leave := func(name string) bool { return !all && unwanted(name) }
+		err := publish.Pull(ctx, c.From, dir, leave, func(doing string) {
 			c.sink.Emit(event.Event{Kind: event.Begin, Step: "fetch", Text: doing})
 		})
-	}
-	if u, err := url.Parse(c.From); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
-		return c.download(ctx, u, st, filepath.Join(work, "bundle"), trust)
+		if err != nil {
+			return place{}, err
+		}
+		from, done, err := bundle.Folder(dir)
+		from.Name = c.From
+		return place{from, "", done}, err
 	}
 	info, err := os.Stat(c.From)
 	if err != nil {
-		return "", "", fault.New(fault.Usage, "a bundle's tarball, its folder, or the https address of one of these", "-from: %w", err)
+		return place{}, fault.New(fault.Usage, "a bundle's tarball, its folder, or the https address of one of these",
+			"-from: %w", err)
 	}
-	if info.IsDir() {
-		return c.From, "", nil
+	dir, named := c.From, ""
+	if !info.IsDir() {
+		dir, named = filepath.Dir(c.From), filepath.Base(c.From)
 	}
-	return filepath.Dir(c.From), filepath.Base(c.From), nil
+	from, done, err := bundle.Folder(dir)
+	return place{from, named, done}, err
 }
 
-// download brings a bundle from the web: the lists first, and nothing more when nobody trusted has signed them; then all files that
-// they name but for the archive in the other format.
-func (c *command) download(ctx context.Context, u *url.URL, st *store.Store, dir string, trust bundle.Trust) (string, string, error) {
+// website is a bundle in the web, at the address of its folder or of one of its archives.
+func (c *command) website(u *url.URL, st *store.Store, trust bundle.Trust) (place, error) {
 	if u.Scheme == "http" && trust.Unsigned {
-		return "", "", fault.New(fault.BadSignature, "use https, or name the key of whoever signed it", "-from=%s: neither the connection nor a signature says whose it is", c.From)
+		return place{}, fault.New(fault.BadSignature, "use https, or name the key of whoever signed it",
+			"-from=%s: neither the connection nor a signature says whose it is", c.From)
 	}
-	if c.Offline {
-		return "", "", fault.New(fault.Usage, "copy the folder here and install from that", "-from=%s: -offline was said", c.From)
-	}
-	archive := ""
+	named := ""
 	if strings.Contains(path.Base(u.Path), ".tar.") {
-		archive, u.Path = path.Base(u.Path), path.Dir(u.Path)
+		named, u.Path = path.Base(u.Path), path.Dir(u.Path)
 	}
 	f, err := fetch.New(st, fetch.Options{Sink: c.fetchSink})
-	if err != nil {
-		return "", "", err
-	}
-	get := func(sub, name string, limit int64, accept func(string) error) error {
-		return f.Get(ctx, u.JoinPath(sub, name).String(), filepath.Join(dir, sub, name), limit, accept)
-	}
-	for _, sub := range []string{"", bundle.ProofDir} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
-			return "", "", err
+	bring := func(ctx context.Context, name, to string, limit int64) error {
+		if err := f.Get(ctx, u.JoinPath(name).String(), to, limit, func(string) error { return nil }); err != nil {
+			return fmt.Errorf("%w: %w", bundle.ErrUnreachable, err)
 		}
-		if err := c.downloadList(sub, archive, filepath.Join(dir, sub), trust, get); err != nil {
-			return "", "", err
-		}
+		return nil
 	}
-	return dir, archive, nil
+	return place{bundle.Source{Name: c.From, Bring: bring}, named, func() {}}, err
 }
 
-func (c *command) downloadList(sub, archive, dir string, trust bundle.Trust, get func(sub, name string, limit int64, accept func(string) error) error) error {
-	any := func(string) error { return nil }
-	names := []string{bundle.Sums}
-	if len(trust.Keys) > 0 {
-		names = append(names, bundle.Sums+bundle.Signature)
-	}
-	for _, name := range names {
-		if err := get(sub, name, smallFile, any); err != nil {
-			return err
-		}
-	}
-	sums, err := bundle.ReadSums(dir, trust)
-	if err != nil {
-		return fmt.Errorf("-from=%s: %w", c.From, err)
-	}
-	for name, want := range sums {
-		if unwanted(name, archive) {
-			continue
-		}
-		if err := get(sub, name, largeFile, sameAsListed(want)); err != nil {
-			return err
-		}
-		if envelope := bundle.EnvelopeOf(name); envelope != "" && len(trust.Keys) > 0 {
-			if err := get(sub, envelope, smallFile, any); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// unwanted reports whether a file is an archive that is not going to be unpacked: another than the one that is named, or than the one
-// that is unpacked fastest. The weak peers are wanted.
-func unwanted(name, archive string) bool {
-	switch {
-	case !bundle.IsArchive(name) || strings.Contains(name, "-controls.tar."):
-		return false
-	case archive != "":
-		return name != archive
-	}
-	return !strings.HasSuffix(name, ".tar.zst")
-}
-
-func sameAsListed(want digest.Digest) func(string) error {
-	return func(path string) error {
-		got, _, err := digest.OfFile(path)
-		if err == nil && got != want {
-			err = fmt.Errorf("sha256 %s, and %s is listed", got.Short(), want.Short())
-		}
-		return err
-	}
+// unwanted reports whether a file is an archive that is not going to be unpacked: another than the one that is
+// unpacked fastest. The weak peers are wanted.
+func unwanted(name string) bool {
+	return bundle.IsArchive(name) && !strings.Contains(name, "-controls.tar.") && !strings.HasSuffix(name, ".tar.zst")
 }

@@ -31,10 +31,9 @@ func BundleVerify(ctx context.Context, from string, f Flags) error {
 // arrival is a bundle on its way in.
 type arrival struct {
 	*bundle.Checked
-	archive string // which of its archives is taken
-	site    deploy.Site
-	store   *store.Store
-	work    string // a folder for what is needed in between
+	site  deploy.Site
+	store *store.Store
+	work  string // a folder for what is needed in between
 }
 
 func (c *command) installBundle(ctx context.Context) error {
@@ -128,27 +127,15 @@ func (c *command) bundleTrust() (bundle.Trust, error) {
 
 // arrive brings the bundle here and checks it.
 func (c *command) arrive(ctx context.Context, st *store.Store, work string, trust bundle.Trust) (*arrival, error) {
-	dir, named, err := c.located(ctx, st, work, trust)
-	if err != nil {
-		return nil, err
-	}
 	begun := time.Now()
-	c.sink.Emit(event.Event{Kind: event.Begin, Step: "check", Text: "reading " + dir})
-	only := named
-	if only == "" {
-		only = "any"
-	}
-	checked, err := bundle.CheckFor(ctx, dir, trust, only)
-	var archive string
-	if err == nil {
-		archive, err = checked.Index.Archive(dir, named)
-	}
+	c.sink.Emit(event.Event{Kind: event.Begin, Step: "check", Text: "reading " + c.From})
+	checked, err := c.take(ctx, st, work, trust, false)
 	if err != nil {
 		c.sink.Emit(event.Event{Kind: event.Fail, Step: "check", Text: "refused", Seconds: time.Since(begun).Seconds()})
 		return nil, err
 	}
 	c.sink.Emit(event.Event{Kind: event.Done, Step: "check", Text: whose(checked), Seconds: time.Since(begun).Seconds()})
-	a := &arrival{Checked: checked, archive: archive, store: st, work: work}
+	a := &arrival{Checked: checked, store: st, work: work}
 	base := ""
 	if c.PrefixGiven {
 		base = c.Prefix
@@ -237,8 +224,8 @@ func (c *command) unpacked(ctx context.Context, a *arrival) (g deploy.Generation
 	}
 	begun := time.Now()
 	want.Created = begun.UTC()
-	c.sink.Emit(event.Event{Kind: event.Begin, Step: "install", Text: "unpacking " + a.archive})
-	g, err = a.site.Stage(ctx, a.Filler(a.archive), want)
+	c.sink.Emit(event.Event{Kind: event.Begin, Step: "install", Text: "unpacking " + a.Archive})
+	g, err = a.site.Stage(ctx, a.Filler(), want)
 	if err != nil {
 		c.sink.Emit(event.Event{Kind: event.Fail, Step: "install", Text: "stopped", Seconds: time.Since(begun).Seconds()})
 		return g, false, err
@@ -283,11 +270,12 @@ func (c *command) bundleVerify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dir := c.From
-	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-		dir = filepath.Dir(dir)
+	st, work, release, err := c.workFolder(ctx, "bundle-verify")
+	if err != nil {
+		return err
 	}
-	k, err := bundle.Check(ctx, dir, trust)
+	defer release()
+	k, err := c.take(ctx, st, work, trust, true)
 	if err != nil {
 		return err
 	}

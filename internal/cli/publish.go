@@ -27,12 +27,12 @@ func (c *command) publish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, work, release, err := c.workFolder(ctx, "publish")
+	st, work, release, err := c.workFolder(ctx, "publish")
 	if err != nil {
 		return err
 	}
 	defer release()
-	k, err := bundle.Check(ctx, c.From, trust)
+	k, err := c.take(ctx, st, work, trust, true)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (c *command) publish(ctx context.Context) error {
 	c.sink.Emit(event.Event{Kind: event.Begin, Step: "publish", Text: "to " + c.Target})
 	where, there, back, err := c.upload(ctx, k, filepath.Join(work, "back"))
 	if err == nil {
-		if _, err = bundle.Check(ctx, back, trust); err != nil {
+		if err = c.readBack(ctx, back, filepath.Join(work, "again"), trust); err != nil {
 			err = fmt.Errorf("reading back what was published: %w", err)
 		}
 	}
@@ -58,6 +58,17 @@ func (c *command) publish(ctx context.Context) error {
 	}
 	fmt.Fprintf(c.out, "%s: %s\ninstall -from=%s\n", where, how, where)
 	return nil
+}
+
+// readBack checks a copy of what was published.
+func (c *command) readBack(ctx context.Context, back, again string, trust bundle.Trust) error {
+	from, done, err := bundle.Folder(back)
+	if err != nil {
+		return err
+	}
+	defer done()
+	_, err = bundle.Take(ctx, from, again, trust, bundle.Wish{All: true})
+	return err
 }
 
 // upload publishes, and brings what is there then to the folder back.
