@@ -263,11 +263,17 @@ func (s Site) withinRoot() error {
 
 // Lock makes the caller the only one that changes this site. While another does, wait is called once.
 func (s Site) Lock(ctx context.Context, wait func()) (func(), error) {
-	err := os.MkdirAll(s.Home(), 0o755)
-	if err == nil {
+	var err error
+	for range 100 { // an uninstallation takes the folder away with the lock in it
+		if err = os.MkdirAll(s.Home(), 0o755); err != nil {
+			break
+		}
 		var unlock func()
 		if unlock, err = store.Flock(ctx, filepath.Join(s.Home(), "lock"), wait); err == nil {
 			return unlock, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
 		}
 	}
 	if errors.Is(err, fs.ErrPermission) {

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -193,5 +194,38 @@ func TestLeftIsNoGeneration(t *testing.T) {
 	}
 	if next := w.install("two"); next.Number == g.Number || !exists(mine) {
 		t.Errorf("a new one is number %d", next.Number)
+	}
+}
+
+// TestUninstallTakesTheLockWithIt has a second wait for the lock that an uninstallation removes: a third must not get in beside it.
+func TestUninstallTakesTheLockWithIt(t *testing.T) {
+	w := newWorld(t)
+	first, err := w.Lock(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting, got := make(chan bool), make(chan func())
+	go func() {
+		second, err := w.Lock(context.Background(), func() { close(waiting) })
+		if err != nil {
+			t.Error(err)
+		}
+		got <- second
+	}()
+	<-waiting
+	if _, err := w.Uninstall(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	first()
+	second := <-got
+	defer second()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	third, err := w.Lock(ctx, nil)
+	if err == nil {
+		third()
+	}
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the third, while the second holds it: %v", err)
 	}
 }

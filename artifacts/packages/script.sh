@@ -16,9 +16,14 @@ fail() {
 
 # lock keeps out other programs that switch generations here.
 lock() {
-	mkdir -p "$home"
-	exec 9>"$home/lock"
-	flock -w 600 9 || fail "another program holds $home/lock; try again when it has ended"
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		mkdir -p "$home"
+		exec 9>>"$home/lock"
+		flock -w 600 9 || fail "another program holds $home/lock; try again when it has ended"
+		# Whoever held it may have removed it: then the next one locks another file.
+		[ "$(stat -c %d:%i - <&9)" != "$(stat -c %d:%i "$home/lock" 2>/dev/null)" ] || return 0
+	done
+	fail "others remove $home/lock as soon as they have it; try again"
 }
 
 # check refuses prefixes at which something else stands.

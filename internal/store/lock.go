@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -19,20 +20,50 @@ func (s *Store) Lock(ctx context.Context, name string, wait func()) (func(), err
 }
 
 // Flock locks the file or folder at path, which is created as a file when it is not there, and returns the release. While another
-// holds it, wait is called once, if there is one. The kernel drops the lock of a process that dies, however it dies.
+// holds it, wait is called once, if there is one. The kernel drops the lock of a process that dies, however it dies. Whoever holds the lock
+// may remove the file: a lock counts only where its file is still the one of that name, as whoever comes next opens another.
 func Flock(ctx context.Context, path string, wait func()) (func(), error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if errors.Is(err, syscall.EISDIR) {
-		f, err = os.Open(path)
+	open := func() (*os.File, error) {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+		if errors.Is(err, syscall.EISDIR) {
+			return os.Open(path)
+		}
+		return f, err
 	}
-	if err != nil {
-		return nil, err
-	}
-	if err := take(ctx, f, syscall.LOCK_EX, wait); err != nil {
+	return lock(ctx, open, func() (fs.FileInfo, error) { return os.Stat(path) }, wait)
+}
+
+// FlockIn is Flock for a file of dir.
+func FlockIn(ctx context.Context, dir *os.Root, name string, wait func()) (func(), error) {
+	open := func() (*os.File, error) { return dir.OpenFile(name, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o644) }
+	return lock(ctx, open, func() (fs.FileInfo, error) { return dir.Lstat(name) }, wait)
+}
+
+func lock(ctx context.Context, open func() (*os.File, error), stat func() (fs.FileInfo, error), wait func()) (func(), error) {
+	for range 1000 { // each turn, somebody else has held and removed it
+		f, err := open()
+		if err != nil {
+			return nil, err
+		}
+		if err = take(ctx, f, syscall.LOCK_EX, wait); err == nil {
+			var held, now fs.FileInfo
+			if held, err = f.Stat(); err == nil {
+				now, err = stat()
+			}
+			if err == nil && os.SameFile(held, now) {
+				return func() { f.Close() }, nil
+			}
+		}
 		f.Close()
-		return nil, err
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		wait = nil // it was told
 	}
-	return func() { f.Close() }, nil
+	return nil, errors.New("others remove the lock as soon as they have it")
 }
 
 // take takes a lock, shared or exclusive, and waits for it if another has it.
