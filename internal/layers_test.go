@@ -38,7 +38,7 @@ var rooms = map[string][]string{
 	"internal/plan":      {"recipes", "patches"},
 	"internal/ui":        {"internal/event"},
 	"internal/bench":     {"internal/event"},
-	"internal/elfpolicy": {"internal/digest", "internal/event"},
+	"internal/elfpolicy": {"internal/digest", "internal/event", "internal/elffile"},
 	"recipes":            {"recipes/version", "internal/digest", "internal/event"},
 	"patches":            {"recipes/version", "internal/digest", "internal/event"},
 	"internal/store":     {"internal/digest", "internal/event"},
@@ -52,10 +52,11 @@ var rooms = map[string][]string{
 	"verify/balancer":    {"verify/server"},
 	"verify/audit":       nil,
 	"verify/probe":       {"verify"},
-	"verify":             {"verify/wire"},
+	"verify":             {"verify/wire", "internal/elffile"},
 	"verify/wire":        {"internal/event"},
 	"recipes/version":    nil,
 	"internal/digest":    nil,
+	"internal/elffile":   nil,
 	"internal/event":     nil,
 	"internal/fault":     nil,
 	"internal/docpart":   nil, // tests only
@@ -93,7 +94,7 @@ var owners = map[string][]string{
 
 // standardOnly lists the rooms that import the standard library and, of modules, at most the one named.
 var standardOnly = map[string]string{
-	"internal/digest": "", "internal/event": "", "internal/fault": "", "internal/docpart": "", "recipes/version": "", "magefile.go": "github.com/magefile/mage/mg",
+	"internal/digest": "", "internal/event": "", "internal/fault": "", "internal/docpart": "", "internal/elffile": "", "recipes/version": "", "magefile.go": "github.com/magefile/mage/mg",
 	"verify": "golang.org/x/crypto", "verify/wire": "golang.org/x/crypto", "verify/subject": "golang.org/x/crypto",
 	"verify/server": "golang.org/x/crypto",
 }

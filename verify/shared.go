@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/tlsfloor/tlsfloor/internal/elffile"
 )
 
 // libraries are the files that hold the TLS of an openssl command, as compiled-in paths: the static ones of its prefix, or the
@@ -30,20 +32,18 @@ func (c *court) methods(ctx context.Context, binary, prefix string) ([]string, e
 	if i < 0 {
 		return methodsIn(c.Locate(filepath.Join(prefix, "lib", "libssl.a")), c.Floor)
 	}
-	f, err := elf.Open(c.Locate(shared[i]))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	symbols, err := f.DynamicSymbols()
+	defined := map[string]bool{}
+	err = elffile.Look(c.Locate(shared[i]), func(f *elf.File) error {
+		symbols, err := f.DynamicSymbols()
+		for _, s := range symbols {
+			if s.Section != elf.SHN_UNDEF {
+				defined[s.Name] = true
+			}
+		}
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the symbols of %s: %w", filepath.Base(shared[i]), err)
-	}
-	defined := map[string]bool{}
-	for _, s := range symbols {
-		if s.Section != elf.SHN_UNDEF {
-			defined[s.Name] = true
-		}
 	}
 	if !defined["TLS_client_method"] {
 		return nil, fmt.Errorf("reading the symbols of %s: no TLS_client_method", filepath.Base(shared[i]))
@@ -57,12 +57,7 @@ var loaded = regexp.MustCompile(`(?m)^\s*(lib(?:ssl|crypto)\S*) => (/\S+) `)
 // sharedTLS asks the loader which libssl and libcrypto it takes for a program; the program itself does not run. None for one that has
 // them inside.
 func (c *court) sharedTLS(ctx context.Context, path string) (found []string, err error) {
-	f, err := elf.Open(c.Locate(path))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	needed, err := f.ImportedLibraries()
+	needed, err := importedBy(c.Locate(path))
 	if err != nil {
 		return nil, err
 	}
@@ -83,4 +78,13 @@ func (c *court) sharedTLS(ctx context.Context, path string) (found []string, err
 		return nil, fmt.Errorf("asking the loader for the libraries of %s: %v, and it needs %v", filepath.Base(path), found, wanted)
 	}
 	return found, nil
+}
+
+// importedBy are the libraries in the DT_NEEDED of a file.
+func importedBy(path string) (needed []string, err error) {
+	err = elffile.Look(path, func(f *elf.File) (err error) {
+		needed, err = f.ImportedLibraries()
+		return err
+	})
+	return needed, err
 }

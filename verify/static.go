@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tlsfloor/tlsfloor/internal/elffile"
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
@@ -131,17 +132,15 @@ func macrosMissing(dir string, f Floor) (missing []string, err error) {
 func methodsIn(library string, f Floor) ([]string, error) {
 	defined := map[string]bool{}
 	err := eachMember(library, func(r io.ReaderAt) error {
-		object, err := elf.NewFile(r)
-		if err != nil {
-			return err
-		}
-		symbols, err := object.Symbols()
-		for _, s := range symbols {
-			if s.Section != elf.SHN_UNDEF {
-				defined[s.Name] = true
+		return elffile.LookAt(r, func(object *elf.File) error {
+			symbols, err := object.Symbols()
+			for _, s := range symbols {
+				if s.Section != elf.SHN_UNDEF {
+					defined[s.Name] = true
+				}
 			}
-		}
-		return ignoreNoSymbols(err)
+			return ignoreNoSymbols(err)
+		})
 	})
 	if err == nil && !defined["TLS_client_method"] {
 		err = errors.New("no TLS_client_method")
@@ -235,22 +234,20 @@ func noSSL(files []string) error {
 
 // symbolsOf gives the names in both symbol tables of a file, defined or imported.
 func symbolsOf(path string) (map[string]bool, error) {
-	f, err := elf.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
 	named := map[string]bool{}
-	for _, table := range []func() ([]elf.Symbol, error){f.Symbols, f.DynamicSymbols} {
-		symbols, err := table()
-		if ignoreNoSymbols(err) != nil {
-			return nil, err
+	err := elffile.Look(path, func(f *elf.File) error {
+		for _, table := range []func() ([]elf.Symbol, error){f.Symbols, f.DynamicSymbols} {
+			symbols, err := table()
+			if ignoreNoSymbols(err) != nil {
+				return err
+			}
+			for _, s := range symbols {
+				named[s.Name] = true
+			}
 		}
-		for _, s := range symbols {
-			named[s.Name] = true
-		}
-	}
-	return named, nil
+		return nil
+	})
+	return named, err
 }
 
 // pythonFiles lists the interpreter behind path and its extension modules.
@@ -275,12 +272,7 @@ func neededBy(python, module, match string) ([]string, error) {
 	}
 	var all []string
 	for _, path := range files {
-		f, err := elf.Open(path)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
-		}
-		libraries, err := f.ImportedLibraries()
-		f.Close()
+		libraries, err := importedBy(path)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
 		}

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/tlsfloor/tlsfloor/internal/elffile"
 )
 
 var (
@@ -61,7 +63,7 @@ func GLIBC(tree string) (string, error) {
 			return nil
 		}
 		o := &object{reader: f}
-		if err := guarded(o.header, o.needs); err == nil {
+		if err := elffile.Guard(o.header, o.needs); err == nil {
 			best = newer(best, highest(o.versions))
 		}
 		return nil

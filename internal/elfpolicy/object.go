@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/tlsfloor/tlsfloor/internal/elffile"
 )
 
 const elfMagic = elf.ELFMAG
@@ -42,51 +44,21 @@ type object struct {
 	marked   bool // as a program, without naming a loader
 }
 
-// maxVersions bounds the tables of symbol versions: real ones have a few hundred bytes, and reading a crafted one takes the
-// square of its size.
-const maxVersions = 16 << 10
-
-// guarded reads one part after the other, up to the first that is broken. debug/elf says of itself that it is not hardened: where a broken file makes it panic, that file is
-// unreadable and the others are looked at all the same.
-func guarded(parts ...func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("broken: %v", p)
-		}
-	}()
-	for _, read := range parts {
-		if err := read(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // open reads an object.
 func open(path string, r io.ReaderAt) (*object, error) {
 	o := &object{path: path, reader: r}
-	return o, guarded(o.header, o.dynamic, o.classify, o.dynamicSymbols, o.needs, o.symbols)
+	return o, elffile.Guard(o.header, o.dynamic, o.classify, o.dynamicSymbols, o.needs, o.symbols)
 }
 
 // header reads the tables of sections and segments, and refuses what no linker writes. The loader follows the segments and we
 // the sections: they have to agree.
 func (o *object) header() (err error) {
-	if o.file, err = elf.NewFile(o.reader); err != nil {
+	if o.file, err = elffile.New(o.reader); err != nil {
 		return err
 	}
 	for _, s := range o.file.Sections {
 		if s.Flags&elf.SHF_EXECINSTR != 0 && s.Type == elf.SHT_PROGBITS {
 			o.code += s.Size
-		}
-		switch s.Type {
-		case elf.SHT_DYNAMIC, elf.SHT_DYNSYM, elf.SHT_SYMTAB, elf.SHT_STRTAB, elf.SHT_GNU_VERSYM:
-			if s.Flags&elf.SHF_COMPRESSED != 0 {
-				return fmt.Errorf("section %s is compressed", s.Name)
-			}
-		case elf.SHT_GNU_VERNEED, elf.SHT_GNU_VERDEF:
-			if s.FileSize > maxVersions || s.Flags&elf.SHF_COMPRESSED != 0 {
-				return fmt.Errorf("section %s has %d bytes", s.Name, s.FileSize)
-			}
 		}
 	}
 	section := o.file.SectionByType(elf.SHT_DYNAMIC)
@@ -208,7 +180,11 @@ func (o *object) buildID() []byte {
 	if s == nil || s.Size > 1<<10 || s.Flags&elf.SHF_COMPRESSED != 0 {
 		return nil
 	}
-	id, err := s.Data()
+	var id []byte
+	err := elffile.Guard(func() (err error) {
+		id, err = s.Data()
+		return err
+	})
 	if err != nil {
 		return nil
 	}
@@ -243,7 +219,7 @@ func Exported(path string) ([]string, error) {
 		return nil, nil
 	}
 	o := &object{reader: f}
-	if err := guarded(o.header, o.dynamicSymbols); err != nil {
+	if err := elffile.Guard(o.header, o.dynamicSymbols); err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", filepath.Base(path), Readable, err)
 	}
 	return o.exports, nil

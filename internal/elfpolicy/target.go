@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/tlsfloor/tlsfloor/internal/elffile"
 )
 
 // loaders has by GOARCH what a program names as its loader, and the machine and the folder of the C library beside it.
@@ -50,7 +52,7 @@ func provided(file string, machine elf.Machine) string {
 	defer f.Close()
 	var names []string
 	o := &object{reader: f}
-	err = guarded(func() error {
+	err = elffile.Guard(func() error {
 		if err := o.header(); err != nil {
 			return err
 		}
