@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"net"
@@ -59,7 +60,7 @@ func (f foreign) Close() error                           { return nil }
 
 func statuses(t *testing.T, o Options) map[string]Status {
 	t.Helper()
-	o.Timeout = time.Second
+	o.Timeout = cmp.Or(o.Timeout, time.Second)
 	p, err := Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

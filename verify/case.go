@@ -259,6 +259,7 @@ type Offer struct {
 	Staple   Staple         `json:"staple,omitempty"`   // Serve
 	Fallback bool           `json:"fallback,omitempty"` // Greet: with TLS_FALLBACK_SCSV (RFC 7507)
 	Lists    []wire.Version `json:"lists,omitempty"`    // Greet: supported_versions of the ClientHello
+	Named    bool           `json:"named,omitempty"`    // Greet: SSLv3 with the server's name, which it has no room for: some servers answer to nothing else
 	V2       bool           `json:"v2,omitempty"`       // Greet: in the format of SSLv2 (RFC 5246 appendix E.2)
 	Match    string         `json:"match,omitempty"`    // Needed, Maps: a library's name begins with one of these, comma-separated
 	Setup    Setup          `json:"setup"`
@@ -291,6 +292,8 @@ type Want struct {
 	Staple  Staple           `json:"staple,omitempty"` // what the client says of the staple; "absent" where there was none
 	Hello   int              `json:"hello,omitempty"`  // the most bytes that the client's first message may have on the wire
 	Longer  int              `json:"longer,omitempty"` // a control's: it has more bytes than this
+
+	Unlike []wire.Description `json:"unlike,omitempty"` // an alert that says of something else than the version that it is the reason
 }
 
 // AbsentStaple is what a client says that got no staple.

@@ -8,33 +8,49 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
-// Group and scheme numbers (RFC 8446 sections 4.2.7 and 4.2.3) that any peer of the last twenty years knows one of.
-const (
-	x25519       = 0x001d
-	secp256r1    = 0x0017
-	rsaPSSSHA256 = 0x0804
-	rsaSHA256    = 0x0401
-	rsaSHA1      = 0x0201
-	ecdsaSHA256  = 0x0403
-	ecdsaSHA1    = 0x0203
+// x25519 is the group of the one key share (RFC 8446 section 4.2.7).
+const x25519 wire.Group = 0x001d
+
+// groups and schemes are what a server's certificate and key exchange may insist on (RFC 8446 sections 4.2.7 and 4.2.3, RFC 8422
+// section 5.1.1): the curves of NIST, 448, Brainpool and Bitcoin, and RSA, ECDSA, EdDSA and DSA with any hash.
+var (
+	groups  = []wire.Group{x25519, 0x0017, 0x0018, 0x0019, 0x001e, 0x001a, 0x001b, 0x001c, 0x0016, 0x0015, 0x0013, 0x000e, 0x0100, 0x0101, 0x0102}
+	schemes = []wire.Scheme{
+		0x0804, 0x0401, 0x0403, 0x0805, 0x0806, 0x0501, 0x0601, 0x0503, 0x0603, 0x0807, 0x0808, 0x0809, 0x080a, 0x080b,
+		0x0201, 0x0203, 0x0402, 0x0202,
+	}
 )
 
-// clientHello is the hello to the server of that name of an honest client that speaks o.Version at most, and nothing that this version's
-// time did not know.
+// preferred are the suites below TLS 1.3 that a server of today has; every hello has all others as well, behind them.
+var preferred = []wire.Suite{
+	wire.ECDHERSAAES128GCM, wire.ECDHEECDSAAES128GCM, wire.ECDHERSAAES128SHA, wire.ECDHEECDSAAES128SHA, wire.RSAAES256SHA, wire.RSAAES128SHA,
+}
+
+// every lists all suites below TLS 1.3: a server that is refused for its version must have no other reason, however odd the one suite is that
+// it speaks.
+func every() []wire.Suite {
+	others := slices.DeleteFunc(wire.EverySuite(), func(s wire.Suite) bool { return slices.Contains(preferred, s) })
+	return slices.Concat(preferred, others, []wire.Suite{wire.EmptyRenegotiation})
+}
+
+// clientHello is the hello to the server of that name of a client that speaks o.Version at most. It has all that a server of that version
+// could insist on.
 func clientHello(o Offer, name string) wire.ClientHello {
 	h := wire.ClientHello{Version: min(o.Version, wire.TLS12), Compression: []byte{0}}
 	rand.Read(h.Random[:])
-	h.Suites = []wire.Suite{wire.ECDHERSAAES128SHA, wire.ECDHEECDSAAES128SHA, wire.RSAAES256SHA, wire.RSAAES128SHA, wire.EmptyRenegotiation}
+	h.Suites = every()
 	if o.Fallback {
 		h.Suites = append(h.Suites, wire.FallbackSCSV)
 	}
 	if o.Version == wire.SSL30 {
+		if o.Named {
+			h.Extensions = []wire.Extension{wire.Name(name)}
+		}
 		return h
 	}
-	h.Extensions = []wire.Extension{wire.Name(name), wire.Groups(x25519, secp256r1), wire.UncompressedPoints()}
+	h.Extensions = []wire.Extension{wire.Name(name), wire.Groups(groups...), wire.UncompressedPoints()}
 	if o.Version >= wire.TLS12 {
-		h.Suites = append([]wire.Suite{wire.ECDHERSAAES128GCM, wire.ECDHEECDSAAES128GCM}, h.Suites...)
-		h.Extensions = append(h.Extensions, wire.Schemes(rsaPSSSHA256, rsaSHA256, ecdsaSHA256, rsaSHA1, ecdsaSHA1))
+		h.Extensions = append(h.Extensions, wire.Schemes(schemes...))
 	}
 	if o.Version == wire.TLS13 {
 		if !slices.Contains(o.Lists, wire.TLS12) {
@@ -55,7 +71,7 @@ func clientHello(o Offer, name string) wire.ClientHello {
 // greeting is the first flight of a client that does what o says, to the server of that name.
 func greeting(o Offer, name string) ([]byte, error) {
 	if o.V2 {
-		return wire.SSL2Hello{Version: o.Version, Specs: wire.Specs(wire.RSAAES128SHA, wire.ECDHERSAAES128SHA, wire.ECDHEECDSAAES128SHA, wire.ECDHERSAAES128GCM, wire.ECDHEECDSAAES128GCM, wire.EmptyRenegotiation)}.Bytes(), nil
+		return wire.SSL2Hello{Version: o.Version, Specs: wire.Specs(every()...)}.Bytes(), nil
 	}
 	message, err := clientHello(o, name).Bytes()
 	return wire.Record{Type: wire.Handshake, Version: min(o.Version, wire.TLS10), Payload: message}.Bytes(), err

@@ -170,6 +170,8 @@ func (w Want) mismatch(got Got) string {
 		return fmt.Sprintf("%s, not for %s", got, w.Reason)
 	case w.Alert != 0 && (got.Alert == nil || got.Alert.Description != w.Alert):
 		return fmt.Sprintf("%s, not with alert %s", got, w.Alert)
+	case got.Alert != nil && slices.Contains(w.Unlike, got.Alert.Description):
+		return fmt.Sprintf("%s, which says nothing of the version", got)
 	case w.From != "" && (got.Alert == nil || got.Alert.From != w.From):
 		return fmt.Sprintf("%s, not by the %s's alert", got, w.From)
 	case w.Record != 0 && (got.Alert == nil || got.Alert.Record != w.Record):
