@@ -109,6 +109,8 @@ type Bundle mg.Namespace
 func (Bundle) Write(ctx context.Context,
 	sign *string, // sign with this private key: a PEM file, env:NAME, or exec:COMMAND, which gets the bytes on its standard input and writes the raw signature (default: not signed)
 	key *string, // the public key, a PEM file; needed with exec: only
+	sequence *int, // -sign: the number of this release, higher than that of the one before (default: the time, in seconds)
+	valid *int, // -sign: days for which it may be installed (default 365)
 	osv *string, // a folder or zip of advisories in OSV format: the README says which speak of what is in it
 	packages *string, // deb, rpm or both: write packages of the same trees too
 	release *int, // the packages' release, of the same versions (default 1)
@@ -131,7 +133,7 @@ func (Bundle) Write(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Bundle(ctx, cli.Flags{OSV: osv, Packages: packages, Release: release, Maintainer: maintainer, Sign: sign, Key: key, Out: out, Profile: profile, Prefix: prefix, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with,
+	return cli.Bundle(ctx, cli.Flags{Sequence: sequence, Valid: valid, OSV: osv, Packages: packages, Release: release, Maintainer: maintainer, Sign: sign, Key: key, Out: out, Profile: profile, Prefix: prefix, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with,
 		Sandbox: sandbox, Deps: deps, Offline: offline, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
@@ -139,10 +141,12 @@ func (Bundle) Write(ctx context.Context,
 func (Bundle) Verify(ctx context.Context, from string,
 	key *string, // comma-separated public keys, PEM files, one of which has to have signed it (default: those in /etc/tlsfloor/keys.d)
 	unsigned *bool, // hold digests and proof against what the bundle itself says, whoever made it
+	profile *string, // the profile that it has to be of (default: any)
+	floor *string, // the TLS floor that it has to have at least (default: that of its profile)
 	store *string, // folder for the copy that is checked
 	json *bool, // print JSON
 ) error {
-	return cli.BundleVerify(ctx, from, cli.Flags{Key: key, Unsigned: unsigned, Store: store, JSON: json})
+	return cli.BundleVerify(ctx, from, cli.Flags{Profile: profile, Floor: floor, Key: key, Unsigned: unsigned, Store: store, JSON: json})
 }
 
 // Publish puts a bundle where others take it from, a folder or a registry, whole or not at all, and reads it back. The argument is the bundle's folder. Other bytes than those that are there are never published under the same name.
@@ -163,6 +167,10 @@ func Install(ctx context.Context,
 	from *string, // the bundle: its folder, a tarball in it, the https address of one of these, or oci://HOST/REPOSITORY:TAG
 	key *string, // comma-separated public keys, PEM files, one of which has to have signed it (default: those in /etc/tlsfloor/keys.d)
 	unsigned *bool, // install it although no trusted key has signed it
+	profile *string, // the profile that it has to be of (default: any)
+	floor *string, // the TLS floor that it has to have at least (default: that of its profile)
+	downgrade *bool, // install it although something newer is in use, or was; it is noted
+	unproved *bool, // rely on the proof that it brings where the weak peers are missing that prove it here; it is noted
 	prefix *string, // base folder of the two prefixes (default: the one compiled in)
 	root *string, // stage into this image's root folder
 	trust *string, // what OpenSSL trusts by default: host, mozilla or both (default: as before, else host)
@@ -176,7 +184,7 @@ func Install(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Install(ctx, cli.Flags{From: from, Key: key, Unsigned: unsigned, Prefix: prefix, Root: root, Trust: trust, CAFiles: cafiles, Check: check, Store: store, Sandbox: sandbox,
+	return cli.Install(ctx, cli.Flags{Profile: profile, Floor: floor, Downgrade: downgrade, Unproved: unproved, From: from, Key: key, Unsigned: unsigned, Prefix: prefix, Root: root, Trust: trust, CAFiles: cafiles, Check: check, Store: store, Sandbox: sandbox,
 		Offline: offline, Adopt: adopt, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spdx/tools-golang/spdx/v2/v2_3"
 
@@ -32,6 +33,9 @@ const (
 type Trust struct {
 	Keys     []sign.Key // of which one has to have signed everything
 	Unsigned bool       // without keys: hold digests and proof against what the bundle itself says
+
+	Stale bool             // one that has expired will do: it is only looked at, or proved again
+	Now   func() time.Time // the clock; nil: the machine's
 }
 
 // Checked is a bundle that was held against its keys, its digests and its proof.
@@ -41,6 +45,8 @@ type Checked struct {
 	Index *Index
 	Proof *verify.Proof
 	Key   *sign.Key // who signed it; nil: nobody was asked for
+
+	Release *Release // which release of it was signed; nil: it says nothing of that
 
 	Archive string // which one is unpacked; "": all were read
 }
@@ -58,7 +64,7 @@ type check struct {
 // them are there, and read.
 func look(ctx context.Context, copied Checked, trust Trust, only string) (*Checked, error) {
 	k := &check{Trust: trust, Checked: Checked{From: copied.From, Dir: copied.Dir, Archive: only}, only: only}
-	for _, step := range []func(context.Context) error{k.lists, k.index, k.described, k.proved, k.archives} {
+	for _, step := range []func(context.Context) error{k.lists, k.index, k.release, k.described, k.proved, k.archives} {
 		if err := step(ctx); err != nil {
 			return nil, refused(ctx, k.From, err)
 		}
@@ -205,6 +211,10 @@ func (k *check) index(context.Context) error {
 	}
 	if k.Index, err = parseIndex(text); err != nil {
 		return fmt.Errorf("%s: %w", IndexFile, err)
+	}
+	if k.Key != nil && !k.Key.May(k.Index.Claim.Profile) {
+		return fault.New(fault.BadSignature, "the policy of this machine says which key is for which profiles",
+			"key %s signed it, which is not trusted for profile %s", k.Key.From, k.Index.Claim.Profile)
 	}
 	if len(k.Index.Archives) == 0 || len(k.Index.Claim.Components) == 0 {
 		return fmt.Errorf("%s: it names no archive, or nothing that is installed", IndexFile)

@@ -35,6 +35,9 @@ func (k *Checked) Generation(s deploy.Site) deploy.Generation {
 	if k.Key != nil {
 		g.Signer = k.Key.ID
 	}
+	if k.Release != nil {
+		g.Release = k.Release.Sequence
+	}
 	return g
 }
 
@@ -85,6 +88,16 @@ func (k *Checked) Filler() deploy.Filler {
 		}
 		return nil
 	}
+}
+
+// Weak reports whether the archive of the weak peers was there.
+func (k *Checked) Weak() bool {
+	i := slices.IndexFunc(k.Index.Archives, func(a Archive) bool { return a.Controls })
+	if i < 0 {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(k.Dir, k.Index.Archives[i].File))
+	return err == nil
 }
 
 // Controls unpacks the weak peers into the new folder dir, and returns their compiled-in prefixes; none when the bundle lacks them.

@@ -10,12 +10,18 @@
 //	provenance.intoto.json         SLSA v1
 //	verdict.txt, cases.json, test-result.intoto.json     what was proved
 //	LICENSES.txt, README.md
+//	release.json                   with a key: which release it is, and until when it may be installed
 //	SHA256SUMS                     of all of these
 //	proof/                         the run that proved it: page, transcripts, Statements, and SHA256SUMS of these
 //
 // What stands beside proof/ is the same, byte for byte, for every build from the same sources with the same tools, and for any number
 // of processors. proof/ is not: it holds the time and what TLS has random. With a key there are a signature SHA256SUMS.sig of each list,
-// and an envelope *.dsse.json of each Statement.
+// and an envelope *.dsse.json of each Statement; then release.json and its line in SHA256SUMS differ too, as they hold a time.
+//
+// Taking a bundle in (Take) promises: each file of the place that it comes from is read once, into a folder that only the
+// caller's user can look into, and nothing but that copy is checked and used; no file is copied before a trusted key is
+// known to have signed its list, and none is larger than it may be; no name in it is more than a name; what a trusted key
+// has signed is still held against itself, its proof and its expiry.
 package bundle
 
 import (
@@ -25,6 +31,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -62,11 +69,13 @@ type Options struct {
 	Controls   string        // the weak peers, by the names of their components; "": they are left out
 	Proof      *verify.Proof // nil: all that depends on it is left out, so that packing and describing can be compared
 	About      report.About
-	Signer     *sign.Signer // nil: not signed
-	Packages   []string     // which kinds of packages are written too
-	Release    int          // theirs
-	Maintainer string       // theirs
-	Advisories *Advisories  // nil: nobody looked
+	Signer     *sign.Signer  // nil: not signed
+	Packages   []string      // which kinds of packages are written too
+	Release    int           // theirs
+	Maintainer string        // theirs
+	Advisories *Advisories   // nil: nobody looked
+	Sequence   int64         // of the release, when it is signed; 0: the time
+	Valid      time.Duration // how long it may be installed, when it is signed; 0: Valid
 	Jobs       int
 	Progress   func(doing string) // may be nil
 }
@@ -163,6 +172,11 @@ func (w *writer) write(ctx context.Context) (*Index, error) {
 	}
 	if files[ProvenanceFile], err = w.provenance(x.published()); err != nil {
 		return nil, err
+	}
+	if w.Signer != nil {
+		if files[ReleaseFile], err = newRelease(x.Name, w.Sequence, time.Now(), w.Valid).Encode(); err != nil {
+			return nil, err
+		}
 	}
 	if w.Proof == nil {
 		return x, w.put(ctx, w.dir, files, x.published())

@@ -26,6 +26,7 @@ type Candidate struct {
 	Generation Generation // as Stage returned it, or as it was found there
 	Floor      string     // the profile's: a proof of another floor does not count
 	Page       func(*verify.Proof) ([]byte, error)
+	Elsewhere  string // the bundle that brought the proof with it; empty: the proof is made here
 }
 
 // Proved is a generation that may be put in use. Nobody can make one but Prove and Stored, from a complete proof without a breach, and the two
@@ -102,8 +103,21 @@ func (c Candidate) Keep(p *verify.Proof) error {
 		}
 	}
 	g.Floor = c.Floor
-	g.Proof = &ProofNote{Status: p.Status.String(), Time: p.Time, Judge: Edition(p.Floor.String(), g), Cases: len(p.Findings), Digest: digest.Of(text)}
+	g.Proof = &ProofNote{Elsewhere: c.Elsewhere, Status: p.Status.String(), Time: p.Time, Judge: Edition(p.Floor.String(), g), Cases: len(p.Findings), Digest: digest.Of(text)}
+	if c.Elsewhere == "" {
+		g.Proof.Host, _ = os.Hostname() // a machine without a name has no proof less
+	}
 	return c.Site.save(c.Site.Dir(g.Number), g)
+}
+
+// NoteDowngrade notes in generation n what it is older than, as somebody wanted it.
+func (s Site) NoteDowngrade(n int, than string) error {
+	g, err := s.Generation(n)
+	if err != nil || g.Downgrade == than {
+		return err
+	}
+	g.Downgrade = than
+	return s.save(s.Dir(n), g)
 }
 
 // Proof reads the proof of a generation and judges it anew, so that what it says of itself is not believed. A proof that is missing, was altered

@@ -65,20 +65,24 @@ type Generation struct {
 	Broken     string               `json:"broken,omitempty"`  // why its record cannot be read; never stored
 	Left       bool                 `json:"left,omitempty"`    // it was uninstalled, and files are there that had not been installed; never stored
 	Components map[string]Component `json:"components"`
-	Bundle     string               `json:"bundle,omitempty"`  // the bundle that it was installed from; empty: it was built here
-	Signer     string               `json:"signer,omitempty"`  // the key that had signed that
-	Package    string               `json:"package,omitempty"` // the package of dpkg's or rpm's that made it
-	GLIBC      string               `json:"glibc,omitempty"`   // the lowest version that all its programs can be loaded with
+	Bundle     string               `json:"bundle,omitempty"`    // the bundle that it was installed from; empty: it was built here
+	Signer     string               `json:"signer,omitempty"`    // the key that had signed that
+	Release    int64                `json:"release,omitempty"`   // the sequence number of that, if it was signed
+	Downgrade  string               `json:"downgrade,omitempty"` // what it is older than: somebody said -downgrade
+	Package    string               `json:"package,omitempty"`   // the package of dpkg's or rpm's that made it
+	GLIBC      string               `json:"glibc,omitempty"`     // the lowest version that all its programs can be loaded with
 	Proof      *ProofNote           `json:"proof,omitempty"`
 }
 
 // ProofNote says which proof a generation carries; the proof itself is the file proof.json beside it.
 type ProofNote struct {
-	Status string        `json:"status"`
-	Time   time.Time     `json:"time"`
-	Judge  string        `json:"judge"` // the judge's version: another judge proves anew
-	Cases  int           `json:"cases"`
-	Digest digest.Digest `json:"digest"` // of proof.json
+	Status    string        `json:"status"`
+	Time      time.Time     `json:"time"`
+	Elsewhere string        `json:"elsewhere,omitempty"` // the bundle that brought the proof; empty: it was made on Host
+	Host      string        `json:"host,omitempty"`      // the name of the machine that it was made on
+	Judge     string        `json:"judge"`               // the judge's version: another judge proves anew
+	Cases     int           `json:"cases"`
+	Digest    digest.Digest `json:"digest"` // of proof.json
 }
 
 // Home returns the folder of the profile's generations.

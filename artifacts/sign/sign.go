@@ -33,6 +33,7 @@ type Key struct {
 	ID     string // SHA-256 digest of its SubjectPublicKeyInfo in DER, in hex
 	From   string // the file that it came from
 	public crypto.PublicKey
+	only   []string // the profiles that it may sign, as patterns of package path; nil: all
 }
 
 // ParseKey reads a public key in PEM. from is what errors call it.
@@ -76,7 +77,7 @@ func newKey(public crypto.PublicKey, from string) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("key %s: %w", from, err)
 	}
-	return Key{digest.Of(der).String(), from, public}, nil
+	return Key{ID: digest.Of(der).String(), From: from, public: public}, nil
 }
 
 // PEM gives the key as openssl writes it.

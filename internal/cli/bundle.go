@@ -88,6 +88,7 @@ func (c *command) signer() (*sign.Signer, error) {
 // packaged adds which packages are asked for.
 func (c *command) packaged(o bundle.Options) bundle.Options {
 	o.Packages, o.Release, o.Maintainer, o.Advisories = c.Packages, c.Release, c.Maintainer, c.advised
+	o.Sequence, o.Valid = int64(c.Sequence), time.Duration(c.Valid)*24*time.Hour
 	return o
 }
 

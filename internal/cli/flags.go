@@ -87,6 +87,11 @@ type Flags struct {
 	Severity   *string        // audit:pins: from which on the exit is not 0
 	Target     *string        // publish: a folder or a registry
 	Unsigned   *bool          // install, bundle:verify: without a trusted key
+	Unproved   *bool          // install: with the bundle's own proof, where none can be made here
+	Downgrade  *bool          // install: an older release than what was in use
+	Floor      *string        // install, bundle:verify: the floor that it has to have at least
+	Sequence   *int           // bundle: number of the release
+	Valid      *int           // bundle: days for which the release may be installed
 	Component  *string        // bump: comma-separated components
 	Packages   *string        // bundle, rebuild: comma-separated kinds of packages
 	Release    *int           // bundle: of the packages
@@ -103,7 +108,9 @@ type options struct {
 	Jobs, To, Keep, Rounds, Days, Port, Release                                                               int
 	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each, Probe                                        bool
 	Timeout                                                                                                   time.Duration
-	ProfileGiven, PrefixGiven, Unsigned                                                                       bool
+	ProfileGiven, PrefixGiven, Unsigned, Unproved, Downgrade                                                  bool
+	Floor                                                                                                     string
+	Sequence, Valid                                                                                           int
 }
 
 // resolve fills flags that were not given from the environment and from the defaults.
@@ -124,6 +131,8 @@ func (f Flags) resolve() (options, error) {
 		Component: list(or(f.Component, "")), Packages: list(or(f.Packages, "")), Release: or(f.Release, 1), Maintainer: or(f.Maintainer, "tlsfloor <tlsfloor@localhost>"),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")), With: list(or(f.With, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
+		Unproved: or(f.Unproved, false), Downgrade: or(f.Downgrade, false), Floor: or(f.Floor, ""),
+		Sequence: or(f.Sequence, 0), Valid: or(f.Valid, 365),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),
 		AllowEOL: or(f.AllowEOL, false), All: or(f.All, false), Long: or(f.Long, false), Timeout: or(f.Timeout, 0),
 	}
@@ -147,10 +156,16 @@ func list(s string) []string {
 	return all
 }
 
-// fromEnvironment reads TLSFLOOR_<FLAG> for every flag that was not given.
+// spoken are the flags that only the command line sets: what is left out of a check is never a matter of the environment.
+var spoken = []string{"Unsigned", "Unproved", "Downgrade"}
+
+// fromEnvironment reads TLSFLOOR_<FLAG> for every flag that was not given, but for the spoken ones.
 func (f *Flags) fromEnvironment() error {
 	v := reflect.ValueOf(f).Elem()
 	for i := range v.NumField() {
+		if slices.Contains(spoken, v.Type().Field(i).Name) {
+			continue
+		}
 		name := "TLSFLOOR_" + upper(v.Type().Field(i).Name)
 		text, set := os.LookupEnv(name)
 		if !set || text == "" || !v.Field(i).IsNil() {
@@ -211,6 +226,9 @@ func (o *options) validate() error {
 			return fault.New(fault.Usage, "deb, rpm or both", "-packages=%s: no kind of package", kind)
 		}
 	}
+	if o.Sequence < 0 || o.Valid < 1 {
+		return fault.New(fault.Usage, "-sequence counts from 1, -valid is a number of days", "-sequence=%d, -valid=%d: too small", o.Sequence, o.Valid)
+	}
 	if o.Days < 0 {
 		return fault.New(fault.Usage, "such as -days=30", "-days=%d: less than nothing", o.Days)
 	}
@@ -227,6 +245,7 @@ func (o *options) validate() error {
 		{"-sandbox", o.Sandbox, []string{"auto", "require", "none"}},
 		{"-deps", o.Deps, []string{"install", "check"}},
 		{"-check", o.Check, []string{"index", "full"}},
+		{"-floor", cmp.Or(o.Floor, "1.2"), []string{"1.2", "1.3"}},
 		{"-max", cmp.Or(o.Max, "1.3"), []string{"1.0", "1.1", "1.2", "1.3"}},
 		{"-trust", cmp.Or(o.Trust, "host"), []string{"host", "mozilla", "both"}},
 		{"-mtls", cmp.Or(o.MTLS, "verify"), []string{"passthrough", "verify"}},

@@ -6,12 +6,13 @@ import (
 	"go/token"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 )
 
 // TestEveryFlagIsResolved gives every flag by its environment variable: each must arrive in the options.
 func TestEveryFlagIsResolved(t *testing.T) {
-	values := map[string]string{"Prefix": "/p", "Root": "/r", "Sandbox": "none", "Deps": "check", "Check": "full", "Trust": "both", "StartTLS": "postgres", "Max": "1.1", "MTLS": "passthrough", "Packages": "deb", "Maintainer": "A <b@c>"}
+	values := map[string]string{"Prefix": "/p", "Floor": "1.3", "Root": "/r", "Sandbox": "none", "Deps": "check", "Check": "full", "Trust": "both", "StartTLS": "postgres", "Max": "1.1", "MTLS": "passthrough", "Packages": "deb", "Maintainer": "A <b@c>"}
 	f := reflect.TypeFor[Flags]()
 	for i := range f.NumField() {
 		field := f.Field(i)
@@ -37,6 +38,12 @@ func TestEveryFlagIsResolved(t *testing.T) {
 			given, err := Flags{}.resolve()
 			if err != nil {
 				t.Fatal(err)
+			}
+			if slices.Contains(spoken, field.Name) {
+				if !reflect.DeepEqual(plain, given) {
+					t.Errorf("TLSFLOOR_%s switches a check off", upper(field.Name))
+				}
+				return
 			}
 			a, b := reflect.ValueOf(plain).FieldByName(field.Name), reflect.ValueOf(given).FieldByName(field.Name)
 			if !a.IsValid() || reflect.DeepEqual(a.Interface(), b.Interface()) {

@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
-	"github.com/tlsfloor/tlsfloor/artifacts/sign"
 	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
@@ -49,6 +47,10 @@ func (c *command) installBundle(ctx context.Context) error {
 	if err := c.fits(a); err != nil {
 		return err
 	}
+	if !a.Weak() && !c.Unproved {
+		return fault.New(fault.Incomplete, "take the "+a.Index.Name+"-controls archive too, or say -unproved and rely on the proof that the bundle brings",
+			"bundle %s: the weak peers are missing, and without them nothing can be proved on this machine", a.Index.Name)
+	}
 	if err := c.anchors(ctx, w); err != nil {
 		return err
 	}
@@ -66,6 +68,7 @@ func (c *command) receive(ctx context.Context, why string) (*arrival, func(), er
 	if err != nil {
 		return nil, nil, err
 	}
+	trust.Stale = why == "verify" // it is in use already
 	st, work, release, err := c.workFolder(ctx, why)
 	if err != nil {
 		return nil, nil, err
@@ -88,43 +91,6 @@ func (c *command) workFolder(ctx context.Context, name string) (*store.Store, st
 	return st, work, release, err
 }
 
-// bundleTrust is whose bundles are accepted: the keys of -key, or else of this machine's folder.
-func (c *command) bundleTrust() (bundle.Trust, error) {
-	const bundles = "a bundle's tarball, its folder, or the https:// or oci:// address of one"
-	if c.From == "" {
-		return bundle.Trust{}, fault.New(fault.Usage, bundles, "no bundle is named: -from is missing, or the argument is empty")
-	}
-	if !strings.Contains(c.From, "://") && !exists(c.From) { // before anybody is asked for keys
-		return bundle.Trust{}, fault.New(fault.Usage, bundles, "bundle %s: no such file or folder", c.From)
-	}
-	if c.Unsigned {
-		if len(c.Key) > 0 {
-			return bundle.Trust{}, fault.New(fault.Usage, "leave one of the two out", "-key and -unsigned contradict each other")
-		}
-		return bundle.Trust{Unsigned: true}, nil
-	}
-	var t bundle.Trust
-	for _, path := range c.Key {
-		k, err := sign.ReadKey(path)
-		if err != nil {
-			return t, err
-		}
-		t.Keys = append(t.Keys, k)
-	}
-	if len(t.Keys) > 0 {
-		return t, nil
-	}
-	var err error
-	if t.Keys, err = sign.FromFolder(sign.Folder); err != nil {
-		return t, err
-	}
-	if len(t.Keys) == 0 {
-		return t, fault.New(fault.BadSignature, "name the public key of whoever signed it with -key=<file>, put it into "+sign.Folder+", or say -unsigned and trust the place that it came from",
-			"no key is trusted here: nobody can say whose bundle %s is", c.From)
-	}
-	return t, nil
-}
-
 // arrive brings the bundle here and checks it.
 func (c *command) arrive(ctx context.Context, st *store.Store, work string, trust bundle.Trust) (*arrival, error) {
 	begun := time.Now()
@@ -135,6 +101,9 @@ func (c *command) arrive(ctx context.Context, st *store.Store, work string, trus
 		return nil, err
 	}
 	c.sink.Emit(event.Event{Kind: event.Done, Step: "check", Text: whose(checked), Seconds: time.Since(begun).Seconds()})
+	if checked.Key != nil && checked.Release == nil {
+		c.sink.Warn("the bundle does not say which release it is: it counts as older than all that do, and never expires")
+	}
 	a := &arrival{Checked: checked, store: st, work: work}
 	base := ""
 	if c.PrefixGiven {
@@ -180,6 +149,9 @@ func (c *command) receiver(a *arrival) (*workshop, error) {
 		return nil, err
 	}
 	x := a.Index
+	if err := c.asked(set, x); err != nil {
+		return nil, err
+	}
 	ch := &chosen{set: set, site: a.site, profile: &recipes.Profile{Name: x.Claim.Profile, Floor: recipes.Floor(x.Floor), Prefixes: a.site.Prefixes, With: x.Claim.With, Sysroot: x.Claim.Sysroot}}
 	for name, p := range x.Parts {
 		eol, err := time.Parse(time.DateOnly, p.EOL)
@@ -196,11 +168,29 @@ func (c *command) receiver(a *arrival) (*workshop, error) {
 
 // settle stages, proves and switches. It is called under the site's lock.
 func (c *command) settle(ctx context.Context, a *arrival, w *workshop) error {
+	downgrade, err := c.fresh(a)
+	if err != nil {
+		return err
+	}
 	g, reused, err := c.unpacked(ctx, a)
 	if err != nil {
 		return err
 	}
-	return c.decide(ctx, w, g, reused, func(ctx context.Context, g deploy.Generation) (*verify.Proof, error) { return c.proveHere(ctx, a, g) })
+	if downgrade != "" {
+		err = a.site.NoteDowngrade(g.Number, downgrade)
+	}
+	if !a.Weak() {
+		w.elsewhere = a.Index.Name
+	}
+	if err == nil {
+		err = c.decide(ctx, w, g, reused, func(ctx context.Context, g deploy.Generation) (*verify.Proof, error) {
+			return c.proveHere(ctx, a, g)
+		})
+	}
+	if err == nil {
+		err = a.Remember(a.site)
+	}
+	return err
 }
 
 // unpacked finds the generation that holds the bundle's trees untouched, or makes a new one.
@@ -242,7 +232,7 @@ func (c *command) proveHere(ctx context.Context, a *arrival, g deploy.Generation
 		return nil, err
 	}
 	if prefixes == nil {
-		c.sink.Note("the bundle has no weak peers beside it: its own proof of " + a.Proof.Time.Local().Format(time.DateTime) + " stands, and nothing was tried here")
+		c.sink.Warn("nothing was tried on this machine: the proof is the bundle's own, of " + a.Proof.Time.Local().Format(time.DateTime))
 		return a.Proof, nil
 	}
 	b := rig{work: filepath.Join(a.work, "verify")}
@@ -270,23 +260,34 @@ func (c *command) bundleVerify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	set, err := recipes.Load()
+	if err != nil {
+		return err
+	}
 	st, work, release, err := c.workFolder(ctx, "bundle-verify")
 	if err != nil {
 		return err
 	}
 	defer release()
 	k, err := c.take(ctx, st, work, trust, true)
+	if err == nil {
+		err = c.asked(set, k.Index)
+	}
 	if err != nil {
 		return err
 	}
 	if c.JSON {
 		return c.json(struct {
-			Index  *bundle.Index `json:"index"`
-			Signer string        `json:"signer,omitempty"`
-			Proof  string        `json:"proof"`
-		}{k.Index, signerID(k), k.Proof.Summary()})
+			Index   *bundle.Index   `json:"index"`
+			Signer  string          `json:"signer,omitempty"`
+			Release *bundle.Release `json:"release,omitempty"`
+			Proof   string          `json:"proof"`
+		}{k.Index, signerID(k), k.Release, k.Proof.Summary()})
 	}
 	fmt.Fprintf(c.out, "%s\n%s, of %s\nneeds glibc %s on %s\n", whose(k), k.Proof.Summary(), k.Proof.Time.Format(time.DateTime), k.Index.GLIBC, k.Index.Arch)
+	if r := k.Release; r != nil {
+		fmt.Fprintf(c.out, "release %d, to be installed until %s\n", r.Sequence, r.Expires.Format(time.DateOnly))
+	}
 	return nil
 }
 

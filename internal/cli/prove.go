@@ -169,7 +169,7 @@ func (b rig) launch(ctx context.Context, argv, env []string) *exec.Cmd {
 // candidate is a generation that is to be proved and kept with its proof.
 func (ch *chosen) candidate(g deploy.Generation) deploy.Candidate {
 	page := func(p *verify.Proof) ([]byte, error) { return report.HTML(p, ch.about(g)) }
-	return deploy.Candidate{Site: ch.site, Generation: g, Floor: string(ch.profile.Floor), Page: page}
+	return deploy.Candidate{Site: ch.site, Generation: g, Floor: string(ch.profile.Floor), Page: page, Elsewhere: ch.elsewhere}
 }
 
 // proveAgain proves the generation in use anew.

@@ -116,7 +116,8 @@ func (c *command) printStatus(s sited) {
 		}
 		proof := "no proof"
 		if g.Proof != nil {
-			proof = fmt.Sprintf("proof: %s, %d cases, %s", g.Proof.Status, g.Proof.Cases, g.Proof.Time.Local().Format("2006-01-02 15:04"))
+			proof = fmt.Sprintf("proof: %s, %d cases, %s%s", g.Proof.Status, g.Proof.Cases,
+				g.Proof.Time.Local().Format("2006-01-02 15:04"), madeWhere(*g.Proof))
 		}
 		if g.GLIBC != "" {
 			proof += ", needs glibc " + g.GLIBC
@@ -129,6 +130,9 @@ func (c *command) printStatus(s sited) {
 		case g.Bundle != "":
 			proof += ", from a bundle that nobody trusted had signed"
 		}
+		if g.Downgrade != "" {
+			proof += "; -downgrade: it was older than " + g.Downgrade
+		}
 		fmt.Fprintf(c.out, "%s %3d  %s  %-34s %s\n", mark, g.Number, g.Created.Local().Format("2006-01-02 15:04"), strings.Join(what, ", "), proof)
 	}
 	for _, name := range s.Altered {
@@ -140,6 +144,17 @@ func (c *command) printStatus(s sited) {
 	if len(s.Packages) > 0 {
 		fmt.Fprintf(c.out, "      packages of yours: %s\n", strings.Join(s.Packages, ", "))
 	}
+}
+
+// madeWhere says where a proof was made.
+func madeWhere(p deploy.ProofNote) string {
+	switch {
+	case p.Elsewhere != "":
+		return " elsewhere: it came with " + p.Elsewhere + ", and nothing was tried here"
+	case p.Host != "":
+		return " on " + p.Host
+	}
+	return ""
 }
 
 // Rollback switches back to the generation before the one in use, or to the one that -to names.

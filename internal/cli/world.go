@@ -27,11 +27,12 @@ import (
 
 // chosen is the profile that the flags name, with its recipes.
 type chosen struct {
-	set     *recipes.Set
-	profile *recipes.Profile
-	recipes []*recipes.Recipe
-	site    deploy.Site
-	trust   *deploy.Trust // what build makes the installed OpenSSL trust; nil: nothing to do with it
+	set       *recipes.Set
+	profile   *recipes.Profile
+	recipes   []*recipes.Recipe
+	site      deploy.Site
+	elsewhere string        // the bundle that brought the proof with it; empty: the proof is made here
+	trust     *deploy.Trust // what build makes the installed OpenSSL trust; nil: nothing to do with it
 }
 
 // choose loads the recipes and resolves the profile.

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +36,7 @@ type Options struct {
 	Signer                   *sign.Signer
 	Text                     string              // stands in a file of Python's tree
 	Spoil                    func(*bundle.Index) // changes the index before it is written
+	Release                  *bundle.Release     // of a signed bundle; its name is filled in. nil: one of old has none
 	Without                  []string            // files that are left out of the folder after all was signed
 	Controls                 bool                // with an archive of weak peers
 }
@@ -81,7 +83,8 @@ func Make(t testing.TB, dir string, o Options) string {
 	t.Helper()
 	o.defaults()
 	m := &maker{T: t, Options: o, trees: t.TempDir(), digests: map[string]store.Tree{}}
-	m.name = "tlsfloor-" + o.Profile + "-python-" + o.Python + "-openssl-" + o.OpenSSL + "-linux-x86_64"
+	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
+	m.name = "tlsfloor-" + o.Profile + "-python-" + o.Python + "-openssl-" + o.OpenSSL + "-linux-" + arch
 	m.dir = filepath.Join(dir, m.name)
 	must(t, os.MkdirAll(filepath.Join(m.dir, bundle.ProofDir), 0o755))
 	m.fill()
@@ -90,6 +93,13 @@ func Make(t testing.TB, dir string, o Options) string {
 		o.Spoil(x)
 	}
 	m.describe(x)
+	if o.Release != nil {
+		r := *o.Release
+		r.Format, r.Name = 1, m.name
+		text, err := r.Encode()
+		must(t, err)
+		must(t, os.WriteFile(filepath.Join(m.dir, bundle.ReleaseFile), text, 0o644))
+	}
 	Seal(t, m.dir, o.Signer)
 	for _, name := range o.Without {
 		must(t, os.Remove(filepath.Join(m.dir, name)))
@@ -163,10 +173,10 @@ func (m *maker) pack(name, trees string) bundle.Archive {
 
 // index packs the trees and says what they are.
 func (m *maker) index() *bundle.Index {
-	x := &bundle.Index{Name: m.name, Floor: m.Floor.String(), OS: "linux", Arch: "x86_64",
+	x := &bundle.Index{Name: m.name, Floor: m.Floor.String(), OS: "linux", Arch: m.name[strings.LastIndex(m.name, "-")+1:],
 		Parts: map[string]bundle.Part{}}
 	x.Archives = []bundle.Archive{m.pack(m.name+".tar.zst", m.trees)}
-	x.Claim = artifacts.Claim{Profile: m.Profile, Prefix: "/opt", Triple: "x86_64-linux-gnu",
+	x.Claim = artifacts.Claim{Profile: m.Profile, Prefix: "/opt", Triple: x.Arch + "-linux-gnu",
 		Components: map[string]artifacts.Claimed{}}
 	for component, version := range map[string]string{"openssl": m.OpenSSL, "python": m.Python} {
 		tree, prefix := m.digests[component], "/opt/"+m.folder(component)
