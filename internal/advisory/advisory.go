@@ -8,14 +8,9 @@
 package advisory
 
 import (
-	"archive/zip"
 	"cmp"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
-	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -25,65 +20,46 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
-const (
-	hint      = "a folder of OSV files (*.json), or an all.zip of osv.dev"
-	fileLimit = 16 << 20 // bytes of one advisory
-)
+const hint = "a folder of OSV files (*.json), or an all.zip of osv.dev"
 
 // Database is a set of advisories.
-type Database struct{ all []*osvschema.Vulnerability }
+type Database struct {
+	all []*osvschema.Vulnerability // that may speak of a component
+	n   int                        // that were read
+}
 
-// Len counts the advisories.
-func (db *Database) Len() int { return len(db.all) }
+// Len counts the advisories that were read.
+func (db *Database) Len() int { return db.n }
 
 // Read reads every *.json below a folder, or in a .zip file. One that cannot be read is an error: a hole in the database is no good news.
-func Read(where string) (*Database, error) {
+// So is one that is larger than any advisory is, fault.Failed.
+func Read(where string) (*Database, error) { return read(where, defaults) }
+
+func read(where string, l limits) (*Database, error) {
 	info, err := os.Stat(where)
 	if err != nil {
 		return nil, fault.New(fault.Usage, hint, "advisories: %w", err)
 	}
-	var files fs.FS = os.DirFS(where)
-	if !info.IsDir() {
-		z, err := zip.OpenReader(where)
-		if err != nil {
-			return nil, fault.New(fault.Usage, hint, "advisories: %s: %w", where, err)
-		}
-		defer z.Close()
-		files = z
+	r := &reader{limits: l, where: where}
+	switch {
+	case info.IsDir():
+		err = r.folder()
+	case info.Mode().IsRegular():
+		err = r.zip()
+	default: // a pipe would wait for somebody to write into it
+		err = fault.New(fault.Usage, hint, "advisories: %s is neither a folder nor a regular file", where)
 	}
-	db := &Database{}
-	err = fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || path.Ext(name) != ".json" {
-			return err
-		}
-		v, err := read(files, name)
-		if err != nil {
-			return fault.New(fault.Failed, "take the folder anew from where it comes from", "advisory %s: %w", filepath.Join(where, name), err)
-		}
-		if v.Withdrawn == nil {
-			db.all = append(db.all, v)
-		}
-		return nil
-	})
-	if err == nil && len(db.all) == 0 {
+	if err == nil && r.db.n == 0 {
 		err = fault.New(fault.Usage, hint, "advisories: there is none in %s", where)
 	}
-	return db, err
+	if err != nil {
+		return nil, err
+	}
+	return &r.db, nil
 }
 
-func read(files fs.FS, name string) (*osvschema.Vulnerability, error) {
-	f, err := files.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, fileLimit+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > fileLimit {
-		return nil, fmt.Errorf("more than %d bytes", fileLimit)
-	}
+// parse reads one advisory.
+func parse(text []byte) (*osvschema.Vulnerability, error) {
 	v := &osvschema.Vulnerability{}
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(text, v); err != nil {
 		return nil, err

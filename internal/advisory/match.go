@@ -15,10 +15,15 @@ import (
 // upstream are the ecosystems whose versions are the projects' own.
 var upstream = []string{"", "Bitnami", "OSS-Fuzz", "GIT", "ConanCenter"}
 
+const (
+	pypi    = "PyPI"
+	generic = "pkg:generic/" // the package URL of no ecosystem
+)
+
 // is reports whether the advisory's package, or a repository of its ranges, is the subject.
 func (s Subject) is(a *osvschema.Affected) bool {
 	if p := a.Package; p != nil {
-		ours := slices.Contains(upstream, p.Ecosystem) || strings.HasPrefix(p.Purl, "pkg:generic/") || s.PyPI && p.Ecosystem == "PyPI"
+		ours := slices.Contains(upstream, p.Ecosystem) || strings.HasPrefix(p.Purl, generic) || s.PyPI && p.Ecosystem == pypi
 		if ours && slices.Contains(s.Names, strings.ToLower(path.Base(p.Name))) {
 			return true
 		}
@@ -42,11 +47,9 @@ func holds(a *osvschema.Affected, v string) (affected, known bool, fixed []strin
 	commits := false
 	for _, r := range a.Ranges {
 		events := r.Events
-		if r.Type == osvschema.Range_GIT {
-			if events = extracted(r.DatabaseSpecific); len(events) == 0 {
-				commits = true
-				continue
-			}
+		if r.Type == osvschema.Range_GIT && len(events) == 0 { // trimmed has looked for versions
+			commits = true
+			continue
 		}
 		known = true
 		if within(events, v) {

@@ -41,6 +41,9 @@ func ParseSeverity(name string) (Severity, error) {
 	return 0, fmt.Errorf("severity %q is not known", name)
 }
 
+// severityField is where databases put a severity in words.
+const severityField = "severity"
+
 // severity takes the worst of an advisory's CVSS vectors, or what its database calls it.
 func severity(v *osvschema.Vulnerability) (worst Severity, score float64) {
 	vectors := v.Severity
@@ -59,7 +62,7 @@ func severity(v *osvschema.Vulnerability) (worst Severity, score float64) {
 		return worst, score
 	}
 	for _, text := range texts {
-		name := text.GetFields()["severity"].GetStringValue()
+		name := text.GetFields()[severityField].GetStringValue()
 		if strings.EqualFold(name, "moderate") {
 			name = "medium"
 		}
