@@ -10,6 +10,7 @@ require (
 	github.com/cavaliergopher/cpio v1.0.1
 	github.com/goccy/go-yaml v1.19.2
 	github.com/google/rpmpack v0.7.1
+	github.com/hanwen/go-fuse/v2 v2.12.1
 	github.com/hashicorp/go-getter/v2 v2.2.5
 	github.com/hbollon/go-edlib v1.7.0
 	github.com/in-toto/attestation v1.2.0

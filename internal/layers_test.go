@@ -90,6 +90,7 @@ var owners = map[string][]string{
 	"golang.org/x/term":                slices.Collect(maps.Keys(rooms)),
 	"github.com/rogpeppe/go-internal/": nil, // tests only
 	"github.com/santhosh-tekuri/":      nil, // tests only
+	"github.com/hanwen/go-fuse/":       nil, // tests only
 }
 
 // standardOnly lists the rooms that import the standard library and, of modules, at most the one named.
