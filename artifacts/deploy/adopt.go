@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 )
 
 // Adopt turns what stands at the prefixes into a generation, so that a rollback brings it back, and returns it. The exchange
@@ -31,9 +33,19 @@ func (s Site) Adopt(now time.Time) (Generation, error) {
 	} else if err := s.beginAdopt(&g, blocked); err != nil {
 		return g, err
 	}
+	home, err := s.home()
+	if err != nil {
+		return g, err
+	}
+	defer home.Close()
+	dir, err := owned.Inside(home, strconv.Itoa(g.Number))
+	if err != nil {
+		return g, err
+	}
+	defer dir.Close()
 	for _, b := range blocked {
-		if err := s.exchange(b, filepath.Join(s.Dir(g.Number), b.Component)); err != nil {
-			return g, errors.Join(err, s.undoAdopt(g))
+		if err := s.exchange(b, dir); err != nil {
+			return g, errors.Join(err, s.undoAdopt(g, home, dir))
 		}
 	}
 	return g, nil
@@ -42,7 +54,12 @@ func (s Site) Adopt(now time.Time) (Generation, error) {
 // beginAdopt makes the generation that will hold what stands at the prefixes, and puts it in use: a link that takes a
 // folder's place finds the folder there.
 func (s Site) beginAdopt(g *Generation, blocked []Blocked) error {
-	if err := s.sweep(); err != nil {
+	home, err := s.makeHome()
+	if err != nil {
+		return err
+	}
+	defer home.Close()
+	if err := removeUnfinished(home, "."); err != nil {
 		return err
 	}
 	n, err := s.next()
@@ -53,56 +70,76 @@ func (s Site) beginAdopt(g *Generation, blocked []Blocked) error {
 	for _, b := range blocked {
 		g.Components[b.Component] = Component{Version: "adopted", Prefix: s.Prefix(b.Component)}
 	}
-	tmp := filepath.Join(s.Home(), unfinished+"adopt")
-	if err := os.MkdirAll(tmp, 0o755); err != nil {
+	tmp := unfinished + "adopt"
+	if err := home.Mkdir(tmp, 0o755); err != nil {
 		return err
 	}
-	if err := s.save(tmp, *g); err != nil {
+	if err := save(home, tmp, *g); err != nil {
 		return err
 	}
-	if err := os.Rename(tmp, s.Dir(n)); err != nil {
+	if err := home.Rename(tmp, strconv.Itoa(n)); err != nil {
 		return err
 	}
-	return s.point(n)
+	return point(home, n)
 }
 
-// exchange puts the link at the prefix and what stood there at kept.
-func (s Site) exchange(b Blocked, kept string) error {
+// swap exchanges the prefix of a component with what has its name in dir. Both folders are held open, so
+// that nobody can lead it elsewhere.
+func (s Site) swap(component string, dir *os.Root) error {
+	base, err := s.base()
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	from, err := base.Open(".")
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := dir.Open(".")
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	return unix.Renameat2(int(from.Fd()), s.Prefixes[component], int(to.Fd()), component, unix.RENAME_EXCHANGE)
+}
+
+// exchange puts the link at the prefix and what stood there into dir.
+func (s Site) exchange(b Blocked, dir *os.Root) error {
 	if err := fault.At("install: adopt " + b.Component); err != nil {
 		return err
 	}
-	if target, err := os.Readlink(kept); err == nil && target == s.target(b.Component) {
-		os.Remove(kept) // left by an adoption that was killed before its exchange
+	if target, err := dir.Readlink(b.Component); err == nil && target == s.target(b.Component) {
+		dir.Remove(b.Component) // left by an adoption that was killed before its exchange
 	}
-	if err := os.Symlink(s.target(b.Component), kept); err != nil {
+	if err := dir.Symlink(s.target(b.Component), b.Component); err != nil {
 		return err
 	}
 	if err := fault.At("install: exchange " + b.Component); err != nil {
 		return err
 	}
-	err := unix.Renameat2(unix.AT_FDCWD, b.Path, unix.AT_FDCWD, kept, unix.RENAME_EXCHANGE)
-	if err != nil {
-		os.Remove(kept)
+	if err := s.swap(b.Component, dir); err != nil {
+		dir.Remove(b.Component)
 		return fault.New(fault.Failed, "move it away yourself: mv "+b.Path+" "+b.Path+".old", "adopting %s: %w", b.Path, err)
 	}
 	return nil
 }
 
 // undoAdopt puts back what was exchanged before an error.
-func (s Site) undoAdopt(g Generation) error {
+func (s Site) undoAdopt(g Generation, home, dir *os.Root) error {
 	var errs []error
 	for c := range g.Components {
-		kept := filepath.Join(s.Dir(g.Number), c)
-		if target, err := os.Readlink(s.link(c)); err != nil || target != s.target(c) {
-			os.Remove(kept) // not exchanged yet: only its link was made
+		if !s.linked(c) {
+			dir.Remove(c) // not exchanged yet: only its link was made
 			continue
 		}
-		if err := unix.Renameat2(unix.AT_FDCWD, s.link(c), unix.AT_FDCWD, kept, unix.RENAME_EXCHANGE); err != nil {
-			errs = append(errs, fmt.Errorf("putting back %s (it is at %s): %w", s.link(c), kept, err))
+		if err := s.swap(c, dir); err != nil {
+			errs = append(errs, fmt.Errorf("putting back %s (it is at %s): %w", s.link(c),
+				filepath.Join(dir.Name(), c), err))
 		}
 	}
 	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
-	return errors.Join(os.Remove(filepath.Join(s.Home(), "current")), os.RemoveAll(s.Dir(g.Number)))
+	return errors.Join(home.Remove("current"), home.RemoveAll(strconv.Itoa(g.Number)))
 }

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/internal/elfpolicy"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
@@ -45,9 +47,18 @@ func FromStore(st *store.Store) Filler {
 	}
 }
 
-// Stage writes the trees of g as a new generation that nothing points to yet, and returns it with its number.
+// Stage writes the trees of g as a new generation that nothing points to yet, and returns it with its
+// number. It is called under the site's lock, which has made the folder.
 func (s Site) Stage(ctx context.Context, fill Filler, g Generation) (Generation, error) {
-	if err := s.sweep(); err != nil {
+	if err := g.valid(); err != nil {
+		return g, err
+	}
+	home, err := s.makeHome()
+	if err != nil {
+		return g, err
+	}
+	defer home.Close()
+	if err := removeUnfinished(home, "."); err != nil {
 		return g, err
 	}
 	n, err := s.next()
@@ -55,52 +66,61 @@ func (s Site) Stage(ctx context.Context, fill Filler, g Generation) (Generation,
 		return g, err
 	}
 	g.Number = n
-	tmp := filepath.Join(s.Home(), unfinished+strconv.Itoa(n))
-	if err := os.MkdirAll(tmp, 0o755); err != nil {
+	tmp := unfinished + strconv.Itoa(n)
+	if err := home.Mkdir(tmp, 0o755); err != nil {
 		return g, fmt.Errorf("installing generation %d: %w", n, err)
 	}
-	if err := s.fill(ctx, fill, tmp, &g); err != nil {
-		os.RemoveAll(tmp)
+	if err := s.fill(ctx, fill, home, tmp, &g); err != nil {
+		home.RemoveAll(tmp)
 		return g, fmt.Errorf("installing generation %d: %w", n, err)
 	}
 	return g, nil
 }
 
-func (s Site) fill(ctx context.Context, put Filler, tmp string, g *Generation) (err error) {
-	if err := os.Chmod(tmp, 0o755); err != nil {
+// fill gives the Filler the path of a folder in home, on the way to which nobody else can change anything.
+func (s Site) fill(ctx context.Context, put Filler, home *os.Root, tmp string, g *Generation) (err error) {
+	dir := filepath.Join(home.Name(), tmp)
+	if err := home.Chmod(tmp, 0o755); err != nil {
 		return err
 	}
-	if err := put(ctx, tmp, *g); err != nil {
+	if err := put(ctx, dir, *g); err != nil {
 		return err
 	}
 	if g.trusting() {
-		if err := linkTrust(tmp); err != nil {
+		if err := linkTrust(home, tmp); err != nil {
 			return err
 		}
 	}
-	if g.GLIBC, err = elfpolicy.GLIBC(tmp); err != nil {
+	if g.GLIBC, err = elfpolicy.GLIBC(dir); err != nil {
 		return err
 	}
 	if err := s.Runs(*g); err != nil {
 		return err
 	}
-	if err := writeIndex(tmp, *g); err != nil {
+	if err := writeIndex(dir, *g); err != nil {
 		return err
 	}
-	if err := s.save(tmp, *g); err != nil {
+	if err := save(home, tmp, *g); err != nil {
 		return err
 	}
-	if err := errors.Join(fault.At("install: sync"), syncfs(tmp)); err != nil {
+	if err := errors.Join(fault.At("install: sync"), syncfs(home)); err != nil {
 		return err
 	}
 	if err := fault.At("install: rename generation"); err != nil {
 		return err
 	}
-	return os.Rename(tmp, s.Dir(g.Number))
+	return home.Rename(tmp, strconv.Itoa(g.Number))
 }
 
-func syncfs(dir string) error {
-	f, err := os.Open(dir)
+func (s Site) makeHome() (*os.Root, error) {
+	if err := s.valid(); err != nil {
+		return nil, err
+	}
+	return owned.Make(s.Root, filepath.Join(s.Base, ".tlsfloor", s.Profile))
+}
+
+func syncfs(dir *os.Root) error {
+	f, err := dir.Open(".")
 	if err != nil {
 		return err
 	}
@@ -108,28 +128,46 @@ func syncfs(dir string) error {
 	return unix.Syncfs(int(f.Fd()))
 }
 
-func (s Site) save(dir string, g Generation) error {
+// save writes the record of g into the folder dir of home.
+func save(home *os.Root, dir string, g Generation) error {
 	b, err := json.MarshalIndent(g, "", "  ")
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(dir, "generation.json"), append(b, '\n'))
-}
-
-// replaceFile swaps the file at path for one with the bytes b, which are on the disk before the name leads to them.
-func replaceFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), unfinished+"*")
+	in, err := owned.Inside(home, dir)
 	if err != nil {
 		return err
 	}
-	if err = fault.At("install: write " + filepath.Base(path)); err == nil {
+	defer in.Close()
+	return replaceIn(in, "generation.json", append(b, '\n'))
+}
+
+// replaceFile is replaceIn for a path whose folder nobody else can change.
+func replaceFile(path string, b []byte) error {
+	dir, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return replaceIn(dir, filepath.Base(path), b)
+}
+
+// replaceIn swaps the file name in dir for one with the bytes b, which are on the disk before the name
+// leads to them.
+func replaceIn(dir *os.Root, name string, b []byte) error {
+	tmp := unfinished + name + "-" + rand.Text()
+	f, err := dir.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if err = fault.At("install: write " + name); err == nil {
 		_, err = f.Write(b)
 	}
 	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
+		err = dir.Rename(tmp, name)
 	}
 	if err != nil {
-		os.Remove(f.Name())
+		dir.Remove(tmp)
 	}
 	return err
 }
@@ -139,12 +177,17 @@ func (s Site) Discard(n int) error {
 	if n == s.Current() {
 		return fmt.Errorf("discarding generation %d: it is in use", n)
 	}
-	// Renamed first: a kill in the middle must not leave half a generation under its number.
-	dead := filepath.Join(s.Home(), unfinished+"discard-"+strconv.Itoa(n))
-	if err := os.Rename(s.Dir(n), dead); err != nil {
+	home, err := s.home()
+	if err != nil {
 		return err
 	}
-	return os.RemoveAll(dead)
+	defer home.Close()
+	// Renamed first: a kill in the middle must not leave half a generation under its number.
+	dead := unfinished + "discard-" + strconv.Itoa(n)
+	if err := home.Rename(strconv.Itoa(n), dead); err != nil {
+		return err
+	}
+	return home.RemoveAll(dead)
 }
 
 // Switch makes the generation that was proved the one in use, and notes in it which one was in use before, where `rollback` goes.
@@ -158,7 +201,7 @@ func (s Site) Switch(p Proved) error {
 	}
 	if now := s.Current(); now != 0 && now != g.Number {
 		g.Before = now
-		if err := s.save(s.Dir(g.Number), g); err != nil {
+		if err := s.save(g); err != nil {
 			return err
 		}
 	}
@@ -176,15 +219,21 @@ func (s Site) put(p Proved) error {
 	if err := s.Runs(g); err != nil {
 		return fmt.Errorf("switching to generation %d: %w", n, err)
 	}
-	if g.trusting() && !exists(filepath.Join(s.Dir(n), TrustLink)) { // made before there were such links
-		if err := linkTrust(s.Dir(n)); err != nil {
+	home, err := s.home()
+	if err != nil {
+		return err
+	}
+	defer home.Close()
+	// made before there were such links
+	if _, err := home.Lstat(filepath.Join(strconv.Itoa(n), TrustLink)); g.trusting() && err != nil {
+		if err := linkTrust(home, strconv.Itoa(n)); err != nil {
 			return err
 		}
 	}
 	if s.Current() == 0 { // nothing is in use yet: links made first would dangle
-		err = errors.Join(s.point(n), s.ensureLinks())
+		err = errors.Join(point(home, n), s.ensureLinks())
 	} else {
-		err = errors.Join(s.ensureLinks(), s.point(n))
+		err = errors.Join(s.ensureLinks(), point(home, n))
 	}
 	if err != nil {
 		return err
@@ -192,33 +241,47 @@ func (s Site) put(p Proved) error {
 	return s.writeModule(g)
 }
 
+// save writes the record of a generation that is there.
+func (s Site) save(g Generation) error {
+	home, err := s.home()
+	if err != nil {
+		return err
+	}
+	defer home.Close()
+	return save(home, strconv.Itoa(g.Number), g)
+}
+
 // point moves `current` by one rename.
-func (s Site) point(n int) error {
+func point(home *os.Root, n int) error {
 	if err := fault.At("install: switch"); err != nil {
 		return err
 	}
-	tmp := filepath.Join(s.Home(), unfinished+"current")
-	os.Remove(tmp)
-	if err := os.Symlink(strconv.Itoa(n), tmp); err != nil {
+	tmp := unfinished + "current"
+	home.Remove(tmp)
+	if err := home.Symlink(strconv.Itoa(n), tmp); err != nil {
 		return fmt.Errorf("switching to generation %d: %w", n, err)
 	}
-	if err := os.Rename(tmp, filepath.Join(s.Home(), "current")); err != nil {
+	if err := home.Rename(tmp, "current"); err != nil {
 		return fmt.Errorf("switching to generation %d: %w", n, err)
 	}
-	return syncfs(s.Home())
+	return syncfs(home)
 }
 
 func (s Site) ensureLinks() error {
+	base, err := s.base()
+	if err != nil {
+		return err
+	}
+	defer base.Close()
 	for _, c := range s.components() {
-		path := s.link(c)
-		if target, err := os.Readlink(path); err == nil && target == s.target(c) {
+		if target, err := base.Readlink(s.Prefixes[c]); err == nil && target == s.target(c) {
 			continue
 		}
 		if err := fault.At("install: link " + c); err != nil {
 			return err
 		}
-		if err := os.Symlink(s.target(c), path); err != nil {
-			return fmt.Errorf("linking %s: %w", path, err)
+		if err := base.Symlink(s.target(c), s.Prefixes[c]); err != nil {
+			return fmt.Errorf("linking %s: %w", s.link(c), err)
 		}
 	}
 	return nil
@@ -262,6 +325,3 @@ func (s Site) next() (int, error) {
 	}
 	return all[len(all)-1].Number + 1, nil
 }
-
-// sweep removes what a killed installation left.
-func (s Site) sweep() error { return removeUnfinished(s.Home()) }

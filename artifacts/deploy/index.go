@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
@@ -140,7 +141,17 @@ func (s Site) Reindex(n int) error {
 	if err != nil {
 		return err
 	}
-	return writeIndex(s.Dir(n), g)
+	home, err := s.home()
+	if err != nil {
+		return err
+	}
+	defer home.Close()
+	in, err := owned.Inside(home, strconv.Itoa(n))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return writeIndex(in.Name(), g)
 }
 
 // sameEntry compares what stands at path with its entry; everything belongs to the owner of the generation's folder.
@@ -175,19 +186,24 @@ func (s Site) Repair(ctx context.Context, st *store.Store, n int, names []string
 	if err != nil {
 		return err
 	}
-	dir := s.Dir(n)
+	home, err := s.home()
+	if err != nil {
+		return err
+	}
+	defer home.Close()
+	in, err := owned.Inside(home, strconv.Itoa(n))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	dir := in.Name()
 	for component := range g.Components {
 		tree, err := readTree(dir, component)
+		if err == nil {
+			err = repairTree(st, in, component, tree, names)
+		}
 		if err != nil {
 			return err
-		}
-		for _, e := range tree {
-			if _, found := slices.BinarySearch(names, filepath.Join(component, e.Path)); !found {
-				continue
-			}
-			if err := st.RestoreEntry(e, filepath.Join(dir, component, e.Path)); err != nil {
-				return fmt.Errorf("repairing %s: %w", e.Path, err)
-			}
 		}
 	}
 	if _, found := slices.BinarySearch(names, TrustLink); found {
@@ -196,6 +212,33 @@ func (s Site) Repair(ctx context.Context, st *store.Store, n int, names []string
 		}
 	}
 	return writeIndex(dir, g)
+}
+
+// repairTree puts the named files of a component back. Nothing that stands in the place of one of its
+// folders is followed.
+func repairTree(st *store.Store, in *os.Root, component string, tree store.Tree, names []string) error {
+	if info, err := in.Lstat(component); err == nil && !info.IsDir() {
+		if err := in.Remove(component); err != nil {
+			return err
+		}
+	}
+	if err := in.MkdirAll(component, 0o755); err != nil {
+		return err
+	}
+	root, err := in.OpenRoot(component)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, e := range tree {
+		if _, found := slices.BinarySearch(names, filepath.Join(component, e.Path)); !found {
+			continue
+		}
+		if err := st.RestoreEntry(e, root); err != nil {
+			return fmt.Errorf("repairing %s: %w", e.Path, err)
+		}
+	}
+	return nil
 }
 
 // UserPackages lists the packages (name-version) in generation n that tlsfloor did not install.

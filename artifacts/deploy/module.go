@@ -11,6 +11,7 @@ import (
 	"text/template"
 
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 )
 
 // Modules is the folder below the base that `module use` takes. One file in it is the generation in use: python-<profile>/<version>.
@@ -30,15 +31,17 @@ conflict python
 prepend-path PKG_CONFIG_PATH {{.Python.Prefix}}/lib/pkgconfig
 `))
 
-func (s Site) moduleDir() string {
-	return filepath.Join(s.Root, s.Base, Modules, "python-"+s.Profile)
-}
+// moduleDir is below the base.
+func (s Site) moduleDir() string { return filepath.Join(s.Base, Modules, "python-"+s.Profile) }
 
 // Module is the modulefile of a generation; nil when it has none.
 func Module(g Generation) ([]byte, error) {
 	python, ok := g.Components["python"]
 	if !ok || g.Adopted {
 		return nil, nil
+	}
+	if err := g.valid(); err != nil { // Tcl would run what stands in brackets
+		return nil, fmt.Errorf("modulefile: %w", err)
 	}
 	var b bytes.Buffer
 	about := struct {
@@ -64,42 +67,67 @@ func (s Site) writeModule(g Generation) error {
 		return s.removeModule()
 	}
 	version := g.Components["python"].Version
-	path := filepath.Join(s.moduleDir(), version)
-	if text, err := os.ReadFile(path); err != nil || !bytes.Equal(text, want) {
-		if err := os.MkdirAll(s.moduleDir(), 0o755); err != nil {
-			return fmt.Errorf("modulefile: %w", err)
-		}
-		if err := replaceFile(path, want); err != nil {
+	dir, err := owned.Make(s.Root, s.moduleDir())
+	if err != nil {
+		return fmt.Errorf("modulefile: %w", err)
+	}
+	defer dir.Close()
+	if text, err := dir.ReadFile(version); err != nil || !bytes.Equal(text, want) {
+		if err := replaceIn(dir, version, want); err != nil {
 			return fmt.Errorf("modulefile: %w", err)
 		}
 	}
-	entries, err := os.ReadDir(s.moduleDir())
+	return removeOurs(dir, version)
+}
+
+// removeOurs removes the modulefiles in dir that tlsfloor wrote, but for one.
+func removeOurs(dir *os.Root, but string) error {
+	entries, err := fs.ReadDir(dir.FS(), ".")
 	for _, e := range entries {
-		if e.Name() != version && (strings.HasPrefix(e.Name(), unfinished) || ours(filepath.Join(s.moduleDir(), e.Name()))) {
-			err = errors.Join(err, os.Remove(filepath.Join(s.moduleDir(), e.Name())))
+		if e.Name() != but && (strings.HasPrefix(e.Name(), unfinished) || ours(dir, e.Name())) {
+			err = errors.Join(err, fault.At("module: remove"), dir.Remove(e.Name()))
 		}
 	}
 	return err
 }
 
 // ours reports whether tlsfloor wrote the file: others may put a .version beside it.
-func ours(path string) bool {
-	text, err := os.ReadFile(path)
+func ours(dir *os.Root, name string) bool {
+	if info, err := dir.Lstat(name); err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	text, err := dir.ReadFile(name)
 	return err == nil && bytes.Contains(text, []byte("# Written by tlsfloor "))
 }
 
 // removeModule removes the profile's modulefiles, and folders that are empty then.
 func (s Site) removeModule() error {
-	entries, err := os.ReadDir(s.moduleDir())
+	dir, err := owned.Open(s.Root, s.moduleDir())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	for _, e := range entries {
-		if path := filepath.Join(s.moduleDir(), e.Name()); ours(path) {
-			err = errors.Join(err, fault.At("module: remove"), os.Remove(path))
+	if err != nil {
+		return fmt.Errorf("modulefile: %w", err)
+	}
+	defer dir.Close()
+	if err := removeOurs(dir, ""); err != nil {
+		return err
+	}
+	for _, empty := range []string{s.moduleDir(), filepath.Dir(s.moduleDir())} {
+		if err := removeEmpty(s.Root, empty); err != nil {
+			return err
 		}
 	}
-	os.Remove(s.moduleDir())
-	os.Remove(filepath.Dir(s.moduleDir()))
-	return err
+	return nil
+}
+
+// removeEmpty removes a folder that is empty.
+func removeEmpty(image, path string) error {
+	above, err := owned.Open(image, filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer above.Close()
+	above.Remove(filepath.Base(path))
+	return nil
 }

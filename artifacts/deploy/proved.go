@@ -9,10 +9,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 	"github.com/tlsfloor/tlsfloor/verify"
 )
@@ -97,8 +99,18 @@ func (c Candidate) Keep(p *verify.Proof) error {
 			return err
 		}
 	}
+	home, err := c.Site.home()
+	if err != nil {
+		return err
+	}
+	defer home.Close()
+	dir, err := owned.Inside(home, strconv.Itoa(g.Number))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
 	for name, b := range files {
-		if err := replaceFile(filepath.Join(c.Site.Dir(g.Number), name), b); err != nil {
+		if err := replaceIn(dir, name, b); err != nil {
 			return err
 		}
 	}
@@ -107,7 +119,7 @@ func (c Candidate) Keep(p *verify.Proof) error {
 	if c.Elsewhere == "" {
 		g.Proof.Host, _ = os.Hostname() // a machine without a name has no proof less
 	}
-	return c.Site.save(c.Site.Dir(g.Number), g)
+	return save(home, strconv.Itoa(g.Number), g)
 }
 
 // NoteDowngrade notes in generation n what it is older than, as somebody wanted it.
@@ -117,7 +129,7 @@ func (s Site) NoteDowngrade(n int, than string) error {
 		return err
 	}
 	g.Downgrade = than
-	return s.save(s.Dir(n), g)
+	return s.save(g)
 }
 
 // Proof reads the proof of a generation and judges it anew, so that what it says of itself is not believed. A proof that is missing, was altered
@@ -126,7 +138,7 @@ func (s Site) Proof(g Generation) (*verify.Proof, error) {
 	if g.Proof == nil {
 		return nil, fmt.Errorf("generation %d has no proof", g.Number)
 	}
-	b, err := os.ReadFile(filepath.Join(s.Dir(g.Number), "proof.json"))
+	b, err := s.read(filepath.Join(strconv.Itoa(g.Number), "proof.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("proof of generation %d: the file proof.json is missing", g.Number)
 	}
@@ -185,7 +197,7 @@ func (s Site) about(g Generation, p *verify.Proof) error {
 	sums := map[string][]string{} // digest -> the files that have it, below the generation's folder
 	names := map[string]bool{}    // what a file or link of the trees is called
 	for name, c := range g.Components {
-		b, err := os.ReadFile(filepath.Join(s.Dir(g.Number), name+".tree"))
+		b, err := s.read(filepath.Join(strconv.Itoa(g.Number), name+".tree"))
 		if err != nil {
 			return fmt.Errorf("generation %d: %w", g.Number, err)
 		}

@@ -24,6 +24,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -33,6 +34,7 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
@@ -85,33 +87,100 @@ type ProofNote struct {
 	Digest    digest.Digest `json:"digest"` // of proof.json
 }
 
-// Home returns the folder of the profile's generations.
-func (s Site) Home() string { return filepath.Join(s.Root, s.Base, ".tlsfloor", s.Profile) }
+// Home returns the folder of the profile's generations: the host's path, in which an image's links lead
+// into the image.
+func (s Site) Home() string { return s.path(".tlsfloor", s.Profile) }
 
 // Dir returns the folder of generation n.
-func (s Site) Dir(n int) string { return filepath.Join(s.Home(), strconv.Itoa(n)) }
+func (s Site) Dir(n int) string { return s.path(".tlsfloor", s.Profile, strconv.Itoa(n)) }
+
+// path is the host's path of something below the base.
+func (s Site) path(below ...string) string {
+	return owned.Resolve(s.Root, filepath.Join(append([]string{s.Base}, below...)...))
+}
 
 // Prefix returns the compiled-in prefix of a component.
 func (s Site) Prefix(component string) string {
 	return filepath.Join(s.Base, s.Prefixes[component])
 }
 
-func (s Site) link(component string) string { return filepath.Join(s.Root, s.Prefix(component)) }
+// link is the host's path of the link at a component's prefix, which is not followed.
+func (s Site) link(component string) string { return filepath.Join(s.path(), s.Prefixes[component]) }
 
 func (s Site) components() []string { return slices.Sorted(maps.Keys(s.Prefixes)) }
+
+// valid refuses a site whose parts, which may come from a record or a bundle, are no names.
+func (s Site) valid() error {
+	errs := []error{owned.Name("profile", s.Profile)}
+	for component, folder := range s.Prefixes {
+		errs = append(errs, owned.Name("component", component), owned.Name("prefix", folder))
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// valid refuses a record whose texts would become other paths, or commands of a modulefile, than what they
+// name.
+func (g Generation) valid() error {
+	for name, c := range g.Components {
+		for _, err := range []error{owned.Name("component", name), owned.Name("version of "+name,
+			c.Version), owned.Prefix(c.Prefix), owned.Name("prefix", path.Base(c.Prefix))} {
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if g.Profile == "" { // of a record that nobody names by it
+		return nil
+	}
+	return owned.Name("profile", g.Profile)
+}
+
+// home opens the profile's folder to work in it.
+func (s Site) home() (*os.Root, error) {
+	if err := s.valid(); err != nil {
+		return nil, err
+	}
+	return owned.Open(s.Root, filepath.Join(s.Base, ".tlsfloor", s.Profile))
+}
+
+// base opens the folder of the prefixes to work in it.
+func (s Site) base() (*os.Root, error) {
+	if err := s.valid(); err != nil {
+		return nil, err
+	}
+	return owned.Open(s.Root, s.Base)
+}
 
 // Generation reads generation n.
 func (s Site) Generation(n int) (Generation, error) {
 	var g Generation
-	b, err := os.ReadFile(filepath.Join(s.Dir(n), "generation.json"))
+	b, err := s.read(filepath.Join(strconv.Itoa(n), "generation.json"))
 	if err == nil {
 		err = json.Unmarshal(b, &g)
+	}
+	if err == nil {
+		err = g.valid()
 	}
 	if err != nil {
 		return g, fmt.Errorf("generation %d of %s: %w", n, s.Profile, err)
 	}
 	g.Number = n
 	return g, nil
+}
+
+// read reads a file below the profile's folder, whoever owns it; no link leads out of there.
+func (s Site) read(name string) ([]byte, error) {
+	home, err := os.OpenRoot(s.Home())
+	if err != nil {
+		return nil, err
+	}
+	defer home.Close()
+	return home.ReadFile(name)
 }
 
 // Generations lists all generations, oldest first. One whose record cannot be read is listed as Broken.
@@ -188,18 +257,14 @@ func (s Site) linked(component string) bool {
 
 // target is what the link at a component's prefix says: relative, so that it holds inside an image's root too.
 func (s Site) target(component string) string {
-	rel, err := filepath.Rel(filepath.Dir(s.link(component)), filepath.Join(s.Home(), "current", component))
-	if err != nil {
-		return filepath.Join(s.Home(), "current", component)
-	}
-	return rel
+	return filepath.Join(".tlsfloor", s.Profile, "current", component)
 }
 
 // Ready says before anything is compiled whether an installation could work: the base lies in the image, can be written to by us
 // and as root by nobody else, and no prefix holds something else (unless it may be adopted).
 func (s Site) Ready(adopt bool) error {
-	if err := s.withinRoot(); err != nil {
-		return err
+	if err := s.valid(); err != nil {
+		return fmt.Errorf("installing to %s: %w", s.Base, err)
 	}
 	dir, err := s.nearest()
 	if err != nil {
@@ -209,8 +274,9 @@ func (s Site) Ready(adopt bool) error {
 	if err := syscall.Access(dir, writable); err != nil {
 		return fault.New(fault.Failed, "run it as root, or choose a folder of your own with -prefix=<folder>", "installing to %s: no write permission for %s: %w", s.Base, dir, err)
 	}
-	for _, dir := range []string{filepath.Join(s.Root, s.Base), filepath.Dir(s.Home()), s.Home()} {
-		if err := store.Owned(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, below := range []string{"", ".tlsfloor/" + s.Profile, Modules + "/python-" + s.Profile} {
+		if err := owned.Check(s.Root, filepath.Join(s.Base, below)); err != nil && !errors.Is(err,
+			fs.ErrNotExist) {
 			return fmt.Errorf("installing to %s: %w", s.Base, err)
 		}
 	}
@@ -231,7 +297,7 @@ func (s Site) Ready(adopt bool) error {
 
 // nearest returns the base, or the nearest folder above it that is there.
 func (s Site) nearest() (string, error) {
-	for dir := filepath.Join(s.Root, s.Base); ; dir = filepath.Dir(dir) {
+	for dir := s.path(); ; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
 		if errors.Is(err, fs.ErrNotExist) && dir != "/" {
 			continue
@@ -246,34 +312,12 @@ func (s Site) nearest() (string, error) {
 	}
 }
 
-// withinRoot refuses an image whose links lead out of it: /opt -> /data/opt means the image's /data there, and the host's here.
-func (s Site) withinRoot() error {
-	if s.Root == "" || s.Root == "/" {
-		return nil
-	}
-	root, err := os.OpenRoot(s.Root)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // it is made
-	}
-	if err == nil {
-		defer root.Close()
-		_, err = root.Stat(strings.TrimPrefix(filepath.Join("/", s.Base), "/"))
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fault.New(fault.Failed, "make the link relative, or name the folder that it leads to with -prefix=<folder>", "staging into %s: %w", s.Root, err)
-	}
-	return nil
-}
-
 // Lock makes the caller the only one that changes this site. While another does, wait is called once.
 func (s Site) Lock(ctx context.Context, wait func()) (func(), error) {
 	var err error
 	for range 100 { // an uninstallation takes the folder away with the lock in it
-		if err = os.MkdirAll(s.Home(), 0o755); err != nil {
-			break
-		}
 		var unlock func()
-		if unlock, err = store.Flock(ctx, filepath.Join(s.Home(), "lock"), wait); err == nil {
+		if unlock, err = s.lock(ctx, wait); err == nil {
 			return unlock, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -286,9 +330,25 @@ func (s Site) Lock(ctx context.Context, wait func()) (func(), error) {
 	return nil, fmt.Errorf("locking %s: %w", s.Home(), err)
 }
 
+func (s Site) lock(ctx context.Context, wait func()) (func(), error) {
+	if err := s.valid(); err != nil {
+		return nil, err
+	}
+	const writable = 2 // W_OK of access(2)
+	if err := syscall.Access(s.Home(), writable); errors.Is(err, fs.ErrPermission) {
+		return nil, err // whoever may only look needs no folder of their own
+	}
+	home, err := owned.Make(s.Root, filepath.Join(s.Base, ".tlsfloor", s.Profile))
+	if err != nil {
+		return nil, err
+	}
+	defer home.Close()
+	return store.FlockIn(ctx, home, "lock", wait)
+}
+
 // Profiles lists the profiles that have generations below base, sorted.
 func Profiles(root, base string) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(root, base, ".tlsfloor"))
+	entries, err := os.ReadDir(Site{Root: root, Base: base}.path(".tlsfloor"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 	"github.com/tlsfloor/tlsfloor/internal/trust"
 )
 
@@ -36,16 +38,27 @@ type Trust struct {
 	Anchors       trust.List    `json:"certificates"`
 }
 
-func (s Site) trustDir() string { return filepath.Join(s.Home(), "trust") }
-
 // TrustPath is the site's cert.pem.
-func (s Site) TrustPath() string { return filepath.Join(s.trustDir(), "cert.pem") }
+func (s Site) TrustPath() string { return filepath.Join(s.Home(), "trust", "cert.pem") }
+
+// trustDir opens the folder of what is trusted, and makes it if it is not there.
+func (s Site) trustDir() (*os.Root, error) {
+	home, err := s.makeHome()
+	if err != nil {
+		return nil, err
+	}
+	defer home.Close()
+	if err := home.Mkdir("trust", 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return owned.Inside(home, "trust")
+}
 
 // Trust reads what the site trusts; fs.ErrNotExist when that was never made.
 func (s Site) Trust() (Trust, error) {
 	var t Trust
-	path := filepath.Join(s.trustDir(), "trust.json")
-	b, err := os.ReadFile(path)
+	path := filepath.Join(s.Home(), "trust", "trust.json")
+	b, err := s.read("trust/trust.json")
 	if err != nil {
 		return t, err
 	}
@@ -58,10 +71,12 @@ func (s Site) Trust() (Trust, error) {
 // SetTrust makes t what the site trusts, and reports whether that changes cert.pem. Killed between its two files, it leaves the
 // old cert.pem, which Altered names and Repair replaces. It is called under the site's lock.
 func (s Site) SetTrust(t Trust) (changed bool, err error) {
-	if err := os.MkdirAll(s.trustDir(), 0o755); err != nil {
+	dir, err := s.trustDir()
+	if err != nil {
 		return false, fmt.Errorf("trust: %w", err)
 	}
-	if err := removeUnfinished(s.trustDir()); err != nil {
+	defer dir.Close()
+	if err := removeUnfinished(dir, "."); err != nil {
 		return false, fmt.Errorf("trust: %w", err)
 	}
 	bundle := t.Anchors.PEM()
@@ -69,7 +84,7 @@ func (s Site) SetTrust(t Trust) (changed bool, err error) {
 	if had, err := s.Trust(); err != nil || !had.same(t) {
 		b, err := json.MarshalIndent(t, "", "  ")
 		if err == nil {
-			err = replaceFile(filepath.Join(s.trustDir(), "trust.json"), append(b, '\n'))
+			err = replaceIn(dir, "trust.json", append(b, '\n'))
 		}
 		if err != nil {
 			return false, fmt.Errorf("trust: %w", err)
@@ -78,7 +93,7 @@ func (s Site) SetTrust(t Trust) (changed bool, err error) {
 	if s.trustIntact(t.Digest) {
 		return false, nil
 	}
-	if err := replaceFile(s.TrustPath(), bundle); err != nil {
+	if err := replaceIn(dir, "cert.pem", bundle); err != nil {
 		return false, fmt.Errorf("trust: %w", err)
 	}
 	return true, nil
@@ -128,22 +143,34 @@ func (s Site) TrustAltered(n int) bool {
 	return err != nil || !s.trustIntact(t.Digest)
 }
 
-// linkTrust gives the generation in dir its link. What else stands there was put there by hand, and stays as cert.pem.old.
-func linkTrust(dir string) error {
-	path := filepath.Join(dir, TrustLink)
-	if trustLinked(dir) {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+// linkTrust gives the generation in the folder dir of home its link. What else stands there was put there
+// by hand, and stays as cert.pem.old.
+func linkTrust(home *os.Root, dir string) error {
+	in, err := owned.Inside(home, dir)
+	if err != nil {
 		return fmt.Errorf("trust: %w", err)
 	}
-	if err := os.Rename(path, path+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	defer in.Close()
+	if target, err := in.Readlink(TrustLink); err == nil && target == trustTarget {
+		return nil
+	}
+	folder := filepath.Dir(TrustLink)
+	if err := in.MkdirAll(folder, 0o755); err != nil {
+		return fmt.Errorf("trust: %w", err)
+	}
+	for dir := folder; dir != "."; dir = filepath.Dir(dir) {
+		if info, err := in.Lstat(dir); err != nil || !info.IsDir() {
+			return fault.New(fault.Failed, "move it away, and `build` again",
+				"trust: %s: it is no folder", filepath.Join(in.Name(), dir))
+		}
+	}
+	if err := in.Rename(TrustLink, TrustLink+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("trust: %w", err)
 	}
 	if err := fault.At("install: link trust"); err != nil {
 		return err
 	}
-	if err := os.Symlink(trustTarget, path); err != nil {
+	if err := in.Symlink(trustTarget, TrustLink); err != nil {
 		return fmt.Errorf("trust: %w", err)
 	}
 	return nil
@@ -151,7 +178,12 @@ func linkTrust(dir string) error {
 
 // RepairTrust puts the link of generation n and the site's cert.pem back. It is called under the site's lock.
 func (s Site) RepairTrust(n int) error {
-	if err := linkTrust(s.Dir(n)); err != nil {
+	home, err := s.home()
+	if err != nil {
+		return err
+	}
+	defer home.Close()
+	if err := linkTrust(home, strconv.Itoa(n)); err != nil {
 		return err
 	}
 	t, err := s.Trust()
@@ -170,14 +202,15 @@ func (g Generation) trusting() bool {
 	return ok && !g.Adopted
 }
 
-func removeUnfinished(dir string) error {
-	entries, err := os.ReadDir(dir)
+// removeUnfinished removes what a killed process left in the folder name of dir. It is called under the lock.
+func removeUnfinished(dir *os.Root, name string) error {
+	entries, err := fs.ReadDir(dir.FS(), name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), unfinished) {
-			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil { // only under the lock
+			if err := dir.RemoveAll(filepath.Join(name, e.Name())); err != nil {
 				return err
 			}
 		}

@@ -10,14 +10,21 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
+	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
 // Installed is the site of a profile as its generations describe it, whoever made them.
 func Installed(root, base, profile string) (Site, error) {
 	s := Site{Root: root, Base: base, Profile: profile, Prefixes: map[string]string{}}
+	if err := s.valid(); err != nil {
+		return s, err
+	}
 	all, err := s.Generations()
 	if err != nil {
 		return s, err
@@ -36,13 +43,15 @@ func Installed(root, base, profile string) (Site, error) {
 
 // followLinks finds the prefixes of generations whose records cannot be read, by the links that lead to them.
 func (s Site) followLinks() {
-	links, err := os.ReadDir(filepath.Join(s.Root, s.Base))
+	links, err := os.ReadDir(s.path())
 	if err != nil {
 		return // then nothing leads there
 	}
 	for _, l := range links {
-		target, err := os.Readlink(filepath.Join(s.Root, s.Base, l.Name()))
-		if dir, component := filepath.Split(target); err == nil && filepath.Join(s.Root, s.Base, dir) == filepath.Join(s.Home(), "current") {
+		target, err := os.Readlink(filepath.Join(s.path(), l.Name()))
+		dir, component := filepath.Split(target)
+		if err == nil && filepath.Clean(dir) == filepath.Join(".tlsfloor", s.Profile, "current") &&
+			owned.Name("component", component) == nil && owned.Name("prefix", l.Name()) == nil {
 			s.Prefixes[component] = l.Name()
 		}
 	}
@@ -61,61 +70,88 @@ func (s Site) Uninstall(ctx context.Context) (left []string, err error) {
 			return nil, fault.New(fault.Usage, "remove the package: dpkg -r "+g.Package+", or rpm -e "+g.Package, "profile %s was installed by a package manager, which has to know that it is gone", s.Profile)
 		}
 	}
-	for _, c := range s.components() {
-		if s.linked(c) {
-			if err := errors.Join(fault.At("uninstall: link "+c), os.Remove(s.link(c))); err != nil {
-				return nil, err
-			}
-		}
+	home, err := s.home()
+	if err != nil {
+		return nil, err
 	}
-	if err := errors.Join(s.removeModule(), remove(filepath.Join(s.Home(), "current"))); err != nil {
+	defer home.Close()
+	if err := s.unlink(); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(s.removeModule(), remove(home, "current")); err != nil {
 		return nil, err
 	}
 	for _, g := range slices.Backward(all) {
 		if err := ctx.Err(); err != nil {
 			return left, err
 		}
-		some, err := s.dismantle(g)
+		some, err := s.dismantle(home, g)
 		left = append(left, some...)
 		if err != nil {
 			return left, fmt.Errorf("removing generation %d: %w", g.Number, err)
 		}
 	}
-	if err := errors.Join(s.sweep(), os.RemoveAll(s.trustDir())); err != nil {
+	if err := errors.Join(removeUnfinished(home, "."), home.RemoveAll("trust")); err != nil {
 		return left, err
 	}
-	if len(left) == 0 {
-		err = remove(filepath.Join(s.Home(), "lock"))
+	if len(left) > 0 {
+		return left, nil
 	}
-	for _, dir := range []string{s.Home(), filepath.Dir(s.Home())} {
-		os.Remove(dir) // where it is empty
+	if err := remove(home, "lock"); err != nil {
+		return left, err
 	}
-	return left, err
+	for _, empty := range []string{".tlsfloor/" + s.Profile, ".tlsfloor"} {
+		if err := removeEmpty(s.Root, filepath.Join(s.Base, empty)); err != nil {
+			return left, err
+		}
+	}
+	return left, nil
+}
+
+// unlink takes the links at the prefixes away.
+func (s Site) unlink() error {
+	base, err := s.base()
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	for _, c := range s.components() {
+		if s.linked(c) {
+			if err := errors.Join(fault.At("uninstall: link "+c), base.Remove(s.Prefixes[c])); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // kept are the files that tlsfloor keeps beside the trees of a generation, in the order in which they can be missed.
 var kept = []string{"LICENSES.txt", "proof.json", "proof.html", "index", "generation.json"}
 
 // dismantle removes one generation. An adopted one goes back to where it stood.
-func (s Site) dismantle(g Generation) (left []string, err error) {
-	dir, names := s.Dir(g.Number), slices.Collect(maps.Keys(g.Components))
+func (s Site) dismantle(home *os.Root, g Generation) (left []string, err error) {
+	dir, err := owned.Inside(home, strconv.Itoa(g.Number))
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names := slices.Collect(maps.Keys(g.Components))
 	if g.Broken != "" {
 		names = s.trees(g.Number)
 	}
 	for _, name := range names {
 		if g.Adopted {
-			err = s.giveBack(g, name)
+			err = s.giveBack(dir, name)
 		} else {
-			err = s.removeTree(dir, name)
+			err = removeTree(dir, name)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	err = filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
-		rel, _ := filepath.Rel(dir, file)
-		if err == nil && !d.IsDir() && !slices.Contains(kept, rel) && !strings.HasSuffix(rel, ".tree") {
-			left = append(left, file)
+	err = fs.WalkDir(dir.FS(), ".", func(file string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && !slices.Contains(kept, file) && !strings.HasSuffix(file, ".tree") {
+			left = append(left, filepath.Join(dir.Name(), file))
 		}
 		return err
 	})
@@ -123,74 +159,113 @@ func (s Site) dismantle(g Generation) (left []string, err error) {
 		return left, err
 	}
 	for _, name := range names {
-		if err := remove(filepath.Join(dir, name+".tree")); err != nil {
+		if err := remove(dir, name+".tree"); err != nil {
 			return left, err
 		}
 	}
 	for _, name := range kept {
-		if err := remove(filepath.Join(dir, name)); err != nil {
+		if err := remove(dir, name); err != nil {
 			return left, err
 		}
 	}
 	if len(left) == 0 {
-		err = os.RemoveAll(dir)
+		err = home.RemoveAll(strconv.Itoa(g.Number))
 	}
 	return left, err
 }
 
-// removeTree removes what a component's list names, folders only where they are empty then. Compiled files that Python wrote beside
-// its own sources are nobody's either.
-func (s Site) removeTree(dir, name string) error {
-	tree, err := readTree(dir, name)
+// removeTree removes what a component's list names, folders only where they are empty then. Compiled files
+// that Python wrote beside its own sources are nobody's either. A link in the place of one of its folders
+// was put there by somebody else: what is behind it is not what was installed, and nothing is removed
+// through it.
+func removeTree(dir *os.Root, name string) error {
+	list, err := dir.ReadFile(name + ".tree")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // it was stopped here
 	}
 	if err != nil {
 		return err
 	}
+	tree, err := store.ParseTree(list)
+	if err != nil {
+		return err
+	}
+	real := folders{dir, map[string]bool{".": true}}
 	for _, e := range slices.Backward(tree) {
-		file := filepath.Join(dir, name, e.Path)
+		file := filepath.Join(name, e.Path)
+		if !real.has(filepath.Dir(file)) {
+			continue
+		}
 		if !e.Mode.IsDir() {
-			if err := remove(file); err != nil {
+			// somebody's folder stands there
+			if err := remove(dir, file); err != nil && !errors.Is(err, syscall.ENOTEMPTY) {
 				return err
 			}
 			continue
 		}
 		if path.Base(e.Path) == "__pycache__" {
-			if err := os.RemoveAll(file); err != nil {
+			if err := dir.RemoveAll(file); err != nil {
 				return err
 			}
 		}
-		os.Remove(file)
+		if real.has(file) {
+			dir.Remove(file)
+		}
 	}
-	if name == "openssl" {
-		if err := remove(filepath.Join(dir, TrustLink)); err != nil {
+	if name == "openssl" && real.has(filepath.Dir(TrustLink)) {
+		if err := remove(dir, TrustLink); err != nil {
 			return err
 		}
-		os.Remove(filepath.Join(dir, filepath.Dir(TrustLink)))
+		dir.Remove(filepath.Dir(TrustLink))
 	}
-	os.Remove(filepath.Join(dir, name))
+	if real.has(name) {
+		dir.Remove(name)
+	}
 	return nil
 }
 
+// folders knows which paths below dir lead through folders only.
+type folders struct {
+	dir   *os.Root
+	known map[string]bool
+}
+
+func (f folders) has(path string) bool {
+	is, seen := f.known[path]
+	if !seen {
+		if is = f.has(filepath.Dir(path)); is {
+			info, err := f.dir.Lstat(path)
+			is = err == nil && info.IsDir()
+		}
+		f.known[path] = is
+	}
+	return is
+}
+
 // giveBack moves what was adopted to where it stood.
-func (s Site) giveBack(g Generation, name string) error {
-	from := filepath.Join(s.Dir(g.Number), name)
-	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
+func (s Site) giveBack(dir *os.Root, name string) error {
+	from := filepath.Join(dir.Name(), name)
+	if _, err := dir.Lstat(name); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if _, err := os.Lstat(s.link(name)); err == nil {
+	base, err := s.base()
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	if _, err := base.Lstat(s.Prefixes[name]); err == nil {
 		return fault.New(fault.Failed, "move one of the two away", "%s cannot go back to %s: something stands there", from, s.link(name))
 	}
-	return os.Rename(from, s.link(name))
+	// Nobody else can change the folders on the two ways: both were opened by walking them.
+	return os.Rename(from, filepath.Join(base.Name(), s.Prefixes[name]))
 }
 
 // remove removes a file that may be gone.
-func remove(file string) error {
-	if err := fault.At("uninstall: " + filepath.Base(file)); err != nil {
+func remove(dir *os.Root, name string) error {
+	if err := fault.At("uninstall: " + filepath.Base(name)); err != nil {
 		return err
 	}
-	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

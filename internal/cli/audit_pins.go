@@ -33,7 +33,7 @@ func (c *command) auditPins(context.Context) error {
 	if c.OSV == "" {
 		return fault.New(fault.Usage, "-osv=<folder> with advisories in OSV format, such as an unpacked all.zip of osv.dev", "audit:pins: no advisories are named")
 	}
-	set, err := recipes.Load(c.Recipes...)
+	set, err := c.load()
 	if err != nil {
 		return err
 	}

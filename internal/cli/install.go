@@ -144,7 +144,7 @@ func (c *command) fits(a *arrival) error {
 
 // receiver is what the steps after a build need of a workshop, made from what the bundle says of itself.
 func (c *command) receiver(a *arrival) (*workshop, error) {
-	set, err := recipes.Load(c.Recipes...)
+	set, err := c.load()
 	if err != nil {
 		return nil, err
 	}

@@ -2,9 +2,7 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,6 +16,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/fetch"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 	"github.com/tlsfloor/tlsfloor/internal/plan"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
 	"github.com/tlsfloor/tlsfloor/internal/store"
@@ -35,14 +34,19 @@ type chosen struct {
 	trust     *deploy.Trust // what build makes the installed OpenSSL trust; nil: nothing to do with it
 }
 
-// choose loads the recipes and resolves the profile.
-func (c *command) choose(ctx context.Context) (*chosen, error) {
+// load reads the recipes, and those of -recipes: what stands there is run.
+func (c *command) load() (*recipes.Set, error) {
 	for _, dir := range c.Recipes {
-		if err := store.Owned(dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // root runs what stands there
+		if err := owned.Tree(dir); err != nil {
 			return nil, fmt.Errorf("recipes: %w", err)
 		}
 	}
-	set, err := recipes.Load(c.Recipes...)
+	return recipes.Load(c.Recipes...)
+}
+
+// choose loads the recipes and resolves the profile.
+func (c *command) choose(ctx context.Context) (*chosen, error) {
+	set, err := c.load()
 	if err != nil {
 		return nil, err
 	}

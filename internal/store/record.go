@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -74,7 +73,7 @@ func (s *Store) Record(key digest.Digest) (Record, error) {
 }
 
 func (s *Store) readRecord(key digest.Digest) (Record, error) {
-	b, err := os.ReadFile(s.recordPath(key))
+	b, err := s.read(s.recordPath(key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Record{}, fmt.Errorf("record %s: %w", key.Short(), ErrMiss)
 	}
@@ -111,7 +110,7 @@ func parseRecord(b []byte) (Record, error) {
 // Last returns the newest record of a step that was built for profile, else for any; its blobs need not be there any more.
 func (s *Store) Last(profile, step string) (Record, error) {
 	for _, p := range []string{profile, ""} {
-		b, err := os.ReadFile(s.lastPath(p, step))
+		b, err := s.read(s.lastPath(p, step))
 		if err != nil {
 			continue
 		}

@@ -38,7 +38,12 @@ func (s *Store) Restore(ctx context.Context, output digest.Digest, dir string) (
 			err = fmt.Errorf("restoring %s: %w", dir, err)
 		}
 	}()
-	if err := t.folders(dir); err != nil {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := t.folders(root); err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -51,64 +56,83 @@ func (s *Store) Restore(ctx context.Context, output digest.Digest, dir string) (
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			return s.restoreEntry(e, filepath.Join(dir, e.Path))
+			return s.restoreEntry(e, root, e.Path)
 		})
 	}
 	return g.Wait()
 }
 
 // folders makes the tree's folders first, in order, so that files can follow in any order.
-func (t Tree) folders(dir string) error {
+func (t Tree) folders(root *os.Root) error {
 	for _, e := range t {
 		if !e.Mode.IsDir() {
 			continue
 		}
-		path := filepath.Join(dir, e.Path)
-		if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := root.Mkdir(e.Path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		if err := os.Chmod(path, 0o755); err != nil { // the umask must not decide who can read a toolchain
+		if err := root.Chmod(e.Path, 0o755); err != nil { // the umask must not decide who can read a toolchain
 			return err
 		}
 	}
-	return os.Chmod(dir, 0o755)
+	return root.Chmod(".", 0o755)
 }
 
-// RestoreEntry puts one entry of a tree at path, whatever stands there; the new file takes its name by a rename.
-func (s *Store) RestoreEntry(e Entry, path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+// RestoreEntry puts one entry of a tree to where it belongs below root, whatever stands there, links and
+// files in the place of its folders too; the new file takes its name by a rename.
+func (s *Store) RestoreEntry(e Entry, root *os.Root) error {
+	if err := folder(root, filepath.Dir(e.Path)); err != nil {
 		return err
 	}
 	if e.Mode.IsDir() {
-		if info, err := os.Lstat(path); err == nil && !info.IsDir() {
-			if err := os.Remove(path); err != nil {
-				return err
-			}
-		}
-		return errors.Join(os.MkdirAll(path, 0o755), os.Chmod(path, 0o755), os.Lchown(path, os.Geteuid(), os.Getegid()))
+		return errors.Join(folder(root, e.Path), root.Chmod(e.Path, 0o755), root.Lchown(e.Path,
+			os.Geteuid(), os.Getegid()))
 	}
-	tmp := path + ".tlsfloor-new"
-	os.Remove(tmp)
-	if err := s.restoreEntry(e, tmp); err != nil {
-		os.Remove(tmp)
+	tmp := e.Path + ".tlsfloor-new"
+	root.Remove(tmp)
+	if err := s.restoreEntry(e, root, tmp); err != nil {
+		root.Remove(tmp)
 		return err
 	}
-	if info, err := os.Lstat(path); err == nil && info.IsDir() {
-		if err := os.RemoveAll(path); err != nil {
+	if info, err := root.Lstat(e.Path); err == nil && info.IsDir() {
+		if err := root.RemoveAll(e.Path); err != nil {
 			return err
 		}
 	}
-	return os.Rename(tmp, path)
+	return root.Rename(tmp, e.Path)
 }
 
-func (s *Store) restoreEntry(e Entry, path string) error {
+// folder makes path a folder, and all above it: what else stands there is removed, and never followed.
+func folder(root *os.Root, path string) error {
+	if path == "." {
+		return nil
+	}
+	if err := folder(root, filepath.Dir(path)); err != nil {
+		return err
+	}
+	info, err := root.Lstat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return nil
+	case err == nil:
+		err = root.Remove(path)
+	case errors.Is(err, fs.ErrNotExist):
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	return root.Mkdir(path, 0o755)
+}
+
+func (s *Store) restoreEntry(e Entry, root *os.Root, path string) error {
 	if e.Mode&fs.ModeSymlink != 0 {
-		return os.Symlink(e.Target, path)
+		return root.Symlink(e.Target, path)
 	}
 	if err := fault.At("store: restore " + filepath.Base(path)); err != nil {
 		return err
 	}
-	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	out, err := root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
@@ -118,7 +142,7 @@ func (s *Store) restoreEntry(e Entry, path string) error {
 
 // copyBlob clones or copies the blob into out and verifies what arrived.
 func (s *Store) copyBlob(d digest.Digest, out *os.File) error {
-	in, err := os.Open(s.blob(d))
+	in, err := s.open(s.blob(d))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("blob %s: %w", d.Short(), ErrMiss)
 	}

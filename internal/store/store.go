@@ -14,8 +14,9 @@
 //	work/             work folders of running builds
 //	failed/           work folders of steps that failed, kept for a look
 //
-// Exceptions: the store trusts whoever may write to its folder; Open refuses a folder that others than
-// its owner may write to.
+// Records decide what a Key means, so that whoever can write one decides what is installed: the store's
+// folder, all on the way to it, and what is in it have to be root's or the caller's (see package owned). A
+// record or blob of somebody else's is a miss.
 package store
 
 import (
@@ -33,6 +34,7 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 )
 
 // layout is the number of the folder layout described in the package comment.
@@ -58,19 +60,8 @@ func OpenWait(ctx context.Context, dir string, wait func()) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: abs}
-	if err := os.MkdirAll(abs, 0o755); err != nil {
-		return nil, s.unusable("creating", err)
-	}
-	if err := Owned(abs); err != nil {
+	if err := s.folders(); err != nil {
 		return nil, err
-	}
-	if err := s.checkLayout(); err != nil {
-		return nil, err
-	}
-	for _, sub := range []string{"blobs", "records", "locks", "partial", "work", "failed"} {
-		if err := os.MkdirAll(filepath.Join(abs, sub), 0o755); err != nil {
-			return nil, s.unusable("creating", err)
-		}
 	}
 	path := filepath.Join(abs, "locks", "store")
 	if s.use, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644); err != nil {
@@ -90,30 +81,102 @@ func OpenWait(ctx context.Context, dir string, wait func()) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) unusable(doing string, err error) error {
-	return fault.New(fault.Failed, "use a folder that you can write to with -store=<folder> or TLSFLOOR_STORE", "store %s: %s: %w", s.dir, doing, err)
+// folders makes what is missing, and looks at what is there.
+func (s *Store) folders() error {
+	root, err := owned.Make("", s.dir)
+	if err != nil {
+		return s.unusable("creating", err)
+	}
+	defer root.Close()
+	if err := s.checkLayout(); err != nil {
+		return err
+	}
+	for _, sub := range []string{"blobs", "records", "locks", "partial", "work", "failed"} {
+		if err := root.Mkdir(sub, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return s.unusable("creating", err)
+		}
+		in, err := owned.Inside(root, sub)
+		if err == nil {
+			err = s.entries(in, sub)
+			in.Close()
+		}
+		if err != nil {
+			return s.unusable("opening", err)
+		}
+	}
+	return nil
 }
 
-// Owned refuses a folder in which somebody else could plant entries: for root one that is not root's or that others may write
-// to, for everybody one that the world may write to. A sticky folder such as /tmp is safe: its entries are their owners'.
-func Owned(dir string) error {
-	info, err := os.Stat(dir)
+// entries looks at what this store writes through: folders of blobs, locks and unfinished downloads.
+// Records and blobs are looked at when they are read, and work folders are new each time.
+func (s *Store) entries(in *os.Root, sub string) error {
+	if sub != "blobs" && sub != "locks" && sub != "partial" {
+		return nil
+	}
+	all, err := fs.ReadDir(in.FS(), ".")
 	if err != nil {
 		return err
 	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	root := os.Geteuid() == 0
-	if ok && st.Uid != 0 && root {
-		return fault.New(fault.Failed, "as root use a folder that root owns: chown root "+dir, "folder %s: owned by user %d, not by root", dir, st.Uid)
-	}
-	others := fs.FileMode(0o002)
-	if root {
-		others = 0o022
-	}
-	if info.Mode().Perm()&others != 0 && info.Mode()&fs.ModeSticky == 0 {
-		return fault.New(fault.Failed, "run: chmod go-w "+dir, "folder %s: others may write to it (mode %04o)", dir, info.Mode().Perm())
+	for _, e := range all {
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		path := filepath.Join(in.Name(), e.Name())
+		if err == nil {
+			err = owned.Mine(path, info)
+		}
+		if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			err = fault.New(fault.Failed, "remove it: tlsfloor puts no links into a store", "%s: a link", path)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+func (s *Store) unusable(doing string, err error) error {
+	if fault.HintOf(err) != "" {
+		return fmt.Errorf("store %s: %w", s.dir, err)
+	}
+	return fault.New(fault.Failed, "use a folder that you can write to with -store=<folder> or TLSFLOOR_STORE", "store %s: %s: %w", s.dir, doing, err)
+}
+
+// open opens a file of the store for reading. One that others could have put there, or could change while
+// it is read, is none.
+func (s *Store) open(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("%w: %s is a link", ErrMiss, filepath.Base(path))
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%w: %s is no file", ErrMiss, filepath.Base(path))
+	}
+	if err == nil {
+		if err = owned.Mine(path, info); err != nil {
+			err = fmt.Errorf("%w: %w", ErrMiss, err)
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// read reads a small file of the store.
+func (s *Store) read(path string) ([]byte, error) {
+	f, err := s.open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
 }
 
 func (s *Store) checkLayout() error {
@@ -254,17 +317,20 @@ func (s *Store) Has(d digest.Digest) bool {
 // Exists reports whether the blob is there, without reading it: Open and Restore verify what they read.
 func (s *Store) Exists(d digest.Digest) bool {
 	info, err := os.Lstat(s.blob(d))
-	return err == nil && info.Mode().IsRegular()
+	return err == nil && info.Mode().IsRegular() && owned.Mine(s.blob(d), info) == nil
 }
 
 // Open returns the blob d, verified from first to last byte. A blob with other bytes is forgotten and reported as
 // a miss.
 func (s *Store) Open(d digest.Digest) (*os.File, error) {
-	f, err := os.Open(s.blob(d))
+	f, err := s.open(s.blob(d))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("blob %s: %w", d.Short(), ErrMiss)
 	}
 	if err != nil {
+		if errors.Is(err, ErrMiss) {
+			s.forget(d)
+		}
 		return nil, fmt.Errorf("blob %s: %w", d.Short(), err)
 	}
 	got, _, err := digest.OfReader(f)
@@ -345,7 +411,7 @@ func (s *Store) Import(path string, want digest.Digest) error {
 
 // Signature returns the blob of the signature that was kept for key.
 func (s *Store) Signature(key digest.Digest) (digest.Digest, bool) {
-	b, err := os.ReadFile(s.signaturePath(key))
+	b, err := s.read(s.signaturePath(key))
 	if err != nil {
 		return digest.Digest{}, false
 	}

@@ -51,6 +51,7 @@ func (t Tree) Encode() []byte {
 // ParseTree reads what Encode wrote, strictly: encoding the result gives the same bytes.
 func ParseTree(b []byte) (Tree, error) {
 	var t Tree
+	folders := map[string]bool{".": true}
 	sc := bufio.NewScanner(bytes.NewReader(b))
 	sc.Buffer(nil, 1<<20)
 	for n := 1; sc.Scan(); n++ {
@@ -60,6 +61,12 @@ func ParseTree(b []byte) (Tree, error) {
 		}
 		if len(t) > 0 && t[len(t)-1].Path >= e.Path {
 			return nil, fmt.Errorf("tree line %d: %q is out of order", n, e.Path)
+		}
+		if !folders[filepath.Dir(e.Path)] { // nothing stands behind a link
+			return nil, fmt.Errorf("tree line %d: %q is in no folder of the tree", n, e.Path)
+		}
+		if e.Mode.IsDir() {
+			folders[e.Path] = true
 		}
 		t = append(t, e)
 	}
