@@ -143,14 +143,18 @@ func (Bundle) Verify(ctx context.Context, from string,
 	unsigned *bool, // hold digests and proof against what the bundle itself says, whoever made it
 	profile *string, // the profile that it has to be of (default: any)
 	floor *string, // the TLS floor that it has to have at least (default: that of its profile)
+	trustroot *string, // of a repository: its trusted root.json (default: the one in /etc/tlsfloor/roots.d)
 	store *string, // folder for the copy that is checked
 	json *bool, // print JSON
 ) error {
-	return cli.BundleVerify(ctx, from, cli.Flags{Profile: profile, Floor: floor, Key: key, Unsigned: unsigned, Store: store, JSON: json})
+	return cli.BundleVerify(ctx, from, cli.Flags{TrustRoot: trustroot, Profile: profile, Floor: floor,
+		Key: key, Unsigned: unsigned, Store: store, JSON: json})
 }
 
 // Publish puts a bundle where others take it from, a folder or a registry, whole or not at all, and reads it back. The argument is the bundle's folder. Other bytes than those that are there are never published under the same name.
 func Publish(ctx context.Context, from string,
+	keys *string, // when -to is a repository that keys:init made: the folder of private keys
+	sequence *int, // of an unsigned bundle in a repository: its number (default: the time, in seconds)
 	to *string, // a folder, or a registry (TLSFLOOR_TARGET): oci://HOST/REPOSITORY[:TAG] (default tag: the bundle's name); who you are there is read from where docker login has put it
 	key *string, // comma-separated public keys, PEM files, one of which has to have signed it (default: those in /etc/tlsfloor/keys.d)
 	unsigned *bool, // publish it although no trusted key has signed it
@@ -159,15 +163,67 @@ func Publish(ctx context.Context, from string,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Publish(ctx, from, cli.Flags{Target: to, Key: key, Unsigned: unsigned, Store: store, JSON: json, Quiet: quiet, Timeout: timeout})
+	return cli.Publish(ctx, from, cli.Flags{Keys: keys, Sequence: sequence,
+		Target: to, Key: key, Unsigned: unsigned, Store: store, JSON: json, Quiet: quiet, Timeout: timeout})
+}
+
+// Keys are what a repository is signed with (docs/keys.md).
+type Keys mg.Namespace
+
+// Init makes a repository, from which others install by The Update Framework, and the keys of its roles.
+func (Keys) Init(ctx context.Context,
+	to *string, // the repository's folder, such as one of a web server or a share
+	keys *string, // the new folder for the private keys, on the medium that they live on
+	roles *string, // how many of how many keys sign, such as targets=2/2 (default: root=2/3, others 1/1)
+) error {
+	return cli.KeysInit(ctx, cli.Flags{Target: to, Keys: keys, Roles: roles})
+}
+
+// List shows the roles of a repository, their keys, how many have to sign and until when the signatures hold.
+func (Keys) List(ctx context.Context,
+	to *string, // the repository's folder
+	keys *string, // a folder of private keys: which of them are there
+	json *bool, // print JSON
+) error {
+	return cli.KeysList(ctx, cli.Flags{Target: to, Keys: keys, JSON: json})
+}
+
+// Rotate gives a role a new key and revokes the old one: a new root.json, signed by old and new root keys.
+func (Keys) Rotate(ctx context.Context,
+	to *string, // the repository's folder
+	keys *string, // the folder of private keys, which gets the new one
+	role *string, // whose key: root, targets, snapshot or timestamp
+	revoke *string, // how the ID of the key begins that goes; keys:list shows them (default: the only one)
+) error {
+	return cli.KeysRotate(ctx, cli.Flags{Target: to, Keys: keys, Role: role, Revoke: revoke})
+}
+
+// Sign adds the signatures of other keys to a new root.json that waits for them.
+func (Keys) Sign(ctx context.Context,
+	to *string, // the repository's folder
+	keys *string, // a folder of private keys
+) error {
+	return cli.KeysSign(ctx, cli.Flags{Target: to, Keys: keys})
+}
+
+// Refresh signs snapshot and timestamp of a repository again, and targets where it is about to expire.
+func (Keys) Refresh(ctx context.Context,
+	to *string, // the repository's folder
+	keys *string, // the folder of private keys
+	json *bool, // print JSON
+) error {
+	return cli.KeysRefresh(ctx, cli.Flags{Target: to, Keys: keys, JSON: json})
 }
 
 // Install installs a bundle that was built elsewhere: checks it, unpacks it, proves it here, and switches to it. It needs no compiler.
 func Install(ctx context.Context,
 	from *string, // the bundle: its folder, a tarball in it, the https address of one of these, or oci://HOST/REPOSITORY:TAG
+	trustroot *string, // -from=tuf+https://...: its root.json, a file or a name in /etc/tlsfloor/roots.d
+	sysroot *string, // from a repository: the bundle for this older suite
+	with *string, // from a repository: the bundle with these optional sets
 	key *string, // comma-separated public keys, PEM files, one of which has to have signed it (default: those in /etc/tlsfloor/keys.d)
 	unsigned *bool, // install it although no trusted key has signed it
-	profile *string, // the profile that it has to be of (default: any)
+	profile *string, // the profile that it has to be of (default: any; from a repository min-tls1_2)
 	floor *string, // the TLS floor that it has to have at least (default: that of its profile)
 	downgrade *bool, // install it although something newer is in use, or was; it is noted
 	unproved *bool, // rely on the proof that it brings where the weak peers are missing that prove it here; it is noted
@@ -184,7 +240,10 @@ func Install(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Install(ctx, cli.Flags{Profile: profile, Floor: floor, Downgrade: downgrade, Unproved: unproved, From: from, Key: key, Unsigned: unsigned, Prefix: prefix, Root: root, Trust: trust, CAFiles: cafiles, Check: check, Store: store, Sandbox: sandbox,
+	return cli.Install(ctx, cli.Flags{TrustRoot: trustroot, Sysroot: sysroot, With: with, Profile: profile,
+		Floor: floor, Downgrade: downgrade, Unproved: unproved, From: from, Key: key, Unsigned: unsigned,
+		Prefix: prefix, Root: root, Trust: trust, CAFiles: cafiles, Check: check, Store: store,
+		Sandbox: sandbox,
 		Offline: offline, Adopt: adopt, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 

@@ -22,8 +22,13 @@ const module = "github.com/tlsfloor/tlsfloor/"
 // rooms lists whom each room may import. What a listed room may import may be imported as well: a layer
 // sees all layers below the ones that it sees. Every room but those of standardOnly imports internal/fault.
 var rooms = map[string][]string{
-	"magefile.go":        {"internal/cli"},
-	"internal/cli":       {"artifacts", "artifacts/bundle", "artifacts/deploy", "artifacts/publish", "artifacts/sign", "internal/advisory", "internal/bench", "internal/bump", "internal/build", "internal/fetch", "internal/rebuild", "internal/ui", "verify/advice", "verify/audit", "verify/balancer", "verify/probe", "verify/report", "verify/server", "verify/subject"},
+	"magefile.go": {"internal/cli"},
+	"internal/cli": {
+		"artifacts", "artifacts/bundle", "artifacts/deploy", "artifacts/publish", "artifacts/repository",
+		"artifacts/sign", "internal/advisory", "internal/bench", "internal/bump", "internal/build",
+		"internal/fetch", "internal/rebuild", "internal/ui", "verify/advice", "verify/audit",
+		"verify/balancer", "verify/probe", "verify/report", "verify/server", "verify/subject",
+	},
 	"artifacts":          {"internal/store"},
 	"artifacts/deploy":   {"artifacts", "verify", "internal/elfpolicy", "internal/archive", "internal/store", "internal/plan", "internal/trust", "recipes"},
 	"internal/advisory":  {"recipes/version"},
@@ -61,6 +66,8 @@ var rooms = map[string][]string{
 	"internal/event":     nil,
 	"internal/fault":     nil,
 	"internal/docpart":   nil, // tests only
+
+	"artifacts/repository": {"artifacts/bundle"},
 }
 
 // owners lists the only rooms that know a module from elsewhere. golang.org/x belongs to everybody,
@@ -81,6 +88,8 @@ var owners = map[string][]string{
 	"github.com/opencontainers/":       {"artifacts/publish"},
 	"github.com/ossf/osv-schema":       {"internal/advisory"},
 	"github.com/pandatix/go-cvss":      {"internal/advisory"},
+	"github.com/theupdateframework/":   {"artifacts/repository"},
+	"github.com/sigstore/sigstore":     {"artifacts/repository"},
 	"github.com/spdx/tools-golang":     {"artifacts/bundle"},
 	"github.com/package-url":           {"artifacts/bundle"},
 	"github.com/secure-systems-lab":    {"artifacts/sign"},

@@ -34,6 +34,8 @@ type Trust struct {
 	Keys     []sign.Key // of which one has to have signed everything
 	Unsigned bool       // without keys: hold digests and proof against what the bundle itself says
 
+	Voucher *sign.Key // a repository that has vouched for every file: then no signature is asked for
+
 	Stale bool             // one that has expired will do: it is only looked at, or proved again
 	Now   func() time.Time // the clock; nil: the machine's
 }
@@ -139,6 +141,9 @@ func IsArchive(name string) bool {
 
 // signed looks who signed a list.
 func (k *check) signed(dir string, text []byte) error {
+	if k.Voucher != nil {
+		k.Key = k.Voucher
+	}
 	if len(k.Keys) == 0 {
 		return nil
 	}

@@ -182,6 +182,9 @@ var (
 	plainSysroot = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.:+~_/-]*$`)
 )
 
+// IsPlain reports whether a name can be nothing but that of a file or folder.
+func IsPlain(name string) bool { return plainName.MatchString(name) }
+
 // written refuses an index that is not what Encode writes: a name that stands twice, or a digest in
 // capitals, is one thing to this program and may be another to the next.
 func (x *Index) written(text []byte) error {

@@ -23,7 +23,7 @@ func FromFolder(dir string) ([]Key, error) {
 		return nil, nil
 	}
 	if err == nil {
-		err = rootOwned(dir)
+		err = RootOwned(dir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("trusted keys: %w", err)
@@ -34,7 +34,7 @@ func FromFolder(dir string) ([]Key, error) {
 		if !strings.HasSuffix(e.Name(), ".pem") {
 			continue
 		}
-		if err := rootOwned(path); err != nil {
+		if err := RootOwned(path); err != nil {
 			return nil, fmt.Errorf("trusted keys: %w", err)
 		}
 		k, err := ReadKey(path)
@@ -46,8 +46,9 @@ func FromFolder(dir string) ([]Key, error) {
 	return keys, nil
 }
 
-// rootOwned looks at path, where links lead, and all folders above.
-func rootOwned(path string) error {
+// RootOwned refuses a path that others than root can change: the file where links lead, or a folder above
+// it.
+func RootOwned(path string) error {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return err

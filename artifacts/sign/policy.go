@@ -47,7 +47,7 @@ func ReadPolicy(etc string) (*Policy, error) {
 		return nil, nil
 	}
 	if err == nil {
-		err = rootOwned(file)
+		err = RootOwned(file)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
@@ -114,6 +114,16 @@ func (p *Policy) Unsigned() error {
 	if p != nil && (p.SignedOnly || p.Threshold > 0) {
 		return fault.New(fault.BadSignature, "take a bundle that a trusted key has signed",
 			"-unsigned: the policy of this machine (%s) wants signatures", filepath.Join(Etc, PolicyFile))
+	}
+	return nil
+}
+
+// Enough refuses a repository whose bundles fewer keys sign than the policy wants.
+func (p *Policy) Enough(threshold int) error {
+	if p != nil && threshold < p.Threshold {
+		return fault.New(fault.BadSignature, "its publisher can make it with keys:init -roles=targets=2/2",
+			"the policy of this machine wants %d signatures, and the targets of this repository have %d",
+			p.Threshold, threshold)
 	}
 	return nil
 }

@@ -231,3 +231,6 @@ func By(keys []Key, data, sig []byte) (Key, error) {
 	}
 	return Key{}, ErrUntrusted
 }
+
+// Public is the public key itself.
+func (k Key) Public() crypto.PublicKey { return k.public }

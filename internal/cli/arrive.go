@@ -27,6 +27,9 @@ type place struct {
 // take copies the bundle that -from names into the work folder, and checks the copy.
 func (c *command) take(ctx context.Context, st *store.Store, work string, trust bundle.Trust, all bool) (
 	*bundle.Checked, error) {
+	if c.isRepository() {
+		return c.takeFromRepository(ctx, st, work, trust, all)
+	}
 	from, err := c.place(ctx, st, work, trust, all)
 	if err != nil {
 		return nil, err

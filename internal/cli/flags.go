@@ -90,6 +90,11 @@ type Flags struct {
 	Unproved   *bool          // install: with the bundle's own proof, where none can be made here
 	Downgrade  *bool          // install: an older release than what was in use
 	Floor      *string        // install, bundle:verify: the floor that it has to have at least
+	TrustRoot  *string        // install: root.json of the repository that is trusted
+	Keys       *string        // publish, keys: folder of private keys
+	Roles      *string        // keys:init: comma-separated thresholds
+	Role       *string        // keys:rotate: whose key
+	Revoke     *string        // keys:rotate: which one of them
 	Sequence   *int           // bundle: number of the release
 	Valid      *int           // bundle: days for which the release may be installed
 	Component  *string        // bump: comma-separated components
@@ -109,8 +114,10 @@ type options struct {
 	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each, Probe                                        bool
 	Timeout                                                                                                   time.Duration
 	ProfileGiven, PrefixGiven, Unsigned, Unproved, Downgrade                                                  bool
-	Floor                                                                                                     string
-	Sequence, Valid                                                                                           int
+
+	Floor, TrustRoot, Keys, Role, Revoke string
+	Roles                                []string
+	Sequence, Valid                      int
 }
 
 // resolve fills flags that were not given from the environment and from the defaults.
@@ -132,6 +139,8 @@ func (f Flags) resolve() (options, error) {
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")), With: list(or(f.With, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
 		Unproved: or(f.Unproved, false), Downgrade: or(f.Downgrade, false), Floor: or(f.Floor, ""),
+		TrustRoot: or(f.TrustRoot, ""), Keys: or(f.Keys, ""), Role: or(f.Role, ""), Revoke: or(f.Revoke, ""),
+		Roles:    list(or(f.Roles, "")),
 		Sequence: or(f.Sequence, 0), Valid: or(f.Valid, 365),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),
 		AllowEOL: or(f.AllowEOL, false), All: or(f.All, false), Long: or(f.Long, false), Timeout: or(f.Timeout, 0),

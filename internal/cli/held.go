@@ -32,6 +32,14 @@ func (c *command) bundleTrust() (bundle.Trust, error) {
 	if err != nil {
 		return bundle.Trust{}, err
 	}
+	if c.isRepository() {
+		if c.Unsigned || len(c.Key) > 0 {
+			return bundle.Trust{}, fault.New(fault.Usage,
+				"leave it out: a repository's root.json says whose keys count",
+				"-from=%s is a repository: -key and -unsigned say nothing of it", c.From)
+		}
+		return bundle.Trust{}, nil // its own metadata vouches for what is in it
+	}
 	if c.Unsigned {
 		if len(c.Key) > 0 {
 			return bundle.Trust{}, fault.New(fault.Usage, "leave one of the two out", "-key and -unsigned contradict each other")

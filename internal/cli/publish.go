@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
 	"github.com/tlsfloor/tlsfloor/artifacts/publish"
+	tuf "github.com/tlsfloor/tlsfloor/artifacts/repository"
 	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
@@ -39,7 +41,7 @@ func (c *command) publish(ctx context.Context) error {
 	begun := time.Now()
 	c.sink.Emit(event.Event{Kind: event.Begin, Step: "publish", Text: "to " + c.Target})
 	where, there, back, err := c.upload(ctx, k, filepath.Join(work, "back"))
-	if err == nil {
+	if err == nil && back != "" {
 		if err = c.readBack(ctx, back, filepath.Join(work, "again"), trust); err != nil {
 			err = fmt.Errorf("reading back what was published: %w", err)
 		}
@@ -55,6 +57,9 @@ func (c *command) publish(ctx context.Context) error {
 	how := "published, and read back"
 	if there {
 		how = "was published before, and was read back"
+	}
+	if back == "" { // a repository, whose digests were signed
+		how = strings.TrimSuffix(strings.TrimSuffix(how, ", and read back"), ", and was read back")
 	}
 	fmt.Fprintf(c.out, "%s: %s\ninstall -from=%s\n", where, how, where)
 	return nil
@@ -73,6 +78,10 @@ func (c *command) readBack(ctx context.Context, back, again string, trust bundle
 
 // upload publishes, and brings what is there then to the folder back.
 func (c *command) upload(ctx context.Context, k *bundle.Checked, back string) (where string, there bool, _ string, err error) {
+	if tuf.Is(c.Target) {
+		there, err := tuf.Publisher{Dir: c.Target, Keys: c.Keys}.Add(ctx, k, int64(c.Sequence))
+		return c.Target, there, "", err
+	}
 	progress := func(doing string) { c.sink.Emit(event.Event{Kind: event.Begin, Step: "publish", Text: doing}) }
 	if !publish.IsOCI(c.Target) {
 		where, there, err = publish.ToFolder(ctx, k.Dir, k.Index.Name, c.Target)

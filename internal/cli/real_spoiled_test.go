@@ -3,6 +3,7 @@ package cli
 import (
 	"archive/tar"
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -128,7 +129,7 @@ func (s *spoiled) repack(t *testing.T, change func(*tar.Header, []byte) []byte) 
 	t.Helper()
 	name := s.archive(".tar.zst")
 	file := filepath.Join(s.dir, name)
-	old := digestOf(t, file)
+	old, was := digestOf(t, file), size(t, file)
 	cmd := exec.Command("zstd", "-dcq", file)
 	plain, err := cmd.Output()
 	if err != nil {
@@ -168,6 +169,17 @@ func (s *spoiled) repack(t *testing.T, change func(*tar.Header, []byte) []byte) 
 	for _, about := range []string{bundle.IndexFile, bundle.ProvenanceFile} {
 		s.replace(t, about, old.String(), digestOf(t, file).String())
 	}
+	s.replace(t, bundle.IndexFile, fmt.Sprintf(`"bytes": %d`, was), fmt.Sprintf(`"bytes": %d`, size(t, file)))
+}
+
+// size is that of a file in bytes.
+func size(t *testing.T, file string) int64 {
+	t.Helper()
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
 }
 
 var spoils = map[string]spoil{
