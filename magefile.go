@@ -257,6 +257,9 @@ func Verify(ctx context.Context,
 	starttls *string, // what is spoken with that server, or by that client, before TLS: none (default) or postgres
 	servername *string, // the name that that server is called by (default: the host of -server, if it is a name)
 	libraries *string, // comma-separated client libraries of -python to try too: urllib3, botocore, pymongo, pymongo[ocsp], psycopg2
+	// comma-separated files and folders that a -client, -python or -openssl may read beside the system's and
+	// its own (it sees nothing else of this machine)
+	visible *string,
 	mongodb *string, // host:port of a MongoDB or FerretDB without TLS on this machine, which pymongo reaches through the judge's TLS
 	postgres *string, // host:port of a PostgreSQL without TLS on this machine, for psycopg2 and for clients with -starttls=postgres
 	to *int, // prove this generation instead of the one in use, so that rollback may go to it
@@ -281,7 +284,12 @@ func Verify(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Verify(ctx, cli.Flags{To: to, From: from, Key: key, Unsigned: unsigned, Python: python, OpenSSL: openssl, Client: client, Server: server, StartTLS: starttls, ServerName: servername, Libraries: libraries, MongoDB: mongodb, Postgres: postgres, Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox,
+	return cli.Verify(ctx, cli.Flags{To: to, From: from, Key: key, Unsigned: unsigned, Python: python,
+		OpenSSL: openssl,
+		Client:  client, Server: server, StartTLS: starttls, ServerName: servername, Libraries: libraries,
+		Visible: visible, MongoDB: mongodb, Postgres: postgres, Profile: profile, Prefix: prefix, Root: root,
+		Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot,
+		With: with, Sandbox: sandbox,
 		Deps: deps, Report: report, Explain: explain, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 

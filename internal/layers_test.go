@@ -26,7 +26,7 @@ var rooms = map[string][]string{
 	"internal/cli": {
 		"artifacts", "artifacts/bundle", "artifacts/deploy", "artifacts/publish", "artifacts/repository",
 		"artifacts/sign", "internal/advisory", "internal/bench", "internal/bump", "internal/build",
-		"internal/fetch", "internal/rebuild", "internal/ui", "verify/advice", "verify/audit",
+		"internal/fetch", "internal/rebuild", "internal/trial", "internal/ui", "verify/advice", "verify/audit",
 		"verify/balancer", "verify/probe", "verify/report", "verify/server", "verify/subject",
 	},
 	"artifacts":          {"internal/store"},
@@ -39,6 +39,7 @@ var rooms = map[string][]string{
 	"artifacts/sign":     {"internal/digest"},
 	"internal/build":     {"internal/elfpolicy", "internal/plan", "internal/store", "internal/fetch", "internal/archive", "internal/sandbox", "patches"},
 	"internal/rebuild":   {"internal/archive", "internal/sandbox"},
+	"internal/trial":     {"internal/sandbox", "verify/subject"},
 	"internal/fetch":     {"internal/store", "recipes"},
 	"internal/plan":      {"recipes", "patches"},
 	"internal/ui":        {"internal/event"},

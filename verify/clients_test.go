@@ -139,7 +139,8 @@ func TestRelay(t *testing.T) {
 			conn.Write(append(b, b...))
 		}
 	}()
-	c := &court{Options: Options{Toolchain: Toolchain{Backends: map[Library]string{PyMongo: l.Addr().String()}}}}
+	tools := Toolchain{Backends: map[Library]string{PyMongo: l.Addr().String()}}
+	c := &court{Options: Options{Toolchain: tools}.withDefaults()}
 	dialled(t, c.manners(t.Context(), Offer{Setup: Setup{Library: PyMongo}}), func(s *tls.Conn) {
 		io.WriteString(s, "hello")
 		if got, _ := io.ReadAll(s); string(got) != "hellohello" {

@@ -201,7 +201,11 @@ func (c *court) greet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 		return Trial{}, err
 	}
 	defer service.Close()
-	plain, err := (&net.Dialer{}).DialContext(ctx, "tcp", service.Addr())
+	reach := dial
+	if o.Who == Endpoint {
+		reach = c.Dial
+	}
+	plain, err := reach(ctx, service.Addr())
 	if err != nil {
 		return Trial{}, err
 	}

@@ -14,7 +14,7 @@ import (
 // manners are what the server says to a client over a completed connection: what it needs to find that all is well.
 func (c *court) manners(ctx context.Context, o Offer) func(*tls.Conn) {
 	if addr := c.backend(o); addr != "" {
-		return func(s *tls.Conn) { relay(ctx, s, addr) }
+		return func(s *tls.Conn) { c.relay(ctx, s, addr) }
 	}
 	switch {
 	case o.Setup.Library == Botocore:
@@ -74,8 +74,8 @@ func CloudAnswer(request *http.Request) (kind, body string) {
 }
 
 // relay is a TLS front: what the client says goes to the server at addr, and back, until that has nothing more to say, or ctx ends.
-func relay(ctx context.Context, s net.Conn, addr string) {
-	backend, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+func (c *court) relay(ctx context.Context, s net.Conn, addr string) {
+	backend, err := c.Dial(ctx, addr)
 	if err != nil {
 		return
 	}

@@ -65,7 +65,7 @@ func (c *court) preamble(ctx context.Context, r *recorder, o Offer) (declined bo
 			if o.Act != Decline || addr == "" {
 				return false, errClear
 			}
-			relay(ctx, &prefixed{r, message[:]}, addr) // recorded: so it is seen that the client went on
+			c.relay(ctx, &prefixed{r, message[:]}, addr) // recorded: so it is seen that the client went on
 			return true, nil
 		}
 	}

@@ -50,7 +50,8 @@ func TestPreamble(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	with := &court{Options: Options{Toolchain: Toolchain{Backends: map[Library]string{Psycopg2: backend.Addr().String()}}}}
+	tools := Toolchain{Backends: map[Library]string{Psycopg2: backend.Addr().String()}}
+	with := &court{Options: Options{Toolchain: tools}.withDefaults()}
 	asks, declines := Offer{Act: Serve, Setup: Setup{StartTLS: Postgres}}, Offer{Act: Decline, Setup: Setup{StartTLS: Postgres, Library: Psycopg2}}
 	for name, test := range map[string]struct {
 		c             *court

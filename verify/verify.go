@@ -172,7 +172,10 @@ type Options struct {
 	Locate         func(path string) string // where this process finds a compiled-in path; identity
 	WorkDir        string                   // a folder that exists, for the run's certificates; a temporary one
 	Timeout        time.Duration            // for one trial: 10 s
-	Sink           event.Sink
+
+	// reaches Toolchain.Endpoint and Backends; by TCP from here
+	Dial func(ctx context.Context, addr string) (net.Conn, error)
+	Sink event.Sink
 }
 
 func (o Options) withDefaults() Options {
@@ -185,6 +188,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Locate == nil {
 		o.Locate = func(path string) string { return path }
+	}
+	if o.Dial == nil {
+		o.Dial = dial
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second
@@ -201,6 +207,10 @@ func (o Options) subject() string {
 		return strings.TrimSpace(o.Toolchain.Endpoint + " " + o.Toolchain.ServerName)
 	}
 	return ""
+}
+
+func dial(ctx context.Context, addr string) (net.Conn, error) {
+	return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 }
 
 func direct(ctx context.Context, argv, env []string) *exec.Cmd {

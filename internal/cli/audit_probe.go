@@ -11,6 +11,7 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
+	"github.com/tlsfloor/tlsfloor/internal/trial"
 	"github.com/tlsfloor/tlsfloor/verify/audit"
 	"github.com/tlsfloor/tlsfloor/verify/probe"
 	"github.com/tlsfloor/tlsfloor/verify/wire"
@@ -37,8 +38,13 @@ func (c *command) probe(ctx context.Context, env string, r *audit.Report) error 
 		return err
 	}
 	defer os.RemoveAll(dir)
+	var reach trial.Reach
+	reach.Add(dir)
+	reach.Add(filepath.Dir(filepath.Dir(python)))
+	reach.Program(python)
 	launch := func(ctx context.Context, argv, given []string) *exec.Cmd {
-		cmd, err := sandbox.Command(ctx, sandbox.Spec{Mode: mode, Argv: argv, Dir: "/", Env: given, HostView: true, Network: true, Mounts: []sandbox.Mount{{From: dir, To: dir}}})
+		cmd, err := sandbox.Command(ctx, sandbox.Spec{Mode: mode, Argv: argv, Dir: "/", Env: given,
+			HostView: true, Network: true, Mounts: reach.Mounts()})
 		if err != nil {
 			cmd = exec.CommandContext(ctx, argv[0])
 			cmd.Err = err

@@ -47,7 +47,7 @@ func (c *command) build(ctx context.Context) error {
 	if err := c.room(w); err != nil {
 		return err
 	}
-	if err := loopback(ctx); err != nil { // before minutes are spent
+	if err := loopback(ctx, w.builder.Mode); err != nil { // before minutes are spent
 		return err
 	}
 	if w, err = c.equipped(ctx, w); err != nil {

@@ -135,7 +135,7 @@ func (c *command) writeBundle(ctx context.Context, w *workshop, records map[stri
 		return nil, err
 	}
 	defer release()
-	b := rig{mode: w.builder.Mode, host: w.builder.Host, work: filepath.Join(work, "controls")}
+	b := rig{mode: w.builder.Mode, work: filepath.Join(work, "controls")}
 	if err := os.MkdirAll(b.work, 0o755); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
 	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/internal/trial"
 	"github.com/tlsfloor/tlsfloor/verify"
 )
 
@@ -47,8 +48,9 @@ func crash(spec string) int {
 		return nil
 	}
 	// What is tried here happens around the proof: the small component has no TLS to try.
-	pretend = func(b rig, opts verify.Options, components map[string]deploy.Component) (*verify.Proof, error) {
-		return deploytest.Proof(noTest{}, opts.Floor, components, func(name string) string { return b.locate(components[name].Prefix) }), nil
+	pretend = func(b rig, q trial.Request, components map[string]deploy.Component) (*verify.Proof, error) {
+		return deploytest.Proof(noTest{}, q.Floor, components,
+			func(name string) string { return b.locate(components[name].Prefix) }), nil
 	}
 	err = Build(context.Background(), Flags{})
 	fmt.Println("points", points)

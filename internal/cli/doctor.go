@@ -15,7 +15,6 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
 	"github.com/tlsfloor/tlsfloor/internal/ui"
 	"github.com/tlsfloor/tlsfloor/recipes"
-	"github.com/tlsfloor/tlsfloor/verify"
 )
 
 // Doctor says what this machine lacks and how the profiles stand.
@@ -88,14 +87,14 @@ func (c *command) examine(ctx context.Context, ch *chosen) (h health, lack error
 		}
 	}
 	h.Memory = build.AvailableMemory()
-	if err := verify.Loopback(ctx); err != nil {
+	if err := loopback(ctx, mode); err != nil {
 		h.Loopback = err.Error()
 	}
 	ready := ch.site.Ready(false)
 	if ready != nil {
 		h.Prefix = ready.Error()
 	}
-	return h, first([]error{host.MissingError(missing), ready, loopback(ctx), c.usableStore()})
+	return h, first([]error{host.MissingError(missing), ready, loopback(ctx, mode), c.usableStore()})
 }
 
 // usableStore looks at the store's place without making anything.

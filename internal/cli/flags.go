@@ -60,6 +60,7 @@ type Flags struct {
 	Server     *string        // verify: host:port of a server on this machine
 	StartTLS   *string        // verify: what the server speaks before TLS
 	ServerName *string        // verify: the name that the server is called by
+	Visible    *string        // verify: comma-separated files and folders that what is tried may read
 	Libraries  *string        // verify: comma-separated client libraries of -python
 	MongoDB    *string        // verify: host:port of a MongoDB or FerretDB without TLS on this machine
 	Postgres   *string        // verify: host:port of a PostgreSQL without TLS on this machine
@@ -116,7 +117,7 @@ type options struct {
 	ProfileGiven, PrefixGiven, Unsigned, Unproved, Downgrade                                                  bool
 
 	Floor, TrustRoot, Keys, Role, Revoke string
-	Roles                                []string
+	Roles, Visible                       []string
 	Sequence, Valid                      int
 }
 
@@ -132,8 +133,9 @@ func (f Flags) resolve() (options, error) {
 		Vary: or(f.Vary, "all"), Each: or(f.Each, false), Against: or(f.Against, ""), Report: or(f.Report, ""), Claim: or(f.Claim, ""),
 		Trust: or(f.Trust, ""), CAFiles: list(or(f.CAFiles, "")), Subject: or(f.Subject, ""), SHA256: or(f.SHA256, ""), Days: or(f.Days, 30),
 		Python: or(f.Python, ""), OpenSSL: or(f.OpenSSL, ""), Client: or(f.Client, ""), Server: or(f.Server, ""), StartTLS: or(f.StartTLS, "none"), ServerName: or(f.ServerName, ""),
-		Libraries: list(or(f.Libraries, "")), MongoDB: or(f.MongoDB, ""), Postgres: or(f.Postgres, ""),
-		Max: or(f.Max, ""), Only: list(or(f.Only, "")), Port: or(f.Port, 0), Out: or(f.Out, ""),
+		Libraries: list(or(f.Libraries, "")), Visible: list(or(f.Visible, "")), MongoDB: or(f.MongoDB, ""),
+		Postgres: or(f.Postgres, ""),
+		Max:      or(f.Max, ""), Only: list(or(f.Only, "")), Port: or(f.Port, 0), Out: or(f.Out, ""),
 		MTLS: or(f.MTLS, ""), TrustStore: or(f.TrustStore, ""), CRL: or(f.CRL, ""), SARIF: or(f.SARIF, ""), O: or(f.O, ""), Sign: or(f.Sign, ""), OSV: or(f.OSV, ""), Target: or(f.Target, ""), Severity: or(f.Severity, "low"), Key: list(or(f.Key, "")), From: or(f.From, ""), Unsigned: or(f.Unsigned, false), Probe: or(f.Probe, false), Names: list(or(f.Names, "")),
 		Component: list(or(f.Component, "")), Packages: list(or(f.Packages, "")), Release: or(f.Release, 1), Maintainer: or(f.Maintainer, "tlsfloor <tlsfloor@localhost>"),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")), With: list(or(f.With, "")),

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/trial"
 	"github.com/tlsfloor/tlsfloor/verify"
 )
 
@@ -99,13 +100,14 @@ for name in sys.argv[1:]:
 print(json.dumps({"found": found, "packages": site.getsitepackages(), "files": sorted(files)}))`
 
 // libraries asks the Python for the client libraries that it has: one that is missing is no case that could pass.
-func (c *command) libraries(ctx context.Context, b rig, o *verify.Options) error {
+func (c *command) libraries(ctx context.Context, q *trial.Request) error {
 	if len(c.Libraries) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	cmd := b.launch(ctx, append([]string{c.Python, "-I", "-c", installed}, c.Libraries...), []string{"PATH=/usr/bin:/bin", "LC_ALL=C"})
+	cmd := q.Alone(ctx, append([]string{c.Python, "-I", "-c", installed}, c.Libraries...),
+		[]string{"PATH=/usr/bin:/bin", "LC_ALL=C"})
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
 	var said struct {
@@ -128,9 +130,10 @@ func (c *command) libraries(ctx context.Context, b rig, o *verify.Options) error
 		if version == "" || strings.Contains(version, ": ") {
 			return fault.New(fault.Usage, fmt.Sprintf("install it: %s -m pip install '%s'", c.Python, name), "%s has no %s: %s", c.Python, name, version)
 		}
-		o.Libraries = append(o.Libraries, verify.Installed{Library: verify.Library(name), Version: strings.Map(versionOnly, version)})
+		q.Libraries = append(q.Libraries, verify.Installed{Library: verify.Library(name),
+			Version: strings.Map(versionOnly, version)})
 	}
-	o.Toolchain.Packages, o.Toolchain.Objects = said.Packages, said.Files
+	q.Toolchain.Packages, q.Toolchain.Objects = said.Packages, said.Files
 	return nil
 }
 

@@ -16,6 +16,8 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/sandbox"
+	"github.com/tlsfloor/tlsfloor/internal/trial"
 	"github.com/tlsfloor/tlsfloor/recipes"
 	"github.com/tlsfloor/tlsfloor/verify"
 	"github.com/tlsfloor/tlsfloor/verify/report"
@@ -31,7 +33,7 @@ type tried struct {
 // verifyOther holds a Python, an openssl, a client or a server that tlsfloor did not make to the floor of the profile. Its controls
 // are the profile's weak peers.
 func (c *command) verifyOther(ctx context.Context) error {
-	opts, name, err := c.other()
+	kind, name, err := c.other()
 	if err == nil {
 		err = c.refuseReport()
 	}
@@ -42,7 +44,7 @@ func (c *command) verifyOther(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ch.onlyControls(opts.Kind)
+	ch.onlyControls(kind)
 	w, records, err := c.ran(ctx, ch)
 	if err != nil {
 		return err
@@ -52,7 +54,11 @@ func (c *command) verifyOther(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	b := rig{mode: w.builder.Mode, host: w.builder.Host, work: work}
+	b := rig{mode: w.builder.Mode, work: work}
+	reach, err := c.reach()
+	if err != nil {
+		return err
+	}
 	if err := b.add(ctx, w, records, recipes.Control); err != nil {
 		return err
 	}
@@ -62,26 +68,35 @@ func (c *command) verifyOther(ctx context.Context) error {
 		if err := w.store.Restore(ctx, r.Output, tree); err != nil {
 			return err
 		}
+		reach.Add(tree)
 		weak.WeakPython = filepath.Join(tree, "bin", "python3")
 	}
 	weak.Python, weak.OpenSSL, weak.Command, weak.Endpoint, weak.StartTLS, weak.ServerName = c.Python, c.OpenSSL, c.Client, c.Server, c.StartTLS, c.ServerName
 	weak.Backends = c.backends()
-	opts.Toolchain, opts.Open, opts.Launch, opts.Locate, opts.WorkDir, opts.Sink = weak, subject.Open, b.launch, b.locate, work, c.sink
-	if opts.Floor, err = verify.ParseFloor(string(ch.profile.Floor)); err != nil {
-		return err
-	}
-	if err := c.versions(ctx, b, &opts); err != nil {
-		return err
-	}
-	if err := c.libraries(ctx, b, &opts); err != nil {
-		return err
-	}
-	if err := loopback(ctx); err != nil {
-		return err
-	}
-	proof, err := verify.Run(ctx, opts)
+	floor, err := verify.ParseFloor(string(ch.profile.Floor))
 	if err != nil {
 		return err
+	}
+	if err := c.imports(ctx, b.beside(reach), reach); err != nil {
+		return err
+	}
+	q, err := b.request(floor, weak)
+	if err != nil {
+		return err
+	}
+	q.World, q.Kind, q.Reachable = b.beside(reach), kind, c.reachable()
+	if err := c.versions(ctx, &q, reach); err != nil {
+		return err
+	}
+	if err := c.libraries(ctx, &q); err != nil {
+		return err
+	}
+	proof, err := trial.Run(ctx, q, c.sink)
+	if err != nil {
+		return err
+	}
+	if kind == verify.KindClient && b.mode == sandbox.Namespaces && !proof.Complete() {
+		c.sink.Note(fmt.Sprintf("the client sees of this host: %s; -visible=<folder> shows more", reach))
 	}
 	if c.JSON {
 		err = c.json(tried{name, proof})
@@ -106,27 +121,33 @@ func (ch *chosen) onlyControls(kind verify.Kind) {
 }
 
 // other reads what is to be tried, and looks at it before minutes are spent on its controls.
-func (c *command) other() (o verify.Options, name string, err error) {
+func (c *command) other() (kind verify.Kind, name string, err error) {
 	programs := c.Python != "" || c.OpenSSL != ""
 	switch {
 	case programs && (c.Client != "" || c.Server != "") || c.Client != "" && c.Server != "":
-		return o, "", fault.New(fault.Usage, "give -python and -openssl, or one of them, or -client, or -server", "verify: more than one thing to try")
+		return "", "", fault.New(fault.Usage,
+			"give -python and -openssl, or one of them, or -client, or -server",
+			"verify: more than one thing to try")
 	case c.Explain != "":
-		return o, "", fault.New(fault.Usage, "leave the others out: the cases of the toolchain are explained", "verify: -explain runs nothing")
+		return "", "", fault.New(fault.Usage,
+			"leave the others out: the cases of the toolchain are explained",
+			"verify: -explain runs nothing")
 	case c.Server == "" && c.ServerName != "" || c.Server == "" && c.Client == "" && c.StartTLS != "none":
-		return o, "", fault.New(fault.Usage, "such as -server=127.0.0.1:5432 -starttls=postgres", "verify: -starttls is for -server and -client, and -servername for -server")
+		return "", "", fault.New(fault.Usage, "such as -server=127.0.0.1:5432 -starttls=postgres",
+			"verify: -starttls is for -server and -client, and -servername for -server")
 	case c.Python == "" && len(c.Libraries) > 0 || c.OpenSSL != "" && len(c.Libraries) > 0:
-		return o, "", fault.New(fault.Usage, "such as -python=/venv/bin/python3 -libraries=urllib3,botocore", "verify: -libraries are for -python alone")
+		return "", "", fault.New(fault.Usage,
+			"such as -python=/venv/bin/python3 -libraries=urllib3,botocore",
+			"verify: -libraries are for -python alone")
 	case c.Client != "":
 		err = c.checkClient()
 		if err == nil {
 			err = c.checkLibraries()
 		}
-		return verify.Options{Kind: verify.KindClient}, c.Client, err
+		return verify.KindClient, c.Client, err
 	case c.Server != "":
-		o.Kind, name = verify.KindServer, c.Server
-		err = c.checkServer()
-		return o, name, err
+		name = c.Server
+		return verify.KindServer, name, c.checkServer()
 	}
 	for _, path := range []*string{&c.Python, &c.OpenSSL} {
 		if *path == "" {
@@ -137,17 +158,17 @@ func (c *command) other() (o verify.Options, name string, err error) {
 			found, err = filepath.Abs(found)
 		}
 		if err != nil {
-			return o, "", fault.New(fault.Usage, "give the path of a program", "verify: %w", err)
+			return "", "", fault.New(fault.Usage, "give the path of a program", "verify: %w", err)
 		}
 		*path, name = found, strings.TrimPrefix(name+", "+found, ", ")
 	}
 	switch {
 	case c.OpenSSL == "":
-		o.Kind = verify.KindPython
+		kind = verify.KindPython
 	case c.Python == "":
-		o.Kind = verify.KindOpenSSL
+		kind = verify.KindOpenSSL
 	}
-	return o, name, c.checkLibraries()
+	return kind, name, c.checkLibraries()
 }
 
 func (c *command) checkClient() error {
@@ -215,33 +236,49 @@ var (
 )
 
 // versions asks the programs for theirs: what is expected of them depends on it.
-func (c *command) versions(ctx context.Context, b rig, o *verify.Options) error {
+func (c *command) versions(ctx context.Context, q *trial.Request, reach *trial.Reach) error {
 	ask := func(pattern *regexp.Regexp, argv ...string) (string, error) {
-		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-		defer cancel()
-		var said bounded
-		cmd := b.launch(ctx, argv, []string{"PATH=/usr/bin:/bin", "LC_ALL=C"})
-		cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &said, &said, time.Second
-		err := cmd.Run()
-		if m := pattern.FindStringSubmatch(said.String()); err == nil && m != nil {
+		said, err := c.ask(ctx, q.World, argv...)
+		if m := pattern.FindStringSubmatch(said); err == nil && m != nil {
 			return m[1], nil
 		}
-		return "", fault.New(fault.Usage, "give the path of an openssl, or of a Python on OpenSSL, that runs here; of other libraries a -client is judged by what it sends",
-			"asking %s for its version: %w", argv[0], cmp.Or(err, fmt.Errorf("it says %q", strings.TrimSpace(said.String()))))
+		hint := "give the path of an openssl, or of a Python on OpenSSL, that runs here; " +
+			"of other libraries a -client is judged by what it sends"
+		if q.Mode == sandbox.Namespaces {
+			hint += fmt.Sprintf("; it sees of this host: %s; -visible=<folder> shows more", reach)
+		}
+		return "", fault.New(fault.Usage, hint, "asking %s for its version: %w", argv[0], cmp.Or(err,
+			fmt.Errorf("it says %q", said)))
 	}
 	var err error
 	if c.OpenSSL != "" {
-		if o.OpenSSLVersion, err = ask(saidOpenSSL, c.OpenSSL, "version"); err != nil {
+		if q.OpenSSLVersion, err = ask(saidOpenSSL, c.OpenSSL, "version"); err != nil {
 			return err
 		}
 	}
 	if c.Python != "" {
 		const program = "import platform, ssl; print('python', platform.python_version()); print(ssl.OPENSSL_VERSION)"
-		if o.PythonVersion, err = ask(saidPython, c.Python, "-I", "-c", program); err == nil {
-			o.OpenSSLVersion, err = ask(saidOpenSSL, c.Python, "-I", "-c", program) // most cases are the Python's
+		if q.PythonVersion, err = ask(saidPython, c.Python, "-I", "-c", program); err == nil {
+			q.OpenSSLVersion, err = ask(saidOpenSSL, c.Python, "-I", "-c",
+				program) // most cases are the Python's
 		}
 	}
 	return err
+}
+
+// ask runs a program without a network and returns the first of what it says; an error has its last line.
+func (c *command) ask(ctx context.Context, w trial.World, argv ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	var said bounded
+	cmd := w.Alone(ctx, argv, []string{"PATH=/usr/bin:/bin", "LC_ALL=C"})
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &said, &said, time.Second
+	err := cmd.Run()
+	text := strings.TrimSpace(said.String())
+	if err != nil && text != "" {
+		err = fmt.Errorf("%w: %s", err, text[strings.LastIndexByte(text, '\n')+1:])
+	}
+	return text, err
 }
 
 // bounded keeps the first of what is written to it.

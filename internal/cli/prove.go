@@ -5,35 +5,31 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
 	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/internal/trial"
 	"github.com/tlsfloor/tlsfloor/recipes"
 	"github.com/tlsfloor/tlsfloor/verify"
 	"github.com/tlsfloor/tlsfloor/verify/report"
-	"github.com/tlsfloor/tlsfloor/verify/subject"
 )
 
 // rig is where a generation and the weak controls stand while they are tried.
 type rig struct {
 	mode   sandbox.Mode
-	host   sandbox.Host
 	work   string
 	mounts []sandbox.Mount // host folder -> compiled-in prefix
 }
 
-// loopback refuses a machine on which nothing can be proved.
-func loopback(ctx context.Context) error {
-	if err := verify.Loopback(ctx); err != nil {
-		return fault.New(fault.Incomplete, "bring it up: `ip link set lo up`; a container or sandbox without it can build, and prove nothing", "a proof has programs connect over 127.0.0.1, which cannot be done here: %w", err)
+// loopback refuses a machine on which nothing can be proved: without namespaces programs have to connect
+// over the host's own loopback.
+func loopback(ctx context.Context, mode sandbox.Mode) error {
+	if mode == sandbox.Namespaces {
+		return nil
 	}
-	return nil
+	return trial.Loopback(ctx)
 }
 
 // prove tries a generation that may not be in use yet: the programs run in a namespace where its trees stand at their
@@ -44,7 +40,7 @@ func (c *command) prove(ctx context.Context, w *workshop, g deploy.Generation, r
 		return nil, err
 	}
 	defer release()
-	b := rig{mode: w.builder.Mode, host: w.builder.Host, work: work}
+	b := rig{mode: w.builder.Mode, work: work}
 	for name := range g.Components {
 		b.mounts = append(b.mounts, sandbox.Mount{From: w.genDir(g.Number, name), To: g.Components[name].Prefix})
 	}
@@ -59,7 +55,7 @@ func (c *command) prove(ctx context.Context, w *workshop, g deploy.Generation, r
 }
 
 // pretend stands for the judge in a test of what happens around a proof.
-var pretend func(b rig, opts verify.Options, components map[string]deploy.Component) (*verify.Proof, error)
+var pretend func(b rig, q trial.Request, components map[string]deploy.Component) (*verify.Proof, error)
 
 // try proves the components that stand in the rig.
 func (c *command) try(ctx context.Context, b rig, profileFloor string, components map[string]deploy.Component, weak verify.Toolchain) (*verify.Proof, error) {
@@ -70,25 +66,35 @@ func (c *command) try(ctx context.Context, b rig, profileFloor string, component
 	if c.Root != "" && b.mode != sandbox.Namespaces {
 		c.sink.Warn("without namespaces the programs are tried where they are staged, not at their compiled-in prefixes")
 	}
-	opts := verify.Options{
-		Floor: floor, OpenSSLVersion: components["openssl"].Version, PythonVersion: components["python"].Version,
-		Open: subject.Open, Launch: b.launch, Locate: b.locate, WorkDir: b.work, Sink: c.sink, Toolchain: weak,
-	}
-	if o, ok := components["openssl"]; ok {
-		opts.Toolchain.OpenSSL, opts.Toolchain.OpenSSLPrefix = b.at(o.Prefix, "bin/openssl"), b.at(o.Prefix, "")
-	}
-	if p, ok := components["python"]; ok {
-		opts.Toolchain.Python = b.at(p.Prefix, "bin/python3")
-	}
-	if pretend != nil {
-		return pretend(b, opts, components)
-	}
-	opts.Toolchain.HostPython, opts.Toolchain.HostOpenSSL = present("/usr/bin/python3"), present("/usr/bin/openssl")
-	if err := loopback(ctx); err != nil {
+	q, err := b.request(floor, weak)
+	if err != nil {
 		return nil, err
 	}
-	return verify.Run(ctx, opts)
+	q.OpenSSLVersion, q.PythonVersion = components["openssl"].Version, components["python"].Version
+	if o, ok := components["openssl"]; ok {
+		q.Toolchain.OpenSSL, q.Toolchain.OpenSSLPrefix = b.at(o.Prefix, "bin/openssl"), b.at(o.Prefix, "")
+	}
+	if p, ok := components["python"]; ok {
+		q.Toolchain.Python = b.at(p.Prefix, "bin/python3")
+	}
+	if pretend != nil {
+		return pretend(b, q, components)
+	}
+	q.Toolchain.HostPython, q.Toolchain.HostOpenSSL = present("/usr/bin/python3"), present("/usr/bin/openssl")
+	return trial.Run(ctx, q, c.sink)
 }
+
+// request is a proof in the rig, with a fresh folder for what the programs read of it.
+func (b rig) request(floor verify.Floor, t verify.Toolchain) (trial.Request, error) {
+	dir, err := os.MkdirTemp(b.work, "case-")
+	if err != nil {
+		return trial.Request{}, err
+	}
+	return trial.Request{World: b.world(), Floor: floor, Toolchain: t, WorkDir: dir}, nil
+}
+
+// world is what programs see of the rig.
+func (b rig) world() trial.World { return trial.World{Mode: b.mode, Mounts: b.mounts} }
 
 // present returns path where a program stands there, and else nothing.
 func present(path string) string {
@@ -143,28 +149,7 @@ func (b rig) at(prefix, file string) string {
 }
 
 // locate returns where this process finds what stands at path for a launched program.
-func (b rig) locate(path string) string {
-	for _, m := range b.mounts {
-		if path == m.To || strings.HasPrefix(path, m.To+"/") {
-			return m.From + strings.TrimPrefix(path, m.To)
-		}
-	}
-	return path
-}
-
-// launch prepares a program of the proof.
-func (b rig) launch(ctx context.Context, argv, env []string) *exec.Cmd {
-	spec := sandbox.Spec{Mode: b.mode, Argv: argv, Dir: "/", Env: env, HostView: true, Network: true, Host: b.host}
-	if b.mode == sandbox.Namespaces {
-		spec.Mounts = slices.Concat(b.mounts, []sandbox.Mount{{From: b.work, To: b.work, Writable: true}})
-	}
-	cmd, err := sandbox.Command(ctx, spec)
-	if err != nil {
-		cmd = exec.CommandContext(ctx, argv[0])
-		cmd.Err = err
-	}
-	return cmd
-}
+func (b rig) locate(path string) string { return b.world().Locate(path) }
 
 // candidate is a generation that is to be proved and kept with its proof.
 func (ch *chosen) candidate(g deploy.Generation) deploy.Candidate {

@@ -140,8 +140,10 @@ func (r *real) connect(t *testing.T, packages string, args ...string) *busy {
 		t.Skip("no namespaces here: " + reason)
 	}
 	cmd, err := sandbox.Command(t.Context(), sandbox.Spec{Mode: mode, Argv: append([]string{python3, "-c", connecting}, args...), Dir: "/", HostView: true, Network: true,
-		Env:    []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "PYTHONPATH=" + packages, "AWS_CA_BUNDLE=/opt/openssl-with-min-tls1_2/ssl/cert.pem"},
-		Mounts: []sandbox.Mount{{From: filepath.Join(r.root, "opt"), To: "/opt"}}})
+		Env: []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "PYTHONPATH=" + packages,
+			"AWS_CA_BUNDLE=/opt/openssl-with-min-tls1_2/ssl/cert.pem"},
+		Mounts: []sandbox.Mount{{From: packages, To: packages}, {From: filepath.Join(r.root, "opt"),
+			To: "/opt"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,10 +7,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
+	"github.com/tlsfloor/tlsfloor/internal/trial"
 )
 
 // connectPy connects with what a program gets that asks for nothing special, and prints why that fails.
@@ -120,9 +122,11 @@ func (r *real) with(t *testing.T, env []string, argv ...string) string {
 	if mode != sandbox.Namespaces {
 		t.Skip("no namespaces here: " + reason)
 	}
+	var reach trial.Reach // the files that it is told of
+	reach.Command(strings.Join(slices.Concat(env, argv), " "))
 	cmd, err := sandbox.Command(t.Context(), sandbox.Spec{Mode: mode, Argv: argv, Dir: "/", HostView: true, Network: true,
 		Env:    append([]string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"}, env...),
-		Mounts: []sandbox.Mount{{From: filepath.Join(r.root, "opt"), To: "/opt"}}})
+		Mounts: append(reach.Mounts(), sandbox.Mount{From: filepath.Join(r.root, "opt"), To: "/opt"})})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func planRoot(ctx context.Context, spec *Spec, bare bool) ([]op, error) {
 	steps := []func(context.Context) error{p.system, p.etc, p.devices, p.tmp, p.own, p.hide, p.tools, p.binds}
 	switch {
 	case spec.HostView:
-		steps = []func(context.Context) error{p.host, p.devices, p.own, p.binds}
+		steps = []func(context.Context) error{p.system, p.etc, p.etcTried, p.devices, p.tmp, p.own, p.binds}
 	case bare:
 		steps = []func(context.Context) error{p.system, p.etc, p.devices, p.tmp, p.own}
 	}
@@ -118,32 +118,6 @@ func (p *planner) system(context.Context) error {
 	return nil
 }
 
-// host shows the whole root but /dev, which devices makes, and /run, which is empty: a socket there
-// leads to the host's services whether its mount is read-only or not. /proc must be of the new pid namespace.
-func (p *planner) host(context.Context) error {
-	p.add(op{Do: doProc, To: "/proc"})
-	entries, err := os.ReadDir("/")
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		switch path := "/" + e.Name(); path {
-		case "/proc", "/dev", oldRoot, filepath.Dir(WorkPath):
-			continue
-		case "/run":
-			p.add(op{Do: doTmpfs, To: path, Text: "mode=755"})
-			continue
-		}
-		if !e.IsDir() && !e.Type().IsRegular() && e.Type()&fs.ModeSymlink == 0 {
-			continue
-		}
-		if err := p.showTop(e.Name(), e.Type()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // etcFiles are what the linker, the dynamic loader and the alternatives' links need. The loader's
 // configuration differs between hosts, but names only folders whose -dev content is hidden.
 var etcFiles = []string{"/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives"}
@@ -158,6 +132,30 @@ func (p *planner) etc(context.Context) error {
 	p.add(op{Do: doFile, To: "/etc/group", Text: fmt.Sprintf("build:x:%d:\n", ID)})
 	p.add(op{Do: doFile, To: "/etc/hosts", Text: "127.0.0.1 localhost\n"})
 	p.add(op{Do: doFile, To: "/etc/nsswitch.conf", Text: "passwd: files\ngroup: files\nhosts: files\n"})
+	return nil
+}
+
+// etcTried are what programs that are tried read beside that: OpenSSL's and GnuTLS's configurations, CA
+// certificates and Java's settings, as Debian, Fedora, SUSE, Arch and Alpine have them. Folders that hold
+// keys as well are not shown as a whole.
+var etcTried = []string{
+	"/etc/ssl/openssl.cnf", "/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem",
+	"/etc/ssl1.1/cert.pem",
+	"/etc/pki/tls/openssl.cnf", "/etc/pki/tls/openssl.d", "/etc/pki/tls/certs", "/etc/pki/tls/cert.pem",
+	"/etc/pki/ca-trust/extracted", "/etc/pki/java",
+	"/etc/ca-certificates/extracted", "/etc/crypto-policies", "/etc/gnutls", "/etc/java*", "/etc/localtime",
+	"/etc/services", "/etc/protocols", "/etc/mime.types",
+}
+
+func (p *planner) etcTried(context.Context) error {
+	for _, pattern := range etcTried {
+		paths, _ := filepath.Glob(pattern)
+		for _, path := range paths {
+			if err := p.bind(path, path, false); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

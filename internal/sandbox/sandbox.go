@@ -106,9 +106,9 @@ type Spec struct {
 	// Mode None hides nothing.
 	NoLibc bool
 
-	// HostView shows the host's whole root read-only instead of the system's folders only, with nothing
-	// hidden but /dev, which is as in a step, and /run, which is empty: it is for running a staged tree at
-	// its compiled-in prefix, not for building.
+	// HostView is for running a program that is tried, not for building: the system's folders are shown with
+	// nothing hidden in them, and of /etc also what TLS libraries read. Mounts may stand anywhere. Of /root,
+	// /home, /run, /var, /srv, /mnt, /media, /opt and the host's /tmp nothing is there but the Mounts.
 	HostView bool
 
 	// NoASLR switches address randomisation off. Where a container forbids that, the error is a

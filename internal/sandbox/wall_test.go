@@ -70,7 +70,7 @@ func TestWorldHostRun(t *testing.T) {
 	}
 	equal(t, "/run", must(t, spec, "ls -A /run; ls -A /run/user/1000"), "user\nstore")
 	spec.Mounts = nil
-	equal(t, "/run", must(t, spec, "ls -A /run"), "")
+	equal(t, "/run", must(t, spec, "ls -A /run 2>/dev/null || echo none"), "none")
 	for name, script := range map[string]string{
 		"python3": `python3 -c "import os, ssl, multiprocessing; multiprocessing.Lock(); open('/dev/null', 'w').write('x'); print(len(os.urandom(4) + open('/dev/urandom', 'rb').read(4) + ssl.RAND_bytes(8)))"`,
 		"openssl": `openssl rand -rand /dev/urandom -hex 8 2>/dev/null </dev/null | tr -d '\n' | wc -c`,

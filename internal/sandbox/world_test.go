@@ -265,7 +265,7 @@ func TestWorldMounts(t *testing.T) {
 	}
 }
 
-// TestWorldHostView mounts over folders and links of the host, which itself stays as it is.
+// TestWorldHostView mounts at folders and links of the host, which itself stays as it is.
 func TestWorldHostView(t *testing.T) {
 	dir, tree := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(tree, "version"), "staged", 0o644)
@@ -278,13 +278,17 @@ func TestWorldHostView(t *testing.T) {
 		{From: tree, To: filepath.Join(dir, "old")},
 		{From: tree, To: filepath.Join(dir, "link")},
 		{From: tree, To: filepath.Join(dir, "new/prefix")},
+		{From: tree, To: "/usr/local/tlsfloor-test-new"},
 		{From: tree, To: "/opt/tlsfloor-test-new"},
 	}}
 	before := mountTable(t)
-	out := must(t, spec, fmt.Sprintf(`cd %s; cat old/version link/version new/prefix/version /opt/tlsfloor-test-new/version other
-		test -L link && echo "still a link"; for f in /x /usr/x /tmp/x %s/x new/prefix/x; do (: >$f) 2>/dev/null && echo "wrote $f"; done
-		ls /sys >/dev/null && echo >/tlsfloor/work/x && id -u && test $(ls -d /proc/[0-9]* | wc -l) -lt 9 && echo alone`, dir, dir))
-	equal(t, "the view", strings.Join(strings.Fields(out), " "), "stagedstagedstagedstagedother1000 alone")
+	out := must(t, spec, fmt.Sprintf(`cd %s; cat old/version link/version new/prefix/version
+		cat /usr/local/tlsfloor-test-new/version /opt/tlsfloor-test-new/version
+		for f in /x /usr/x /usr/local/x /opt/x new/prefix/x; do (: >$f) 2>/dev/null &&
+			echo "wrote $f"; done; test -e other && echo "the other"
+		echo >/tmp/x && echo >/tlsfloor/work/x && id -u
+		test $(ls -d /proc/[0-9]* | wc -l) -lt 9 && echo alone`, dir))
+	equal(t, "the view", strings.Join(strings.Fields(out), " "), "stagedstagedstagedstagedstaged1000 alone")
 	if target, err := os.Readlink(filepath.Join(dir, "link")); err != nil || target != "old" {
 		t.Errorf("the host's link: %q, %v", target, err)
 	}

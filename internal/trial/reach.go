@@ -1,0 +1,217 @@
+package trial
+
+import (
+	"bufio"
+	"debug/elf"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/tlsfloor/tlsfloor/internal/elffile"
+	"github.com/tlsfloor/tlsfloor/internal/sandbox"
+)
+
+// Reach collects the trees of the host that somebody's own programs need beside the system's folders: a
+// Python of a home folder, a JDK of /opt, a client's script.
+type Reach struct{ trees []string }
+
+// maxHops bounds how many links, interpreters and environments lead from one program to the next.
+const maxHops = 32
+
+// Mounts shows every tree where it stands.
+func (r *Reach) Mounts() (all []sandbox.Mount) {
+	for _, tree := range r.trees {
+		all = append(all, sandbox.Mount{From: tree, To: tree})
+	}
+	return all
+}
+
+// String names all that is seen of the host, for a message.
+func (r *Reach) String() string {
+	return strings.Join(append([]string{"/usr", "/bin", "/lib*", "parts of /etc"}, r.trees...), ", ")
+}
+
+// shown reports whether path is in a folder of the system or in a tree.
+func (r *Reach) shown(path string) bool {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if first == "usr" || first == "bin" || first == "sbin" || strings.HasPrefix(first, "lib") {
+		return true
+	}
+	return slices.ContainsFunc(r.trees, func(tree string) bool {
+		return path == tree ||
+			strings.HasPrefix(path, tree+"/")
+	})
+}
+
+// Add shows a file or folder, if it is there, and no longer by itself what lies in it. Nothing that the
+// sandbox makes itself is covered.
+func (r *Reach) Add(path string) {
+	path = filepath.Clean(path)
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if _, err := os.Stat(path); err != nil || path == "/" || r.shown(path) ||
+		slices.Contains([]string{"proc", "dev", "sys", "tlsfloor"}, first) {
+		return
+	}
+	r.trees = slices.DeleteFunc(r.trees, func(tree string) bool { return strings.HasPrefix(tree, path+"/") })
+	r.trees = append(r.trees, path)
+	slices.Sort(r.trees)
+}
+
+// Program shows what the program at path needs: its own tree and those of each link that leads to it, the
+// environment that a pyvenv.cfg is of (PEP 405), the interpreter that a script's first line names, and the
+// folders of a RUNPATH.
+func (r *Reach) Program(path string) {
+	seen := map[string]bool{}
+	for queue := []string{path}; len(queue) > 0 && len(seen) < maxHops; queue = queue[1:] {
+		path := filepath.Clean(queue[0])
+		if seen[path] || !filepath.IsAbs(path) {
+			continue
+		}
+		seen[path] = true
+		info, err := os.Lstat(path)
+		if err != nil {
+			continue
+		}
+		if !r.shown(path) {
+			r.Add(treeOf(path))
+		}
+		if home := homeOf(path); home != "" {
+			queue = append(queue, filepath.Join(home, filepath.Base(path)), filepath.Join(home, "python3"))
+		}
+		if info.Mode()&os.ModeSymlink != 0 {
+			if target, err := os.Readlink(path); err == nil {
+				if !filepath.IsAbs(target) {
+					target = filepath.Join(filepath.Dir(path), target)
+				}
+				queue = append(queue, target)
+			}
+			if real, err := filepath.EvalSymlinks(path); err == nil { // by a link in a folder's place
+				queue = append(queue, real)
+			}
+			continue
+		}
+		queue = append(queue, interpreter(path)...)
+		for _, dir := range runpath(path) {
+			r.Add(dir)
+		}
+	}
+}
+
+// treeOf is the prefix of a program in a folder bin, else the program's folder; where that would be a whole
+// home folder or wider, the folder bin or the file alone.
+func treeOf(path string) string {
+	dir := filepath.Dir(path)
+	if base := filepath.Base(dir); base == "bin" || base == "sbin" {
+		if prefix := filepath.Dir(dir); !wide(prefix) {
+			return prefix
+		}
+		return dir
+	}
+	if wide(dir) {
+		return path
+	}
+	return dir
+}
+
+// wide reports whether a folder holds more than one thing's: the root, its folders, and those of a person.
+func wide(dir string) bool {
+	if home, err := os.UserHomeDir(); err == nil && dir == home {
+		return true
+	}
+	depth := strings.Count(strings.TrimSuffix(dir, "/"), "/")
+	return depth < 2 || depth == 2 && (strings.HasPrefix(dir, "/home/") || strings.HasPrefix(dir, "/var/"))
+}
+
+// homeOf is the folder of the interpreter that a virtual environment was made of, "" for another program.
+func homeOf(path string) string {
+	for _, dir := range []string{filepath.Dir(path), filepath.Dir(filepath.Dir(path))} {
+		f, err := os.Open(filepath.Join(dir, "pyvenv.cfg"))
+		if err != nil {
+			continue
+		}
+		defer f.Close()
+		for lines := bufio.NewScanner(io.LimitReader(f, 64<<10)); lines.Scan(); {
+			key, value, _ := strings.Cut(lines.Text(), "=")
+			if strings.TrimSpace(key) == "home" {
+				return strings.TrimSpace(value)
+			}
+		}
+	}
+	return ""
+}
+
+// execs is where a shell's script goes over into another program.
+var execs = regexp.MustCompile(`\bexec['"]*\s+['"]?(/[^\s'"]+)`)
+
+// interpreter is what a script's first line starts (execve(2)), and for env(1) what that starts; and what
+// the script execs.
+func interpreter(path string) (programs []string) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	head := make([]byte, 16<<10)
+	n, _ := io.ReadFull(f, head)
+	line, _, _ := strings.Cut(string(head[:n]), "\n")
+	rest, script := strings.CutPrefix(line, "#!")
+	if !script {
+		return nil
+	}
+	for _, m := range execs.FindAllSubmatch(head[:n], maxHops) {
+		programs = append(programs, string(m[1]))
+	}
+	for i, word := range strings.Fields(rest) {
+		if found, err := exec.LookPath(word); err == nil && (i == 0 || !strings.Contains(word, "/")) {
+			programs = append(programs, found)
+		}
+	}
+	return programs
+}
+
+// runpath are the absolute folders in which the loader looks for a program's libraries.
+func runpath(path string) (dirs []string) {
+	elffile.Look(path, func(f *elf.File) error {
+		for _, tag := range []elf.DynTag{elf.DT_RUNPATH, elf.DT_RPATH} {
+			list, err := f.DynString(tag)
+			if err != nil {
+				return err
+			}
+			for _, dir := range strings.Split(strings.Join(list, ":"), ":") {
+				if filepath.IsAbs(dir) && !wide(dir) {
+					dirs = append(dirs, dir)
+				}
+			}
+		}
+		return nil
+	})
+	return dirs
+}
+
+// word is what may name a file in a shell's line: a path, or a program of PATH.
+var word = regexp.MustCompile(`[^\s'"=:;|&<>()@` + "`" + `$]+`)
+
+// Command shows what a shell's line names: programs in PATH, and what stands at absolute paths, with the
+// folder that it lies in.
+func (r *Reach) Command(line string) {
+	for _, w := range word.FindAllString(line, -1) {
+		if !strings.Contains(w, "/") {
+			if found, err := exec.LookPath(w); err == nil && filepath.IsAbs(found) {
+				r.Program(found)
+			}
+			continue
+		}
+		info, err := os.Stat(w)
+		switch {
+		case err != nil || !filepath.IsAbs(w):
+		case info.IsDir():
+			r.Add(w)
+		default:
+			r.Program(w)
+		}
+	}
+}
