@@ -11,6 +11,9 @@ import (
 func Clean(ctx context.Context, f Flags) error { return run(ctx, f, (*command).clean) }
 
 func (c *command) clean(ctx context.Context) error {
+	if err := c.storeNamed(); err != nil {
+		return err
+	}
 	if !exists(c.Store) {
 		fmt.Fprintf(c.out, "nothing to clean: there is no store at %s\n", c.Store)
 		return nil

@@ -99,6 +99,9 @@ func (c *command) examine(ctx context.Context, ch *chosen) (h health, lack error
 
 // usableStore looks at the store's place without making anything.
 func (c *command) usableStore() error {
+	if err := c.storeNamed(); err != nil {
+		return err
+	}
 	info, err := os.Stat(c.Store)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

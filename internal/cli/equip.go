@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/build"
 	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
 	"github.com/tlsfloor/tlsfloor/internal/ui"
 	"github.com/tlsfloor/tlsfloor/recipes"
@@ -60,8 +62,7 @@ func installPackages(ctx context.Context, manager string, packages []string) err
 		commands = append(commands, append([]string{manager, "install", "-y"}, packages...))
 	}
 	for _, argv := range commands {
-		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "ZYPP_LOCK_TIMEOUT=300")
+		cmd := managed(ctx, argv)
 		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // a package manager has to end by itself
 		cmd.WaitDelay = time.Minute
 		var out bytes.Buffer
@@ -73,6 +74,15 @@ func installPackages(ctx context.Context, manager string, packages []string) err
 		}
 	}
 	return nil
+}
+
+// managed is a package manager as root runs it: the system's, whatever PATH says, without the caller's
+// environment.
+func managed(ctx context.Context, argv []string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, cmp.Or(owned.Program("", argv[0]), "/usr/bin/"+argv[0]), argv[1:]...)
+	cmd.Env = owned.Environment("DEBIAN_FRONTEND=noninteractive", "ZYPP_LOCK_TIMEOUT=300")
+	cmd.Dir = "/"
+	return cmd
 }
 
 // aptHasLists reports whether apt knows of any package at all: images often come with empty lists.

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"os"
+	"os/user"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -114,7 +115,8 @@ type options struct {
 	Jobs, To, Keep, Rounds, Days, Port, Release                                                               int
 	Offline, JSON, Quiet, Adopt, AllowEOL, All, Long, Yes, Each, Probe                                        bool
 	Timeout                                                                                                   time.Duration
-	ProfileGiven, PrefixGiven, Unsigned, Unproved, Downgrade                                                  bool
+	ProfileGiven, PrefixGiven, StoreGiven, Unsigned, Unproved,
+	Downgrade bool
 
 	Floor, TrustRoot, Keys, Role, Revoke string
 	Roles, Visible                       []string
@@ -127,7 +129,9 @@ func (f Flags) resolve() (options, error) {
 		return options{}, err
 	}
 	o := options{
-		Profile: or(f.Profile, defaultProfile), ProfileGiven: f.Profile != nil, PrefixGiven: f.Prefix != nil, Prefix: or(f.Prefix, "/opt"), Root: or(f.Root, ""), Store: or(f.Store, defaultStore()),
+		Profile: or(f.Profile, defaultProfile), ProfileGiven: f.Profile != nil,
+		PrefixGiven: f.Prefix != nil, Prefix: or(f.Prefix, "/opt"), Root: or(f.Root, ""),
+		Store: or(f.Store, defaultStore()), StoreGiven: f.Store != nil,
 		Sandbox: or(f.Sandbox, "auto"), Optimize: or(f.Optimize, ""), Sysroot: or(f.Sysroot, ""), Deps: or(f.Deps, "install"), Explain: or(f.Explain, ""), Why: or(f.Why, ""), Check: or(f.Check, "index"),
 		Step: or(f.Step, ""), MaxSize: or(f.MaxSize, ""), Trace: or(f.Trace, ""), Keep: or(f.Keep, 0), Suite: or(f.Suite, "build"), Rounds: or(f.Rounds, 3), Yes: or(f.Yes, false),
 		Vary: or(f.Vary, "all"), Each: or(f.Each, false), Against: or(f.Against, ""), Report: or(f.Report, ""), Claim: or(f.Claim, ""),
@@ -219,7 +223,7 @@ func (o *options) validate() error {
 	if o.Root != "" && !filepath.IsAbs(o.Root) {
 		return fault.New(fault.Usage, "give an absolute path", "-root=%s: not an absolute path", o.Root)
 	}
-	if o.Store == "" {
+	if o.Store == "" && o.StoreGiven {
 		return fault.New(fault.Usage, "leave -store out for the default folder", "-store is empty")
 	}
 	o.Prefix = filepath.Clean(o.Prefix)
@@ -274,9 +278,23 @@ func defaultStore() string {
 	if os.Geteuid() == 0 {
 		return "/var/cache/tlsfloor"
 	}
+	return userStore(os.Geteuid())
+}
+
+// userStore is "" for a user without a home folder: a store below /tmp could have been made by somebody else.
+func userStore(uid int) string {
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		dir = filepath.Join(os.TempDir(), "tlsfloor-"+strconv.Itoa(os.Getuid()))
+		u, err := user.LookupId(strconv.Itoa(uid))
+		if err != nil || !isFolder(u.HomeDir) {
+			return ""
+		}
+		dir = filepath.Join(u.HomeDir, ".cache")
 	}
 	return filepath.Join(dir, "tlsfloor")
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return filepath.IsAbs(path) && err == nil && info.IsDir()
 }

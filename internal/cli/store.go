@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -71,6 +72,9 @@ func (c *command) storeCheck(ctx context.Context) error {
 }
 
 func (c *command) existingStore(ctx context.Context) (*store.Store, error) {
+	if err := c.storeNamed(); err != nil {
+		return nil, err
+	}
 	if !exists(c.Store) {
 		return nil, fault.New(fault.Usage, "name the store's folder with -store=<folder>", "store %s: there is none", c.Store)
 	}
@@ -79,7 +83,20 @@ func (c *command) existingStore(ctx context.Context) (*store.Store, error) {
 
 // openStore opens the store, once nobody cleans it any more.
 func (c *command) openStore(ctx context.Context) (*store.Store, error) {
+	if err := c.storeNamed(); err != nil {
+		return nil, err
+	}
 	return store.OpenWait(ctx, c.Store, func() { c.sink.Note("another tlsfloor cleans the store " + c.Store + "; waiting for it") })
+}
+
+// storeNamed refuses to guess where the store of somebody without a home is.
+func (c *command) storeNamed() error {
+	if c.Store != "" {
+		return nil
+	}
+	return fault.New(fault.Usage,
+		"name a folder of your own with -store=<folder> or TLSFLOOR_STORE, or set HOME",
+		"store: user %d has no home folder to keep it in", os.Geteuid())
 }
 
 // parseSize reads a number of bytes: 500MB, 20GB; "" is no limit. Who leaves the unit out would keep a few bytes.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 )
 
 // AptSource says where the host's own apt configuration fetches from.
@@ -21,12 +23,15 @@ type AptSource interface {
 
 // HostApt asks apt-get, which needs no root for it and is kept from writing its caches. A host without apt-get has no
 // bases.
-type HostApt struct{}
+type HostApt struct {
+	// a colon-separated list of folders where it is looked for; the zero value stands for the system's
+	Path string
+}
 
 // Bases implements AptSource.
-func (HostApt) Bases(ctx context.Context) ([]string, error) {
-	program, err := exec.LookPath("apt-get")
-	if err != nil {
+func (h HostApt) Bases(ctx context.Context) ([]string, error) {
+	program := owned.Program(h.Path, "apt-get")
+	if program == "" {
 		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
@@ -34,6 +39,7 @@ func (HostApt) Bases(ctx context.Context) ([]string, error) {
 	cmd := exec.CommandContext(ctx, program, "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=",
 		"indextargets", "--format", "$(REPO_URI)")
 	cmd.WaitDelay = time.Second
+	cmd.Env, cmd.Dir = owned.Environment(), "/"
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("asking apt-get for its archives: %w", err)

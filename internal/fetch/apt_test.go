@@ -40,8 +40,9 @@ func TestPools(t *testing.T) {
 // TestHostApt puts a program in apt-get's place that notes how it was called.
 func TestHostApt(t *testing.T) {
 	dir := t.TempDir()
-	t.Setenv("PATH", dir)
-	if got, err := (HostApt{}).Bases(t.Context()); err != nil || got != nil {
+	host := HostApt{Path: dir}
+	t.Setenv("APT_CONFIG", "/planted")
+	if got, err := host.Bases(t.Context()); err != nil || got != nil {
 		t.Errorf("without apt-get: %v, %v", got, err)
 	}
 	fake := func(script string) {
@@ -50,7 +51,7 @@ func TestHostApt(t *testing.T) {
 		}
 	}
 	fake(`echo "$@" >` + dir + `/args; echo http://a.test/debian/; echo http://a.test/debian/; echo http://a.test/debian-security/`)
-	got, err := HostApt{}.Bases(t.Context())
+	got, err := host.Bases(t.Context())
 	if err != nil || !slices.Equal(got, []string{"http://a.test/debian/", "http://a.test/debian/", "http://a.test/debian-security/"}) {
 		t.Errorf("got %v, %v", got, err)
 	}
@@ -59,8 +60,19 @@ func TestHostApt(t *testing.T) {
 		t.Errorf("called with %s", args)
 	}
 	fake("exit 100")
-	if _, err := (HostApt{}).Bases(t.Context()); err == nil {
+	if _, err := host.Bases(t.Context()); err == nil {
 		t.Error("an apt-get that fails was not reported")
+	}
+	fake(`echo "$APT_CONFIG"`)
+	if got, err := host.Bases(t.Context()); err != nil || len(got) > 0 {
+		t.Errorf("the caller's environment reaches it: %v, %v", got, err)
+	}
+	// What stands in the caller's PATH is not asked.
+	fake("touch " + dir + "/planted")
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	HostApt{}.Bases(t.Context())
+	if _, err := os.Stat(dir + "/planted"); err == nil {
+		t.Error("an apt-get of the caller's PATH was run")
 	}
 }
 
