@@ -65,8 +65,8 @@ func wholePolicy(s subject) error { return s.policy() }
 
 // noMethods holds OpenSSL's tree to the floor: none of the methods below it is defined in libssl.a or declared in a header.
 func noMethods(s subject) error {
-	if _, err := os.Stat(filepath.Join(s.tree, "lib", "libssl.a")); err != nil {
-		return err
+	if info, err := os.Lstat(filepath.Join(s.tree, "lib", "libssl.a")); err != nil || !info.Mode().IsRegular() {
+		return errors.Join(err, errors.New("there is no file lib/libssl.a"))
 	}
 	return s.policy(elfpolicy.Methods, elfpolicy.Readable)
 }

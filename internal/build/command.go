@@ -51,15 +51,11 @@ func (j *job) env(r *recipes.Steps) []string {
 	return env
 }
 
-// spec is the world of a command of this step.
-func (j *job) spec(argv, env []string) sandbox.Spec {
-	s := sandbox.Spec{Mode: j.Mode, Argv: argv, Dir: j.inside("src"), Env: env, Work: j.work, Host: j.Host, NoLibc: j.sysroot() != "",
+// spec is the world of a command of this step, or of the training of that name.
+func (j *job) spec(argv, env []string, training string) sandbox.Spec {
+	s := sandbox.Spec{Mode: j.Mode, Argv: argv, Dir: j.inside(srcDir), Env: env,
+		Mounts: j.mounts(training), Host: j.Host, NoLibc: j.sysroot() != "",
 		Stdout: j.log, Stderr: j.log, ExtraFiles: j.jobs.files()}
-	if j.Mode == sandbox.Namespaces {
-		for _, need := range j.step.Recipe.Needs {
-			s.Mounts = append(s.Mounts, sandbox.Mount{From: filepath.Join(j.work, "needs", need), To: j.step.Needs[need]})
-		}
-	}
 	if j.Vary != nil {
 		j.Vary(&s)
 	}
@@ -72,7 +68,7 @@ func (j *job) commands(ctx context.Context, list []recipes.Command, env []string
 		if err := j.memory.enter(ctx, c.Memory, func() { j.Sink.Note(j.step.Name + ": waiting for memory, until another step is done") }); err != nil {
 			return err
 		}
-		err := j.command(ctx, c.Argv, env)
+		err := j.command(ctx, c.Argv, env, "")
 		j.memory.leave()
 		if err != nil && ctx.Err() == nil {
 			err = j.fail(c.Argv, env, err)
@@ -84,11 +80,11 @@ func (j *job) commands(ctx context.Context, list []recipes.Command, env []string
 	return nil
 }
 
-// command runs one command of the step.
-func (j *job) command(ctx context.Context, argv, env []string) error {
+// command runs one command of the step, or of the training of that name.
+func (j *job) command(ctx context.Context, argv, env []string, training string) error {
 	fmt.Fprintf(j.log, "\n$ %s\n", strings.Join(argv, " "))
 	j.Sink.Emit(event.Event{Kind: event.Phase, Step: j.step.Name, Text: strings.Join(argv, " ")})
-	err := sandbox.Run(ctx, j.spec(argv, env))
+	err := sandbox.Run(ctx, j.spec(argv, env, training))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -101,7 +97,7 @@ func (j *job) fail(argv, env []string, err error) error {
 	if errors.Is(err, syscall.ENOSPC) || strings.Contains(e.Tail, "No space left on device") {
 		return fault.New(fault.Failed, "make room below "+j.Store.Dir()+", or choose another folder with -store=<folder>", "disk full: %w", e)
 	}
-	dir, keepErr := j.keep(j.spec(argv, env))
+	dir, keepErr := j.keep(j.spec(argv, env, ""))
 	if keepErr != nil {
 		return errors.Join(e, keepErr)
 	}
@@ -122,7 +118,6 @@ func (j *job) keep(s sandbox.Spec) (string, error) {
 	if err := os.Rename(j.work, dir); err != nil {
 		return "", err
 	}
-	s.Work = dir
 	s.Stdout, s.Stderr, s.ExtraFiles = nil, nil, nil
 	for i, m := range s.Mounts {
 		if below, ok := strings.CutPrefix(m.From, j.work); ok {
@@ -146,8 +141,8 @@ func (j *job) keep(s sandbox.Spec) (string, error) {
 	enter := fmt.Sprintf("#!/bin/sh\n# A shell with the environment, the file systems and the folder of the command that failed.\nexec %s enter -step=%s -store=%s\n",
 		quote(program), quote(j.step.Name), quote(j.Store.Dir()))
 	return dir, errors.Join(
-		os.WriteFile(filepath.Join(dir, "enter.json"), b, 0o644),
-		os.WriteFile(filepath.Join(dir, "enter.sh"), []byte(enter), 0o755))
+		writeNew(filepath.Join(dir, "enter.json"), b, 0o644),
+		writeNew(filepath.Join(dir, "enter.sh"), []byte(enter), 0o755))
 }
 
 // quote makes text one word of a shell.

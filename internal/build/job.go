@@ -23,7 +23,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
-// job is one step being built. Its work folder holds src, dest, needs, log.
+// job is one step being built. Its work folder holds src, dest and the trainings, which its commands may
+// write to (see folder.go), and needs, bin and log, which they may not.
 type job struct {
 	*run
 	step    *plan.Step
@@ -81,18 +82,28 @@ func (fetch Fetch) Step(ctx context.Context, sink event.Sink, src *recipes.Sourc
 	return d, nil
 }
 
-// prepare fetches, unpacks and patches.
-func (j *job) prepare(ctx context.Context) (err error) {
-	r := j.step.Recipe
-	if j.work, j.release, err = j.Store.Work(ctx, r.Name, j.Mode == sandbox.None); err != nil {
+// prepareFolders makes the work folder and begins the log.
+func (j *job) prepareFolders(ctx context.Context) (err error) {
+	if j.work, j.release, err = j.Store.Work(ctx, j.step.Recipe.Name, j.Mode == sandbox.None); err != nil {
 		return err
 	}
-	for _, dir := range []string{"dest", ".home", "needs"} {
+	// What is mounted is named by a path without links, once, before the first command runs.
+	if j.work, err = filepath.EvalSymlinks(j.work); err != nil {
+		return err
+	}
+	for _, dir := range []string{destDir, ".home", "needs"} {
 		if err := os.Mkdir(filepath.Join(j.work, dir), 0o755); err != nil {
 			return err
 		}
 	}
-	if j.log, err = newLog(filepath.Join(j.work, "log"), j.step.Name, j.Sink); err != nil {
+	j.log, err = newLog(filepath.Join(j.work, "log"), j.step.Name, j.Sink)
+	return err
+}
+
+// prepare fetches, unpacks and patches.
+func (j *job) prepare(ctx context.Context) error {
+	r := j.step.Recipe
+	if err := j.prepareFolders(ctx); err != nil {
 		return err
 	}
 	j.sources = map[string]digest.Digest{}
@@ -106,13 +117,14 @@ func (j *job) prepare(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	var err error
 	if j.epoch, err = newest(j.src()); err != nil {
 		return err
 	}
 	return errors.Join(j.patch(), j.wrap())
 }
 
-func (j *job) src() string { return filepath.Join(j.work, "src") }
+func (j *job) src() string { return filepath.Join(j.work, srcDir) }
 
 // unpack puts the first source at src and further ones at src/<file's stem>, which of a .deb is the package's name.
 func (j *job) unpack(ctx context.Context, d digest.Digest, file string, i int) error {
@@ -197,7 +209,7 @@ func (j *job) build(ctx context.Context) (output, log digest.Digest, err error) 
 	}
 	tree, err := j.installed()
 	if err != nil {
-		return output, log, err
+		return output, log, j.fail([]string{"check", "installed"}, env, err)
 	}
 	for _, name := range j.step.Recipe.Checks {
 		if err := check(name, j.subject(tree)); err != nil {
@@ -207,7 +219,7 @@ func (j *job) build(ctx context.Context) (output, log digest.Digest, err error) 
 	if output, err = j.Store.AddTree(ctx, tree); err != nil {
 		return output, log, err
 	}
-	log, _, err = j.Store.PutFile(j.log.path)
+	log, err = j.log.store(j.Store)
 	return output, log, err
 }
 
@@ -275,28 +287,35 @@ func minor(version string) string {
 	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
-// installed returns the tree below dest that the prefix names. A file outside of it would be lost, so it is an error.
+// installed returns the tree below dest that the prefix names. A file outside of it would be lost, so it is
+// an error, as is a link in the place of the tree or of a folder above it, and whatever is neither file,
+// folder nor link.
 func (j *job) installed() (string, error) {
-	dest := filepath.Join(j.work, "dest")
+	dest, name := filepath.Join(j.work, destDir), j.step.Recipe.Name
 	tree := filepath.Join(dest, j.step.Prefix)
-	err := filepath.WalkDir(dest, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case path == tree:
-			return fs.SkipDir
-		case !d.IsDir():
-			return fmt.Errorf("installing %s: %s lies outside of the prefix %s", j.step.Recipe.Name, strings.TrimPrefix(path, dest), j.step.Prefix)
+	inside, empty := strings.TrimPrefix(tree, dest+"/")+"/", true
+	err := plain(dest, func(rel string, _ fs.DirEntry) error {
+		if rel+"/" == inside {
+			return fmt.Errorf("the prefix %s is no folder", j.step.Prefix)
 		}
+		if !strings.HasPrefix(rel, inside) {
+			return fmt.Errorf("/%s lies outside of the prefix %s", rel, j.step.Prefix)
+		}
+		empty = false
 		return nil
 	})
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("installing %s: %w", name, err)
 	}
-	if entries, err := os.ReadDir(tree); err != nil || len(entries) == 0 {
-		return "", errors.Join(fmt.Errorf("installing %s: nothing was installed below %s", j.step.Recipe.Name, j.step.Prefix), err)
+	top, err := openFolder(dest, j.step.Prefix, false)
+	if err == nil {
+		top.Close()
 	}
-	return tree, nil
+	if empty {
+		nothing := fmt.Errorf("installing %s: nothing was installed below %s", name, j.step.Prefix)
+		return "", errors.Join(nothing, err)
+	}
+	return tree, err
 }
 
 // close ends a job.

@@ -2,17 +2,19 @@ package build
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/event"
+	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
 // logFile is a step's log: everything goes to the file, its newest line to the sink a few times a second.
 type logFile struct {
-	path string
 	step string
 	sink event.Sink
 
@@ -30,7 +32,7 @@ func newLog(path, step string, sink event.Sink) (*logFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &logFile{path: path, step: step, sink: sink, f: f}, nil
+	return &logFile{step: step, sink: sink, f: f}, nil
 }
 
 func (l *logFile) Write(b []byte) (int, error) {
@@ -51,6 +53,19 @@ func (l *logFile) Write(b []byte) (int, error) {
 }
 
 func (l *logFile) Close() error { return l.f.Close() }
+
+// store puts what was written into the store. The file is not opened again: its name may have become
+// something else's.
+func (l *logFile) store(s *store.Store) (digest.Digest, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	info, err := l.f.Stat()
+	if err != nil {
+		return digest.Digest{}, err
+	}
+	d, _, err := s.PutFrom(io.NewSectionReader(l.f, 0, info.Size()))
+	return d, err
+}
 
 // tail returns the last n lines of the log.
 func (l *logFile) tail(n int) string {

@@ -27,7 +27,7 @@ func (j *job) train(ctx context.Context, list []recipes.Command, env []string) e
 	}
 	var runs [2]string
 	for i := range runs {
-		runs[i] = filepath.Join(j.work, "train"+strconv.Itoa(i))
+		runs[i] = "train" + strconv.Itoa(i)
 	}
 	if err := j.trainings(ctx, list, env, runs[:]); err != nil {
 		if ctx.Err() != nil {
@@ -35,22 +35,20 @@ func (j *job) train(ctx context.Context, list []recipes.Command, env []string) e
 		}
 		return j.fail(list[0].Argv, env, err) // once, although both have failed alike
 	}
-	differ, err := unequal(runs[0], runs[1])
+	differ, err := unequal(filepath.Join(j.work, runs[0]), filepath.Join(j.work, runs[1]))
 	if err != nil {
-		return err
+		return j.fail(list[0].Argv, env, err)
 	}
 	if len(differ) > 0 {
 		return j.untrained(list, env, differ)
 	}
-	counts := filepath.Join(runs[0], j.inside("src")) // where GCOV_PREFIX puts a file whose path is absolute
-	dest := filepath.Join(j.work, "dest", j.step.Prefix)
-	if err := os.MkdirAll(filepath.Dir(dest), 0o755); err != nil {
-		return err
+	counts := j.inside(srcDir) // below the training's folder: GCOV_PREFIX goes before the absolute path
+	err = move(filepath.Join(j.work, runs[0]), counts, filepath.Join(j.work, destDir), j.step.Prefix)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = errors.New("the training counted nothing: is the program compiled with -fprofile-generate?")
 	}
-	if err := os.Rename(counts, dest); errors.Is(err, fs.ErrNotExist) {
-		return j.fail(list[0].Argv, env, errors.New("the training counted nothing: is the program that it runs compiled with -fprofile-generate?"))
-	} else if err != nil {
-		return err
+	if err != nil {
+		return j.fail(list[0].Argv, env, err)
 	}
 	return nil
 }
@@ -75,14 +73,14 @@ func (j *job) trainings(ctx context.Context, list []recipes.Command, env []strin
 	return g.Wait()
 }
 
-func (j *job) training(ctx context.Context, list []recipes.Command, env []string, dir string) error {
-	if err := os.Mkdir(dir, 0o755); err != nil {
+func (j *job) training(ctx context.Context, list []recipes.Command, env []string, name string) error {
+	if err := os.Mkdir(filepath.Join(j.work, name), 0o755); err != nil {
 		return err
 	}
-	prefix := "GCOV_PREFIX=" + j.inside(filepath.Base(dir))
+	prefix := "GCOV_PREFIX=" + j.inside(name)
 	env = append(slices.Clone(env), prefix)
 	for _, c := range list {
-		if err := j.command(ctx, c.Argv, env); err != nil {
+		if err := j.command(ctx, c.Argv, env, name); err != nil {
 			return err
 		}
 	}
@@ -129,21 +127,22 @@ func unequal(a, b string) ([]string, error) {
 
 func contents(dir string) (map[string]bool, error) {
 	names := map[string]bool{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			names[strings.TrimPrefix(path, dir+"/")] = true
+	err := plain(dir, func(rel string, d fs.DirEntry) error {
+		if !d.Type().IsRegular() {
+			return fmt.Errorf("the training left a link, %q, among its counts", rel)
 		}
-		return err
+		names[rel] = true
+		return nil
 	})
 	return names, err
 }
 
 // equal compares two files of counts, which are small.
 func equal(a, b string) (bool, error) {
-	left, err := os.ReadFile(a)
+	left, err := readFile(a)
 	if err != nil {
 		return false, err
 	}
-	right, err := os.ReadFile(b)
+	right, err := readFile(b)
 	return err == nil && bytes.Equal(left, right), err
 }

@@ -20,7 +20,7 @@ func (j *job) wrap() error {
 	if len(flags) == 0 {
 		return nil
 	}
-	bin := filepath.Join(j.work, "bin")
+	bin := filepath.Join(j.work, binDir)
 	errs := []error{os.Mkdir(bin, 0o755)}
 	for _, name := range []string{"cc", "gcc"} {
 		path := j.Host.Find(name) // as the fingerprint does, whatever the caller's PATH says
@@ -60,7 +60,7 @@ func (j *job) environ() []string {
 	env := j.Mode.Environ(j.work)
 	for i, v := range env {
 		if path, ok := strings.CutPrefix(v, "PATH="); ok && len(j.hidden()) > 0 {
-			env[i] = "PATH=" + j.inside("bin") + ":" + path
+			env[i] = "PATH=" + j.inside(binDir) + ":" + path
 		}
 	}
 	return env

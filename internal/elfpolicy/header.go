@@ -2,8 +2,10 @@ package elfpolicy
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -49,8 +51,8 @@ func (s *scan) defines(dir string) (map[string]bool, error) {
 	}
 	macros := map[string]bool{}
 	for _, name := range []string{"configuration.h", "opensslconf.h"} { // the first since 3.0, the second before
-		f, err := os.Open(filepath.Join(s.tree, dir, name))
-		if os.IsNotExist(err) {
+		f, err := regular(s.tree, path.Join(dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
@@ -157,4 +159,22 @@ func uncommented(line string, inside bool) (string, bool) {
 	line = comment.ReplaceAllString(line, " ")
 	before, _, opened := strings.Cut(line, "/*")
 	return before, opened
+}
+
+// regular opens the file at name below the folder tree, and nothing outside of it: whoever built the tree
+// chose its links.
+func regular(tree, name string) (*os.File, error) {
+	root, err := os.OpenRoot(tree)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	info, err := root.Stat(filepath.FromSlash(name))
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: no regular file", name)
+	}
+	return root.Open(filepath.FromSlash(name))
 }

@@ -38,6 +38,7 @@ type world struct {
 	Root    []op
 	Network bool
 	NoASLR  bool
+	Become  bool // the process is the host's root, and has to be uid and gid ID
 	Grace   time.Duration
 	Extra   int // number of the command's further file descriptors
 	Report  int // file descriptor that takes a report; 0 for none
@@ -112,7 +113,7 @@ func (w *world) refuse(err error) int {
 
 // start makes the world and starts the command in it; a probe gets the pid 0.
 func (w *world) start() (pid int, err error) {
-	steps := []func() error{w.names, w.limits, w.personality, w.root, dropPrivileges}
+	steps := []func() error{w.names, w.limits, w.personality, w.root, w.become, dropPrivileges}
 	if w.Mode == None {
 		steps = []func() error{w.limits, w.personality, subreaper, dropPrivileges}
 	}
@@ -227,6 +228,20 @@ func (w *world) personality() error {
 
 func (w *world) root() error { return enterRoot(w.Root) }
 
+// become makes the process, and so the command, nobody of the host. Until here it was the host's root,
+// which can pass through folders that are root's alone. All threads change: the warden sends its signals
+// from any of them.
+func (w *world) become() error {
+	if !w.Become {
+		return nil
+	}
+	err := errors.Join(syscall.Setgroups(nil), syscall.Setresgid(ID, ID, ID), syscall.Setresuid(ID, ID, ID))
+	if err != nil {
+		return &SetupError{fmt.Sprintf("becoming uid %d", ID), errno(err)}
+	}
+	return nil
+}
+
 // dropPrivileges gives up the namespace's capabilities: the command gets none, and no set-uid program
 // brings any back.
 //
@@ -288,9 +303,10 @@ func reap(pid int) syscall.WaitStatus {
 }
 
 // killDescendants ends every process that descends from this one, until none is left. Without a pid
-// namespace that is the only way to catch a daemon in a session of its own.
+// namespace that is the only way to catch a daemon in a session of its own. It never waits for one: while it
+// would, the orphans of what it has ended become children that nobody ends, and reap waits in another thread.
 func killDescendants() {
-	for {
+	for ; ; time.Sleep(time.Millisecond) {
 		children, _ := os.ReadFile(filepath.Join("/proc/self/task", strconv.Itoa(os.Getpid()), "children"))
 		pids := strings.Fields(string(children))
 		if len(pids) == 0 {
@@ -301,7 +317,7 @@ func killDescendants() {
 				syscall.Kill(pid, syscall.SIGKILL)
 			}
 		}
-		if _, err := syscall.Wait4(-1, nil, 0, nil); err == syscall.ECHILD {
+		if _, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err == syscall.ECHILD {
 			return
 		}
 	}

@@ -75,7 +75,11 @@ func (p *planner) bind(from, to string, rw bool) error {
 		return fmt.Errorf("resolving %s: %w", from, err)
 	}
 	o := op{Do: doBind, From: real, To: to, RW: rw}
-	if !rw {
+	if rw {
+		if err := ownTree(real); err != nil {
+			return err
+		}
+	} else {
 		for _, m := range p.mounts {
 			if m != real && within(m, real) {
 				o.Subs = append(o.Subs, filepath.Join(to, strings.TrimPrefix(m, real)))
@@ -172,18 +176,18 @@ func (p *planner) devices(context.Context) error {
 		p.add(op{Do: doLink, To: "/dev/" + name, Text: fmt.Sprintf("/proc/self/fd/%d", fd)})
 	}
 	// POSIX semaphores live here: without it CPython would be built without them.
-	p.add(op{Do: doTmpfs, To: "/dev/shm", Text: "mode=1777"})
+	p.add(op{Do: doTmpfs, To: "/dev/shm", Text: "mode=1777,size=20%"})
 	return nil
 }
 
 func (p *planner) tmp(context.Context) error {
-	p.add(op{Do: doTmpfs, To: "/tmp", Text: "mode=1777"})
+	p.add(op{Do: doTmpfs, To: "/tmp", Text: "mode=1777,size=50%"})
 	return nil
 }
 
 // own makes the sandbox's own folders and shows the work folder.
 func (p *planner) own(context.Context) error {
-	p.add(op{Do: doTmpfs, To: HomePath, Text: "mode=755"})
+	p.add(op{Do: doTmpfs, To: HomePath, Text: fmt.Sprintf("mode=755,size=20%%,uid=%d,gid=%d", ID, ID)})
 	if p.spec.Work == "" {
 		return nil
 	}

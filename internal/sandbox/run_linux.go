@@ -40,13 +40,22 @@ func Run(ctx context.Context, spec Spec) error {
 		return err
 	}
 	defer c.life.Close()
+	copied, err := c.outlets(&spec)
+	if err != nil {
+		c.release()
+		return fmt.Errorf("sandbox: %w", err)
+	}
 	err = c.Start()
 	c.release()
 	end.Close()
 	if err != nil {
+		copied()
 		return setupFault(ctx, &SetupError{"making the namespaces", errno(err)})
 	}
 	waited := c.Wait()
+	if err := copied(); waited == nil {
+		waited = err
+	}
 	text, _ := io.ReadAll(said)
 	return verdict(ctx, &spec, waited, text)
 }
@@ -73,7 +82,7 @@ func Probe(ctx context.Context) (mode Mode, reason string) {
 	spec := Spec{Mode: Namespaces, Argv: []string{"probe"}}
 	root, err := planRoot(ctx, &spec, true)
 	if err == nil {
-		err = probe(ctx, &spec, &world{Mode: Namespaces, Root: root})
+		err = probe(ctx, &spec, &world{Mode: Namespaces, Root: root, Become: Outside().changes()})
 	}
 	if err == nil {
 		return Namespaces, ""
@@ -117,6 +126,9 @@ func whyRefused() string {
 	return ""
 }
 
+// become reports whether the command is somebody else than the caller, outside of its namespace.
+func (s *Spec) become() bool { return s.Mode == Namespaces && Outside().changes() }
+
 // world turns a Spec into what the child has to do.
 func (s *Spec) world(ctx context.Context) (*world, error) {
 	if err := s.check(); err != nil {
@@ -124,7 +136,7 @@ func (s *Spec) world(ctx context.Context) (*world, error) {
 	}
 	w := &world{
 		Mode: s.Mode, Argv: s.Argv, Dir: s.Dir, Env: s.Env, Network: s.Network, NoASLR: s.NoASLR,
-		Grace: s.grace(), Extra: len(s.ExtraFiles),
+		Grace: s.grace(), Extra: len(s.ExtraFiles), Become: s.become(),
 	}
 	if w.Dir == "" {
 		if w.Dir = s.Mode.InnerPath(s.Work); s.Work == "" {
@@ -150,6 +162,14 @@ type command struct {
 
 // newCommand prepares the child that makes world w. The child's report goes to end, if given.
 func newCommand(ctx context.Context, spec *Spec, w *world, end *os.File) (*command, error) {
+	for _, f := range spec.ExtraFiles {
+		if !spec.become() {
+			break
+		}
+		if err := ownPipe(f); err != nil {
+			return nil, fmt.Errorf("sandbox: %w", err)
+		}
+	}
 	if end != nil {
 		w.Report = extraFD + len(spec.ExtraFiles)
 	}
@@ -183,6 +203,54 @@ func newCommand(ctx context.Context, spec *Spec, w *world, end *os.File) (*comma
 	return &command{cmd, life, []*os.File{script, hold}}, nil
 }
 
+// outlets puts pipes that belong to the command's identity in the place of those that os/exec would make
+// for writers, and returns what waits for the end of what comes through them.
+func (c *command) outlets(spec *Spec) (wait func() error, err error) {
+	ends := make(chan error, 2)
+	running := 0
+	connect := func(to io.Writer) (io.Writer, error) {
+		if _, file := to.(*os.File); file || to == nil || !spec.become() {
+			return to, nil
+		}
+		r, w, err := os.Pipe()
+		if err != nil {
+			return nil, err
+		}
+		c.handed = append(c.handed, w)
+		running++
+		go func() {
+			_, err := io.Copy(to, r)
+			r.Close() // when the writer failed, the command is not to wait for it
+			ends <- err
+		}()
+		return w, ownPipe(w)
+	}
+	both := sameWriter(c.Stdout, c.Stderr)
+	if c.Stdout, err = connect(c.Stdout); err != nil {
+		return nil, err
+	}
+	if both {
+		c.Stderr = c.Stdout
+	} else if c.Stderr, err = connect(c.Stderr); err != nil {
+		return nil, err
+	}
+	return func() error {
+		var first error
+		for range running {
+			if err := <-ends; first == nil {
+				first = err
+			}
+		}
+		return first
+	}, nil
+}
+
+// sameWriter compares writers of any type.
+func sameWriter(a, b io.Writer) bool {
+	defer func() { recover() }() // of a type that cannot be compared: not the same
+	return a == b
+}
+
 // release closes the caller's copies of what the child has.
 func (c *command) release() {
 	for _, f := range c.handed {
@@ -197,9 +265,10 @@ func filesOf(f *os.File) []*os.File {
 	return []*os.File{f}
 }
 
-// attributes give the child its namespaces, and in them the capabilities to furnish the root. Root
-// gets a user namespace too, so that uid and gid inside are the same for everyone and files made in
-// the work folder belong to the caller outside.
+// attributes give the child its namespaces, and in them the capabilities to furnish the root. Root gets a
+// user namespace too, so that uid and gid inside are the same for everyone. The child of an ordinary user
+// is that user outside, and so is the command; the child of root is root until the world is made, and then
+// nobody (see Outside).
 func attributes(spec *Spec) *syscall.SysProcAttr {
 	sys := &syscall.SysProcAttr{Setsid: true}
 	if spec.Mode != Namespaces {
@@ -211,8 +280,18 @@ func attributes(spec *Spec) *syscall.SysProcAttr {
 		sys.Cloneflags |= syscall.CLONE_NEWNET
 		sys.AmbientCaps = append(sys.AmbientCaps, unix.CAP_NET_ADMIN)
 	}
-	sys.UidMappings = []syscall.SysProcIDMap{{ContainerID: ID, HostID: os.Geteuid(), Size: 1}}
-	sys.GidMappings = []syscall.SysProcIDMap{{ContainerID: ID, HostID: os.Getegid(), Size: 1}}
+	id := Outside()
+	sys.UidMappings = []syscall.SysProcIDMap{{ContainerID: ID, HostID: id.UID, Size: 1}}
+	sys.GidMappings = []syscall.SysProcIDMap{{ContainerID: ID, HostID: id.GID, Size: 1}}
+	if id.changes() {
+		root := syscall.SysProcIDMap{ContainerID: overflow, HostID: os.Geteuid(), Size: 1}
+		sys.UidMappings = append(sys.UidMappings, root)
+		root.HostID = os.Getegid()
+		sys.GidMappings = append(sys.GidMappings, root)
+		sys.GidMappingsEnableSetgroups = true
+		sys.AmbientCaps = append(sys.AmbientCaps, unix.CAP_SETUID, unix.CAP_SETGID,
+			unix.CAP_DAC_READ_SEARCH) // for folders between here and a mount that are the identity's alone
+	}
 	return sys
 }
 

@@ -166,7 +166,7 @@ func (s *Spec) check() error {
 		return fault.New(fault.Failed, "give the host's path", "sandbox: work folder %q is not absolute", s.Work)
 	}
 	for _, m := range s.Mounts {
-		if err := m.check(s.Mode, s.HostView); err != nil {
+		if err := m.check(s.Mode, s.HostView, s.Work == ""); err != nil {
 			return err
 		}
 	}
@@ -176,7 +176,7 @@ func (s *Spec) check() error {
 // reserved are the folders that the sandbox makes itself: no mount may stand in them.
 var reserved = []string{"/proc", "/dev", "/etc", "/tmp", "/tlsfloor"}
 
-func (m Mount) check(mode Mode, hostView bool) error {
+func (m Mount) check(mode Mode, hostView, parts bool) error {
 	hint := "mount it at a folder of its own, such as one in /opt"
 	if !filepath.IsAbs(m.From) || !filepath.IsAbs(m.To) || filepath.Clean(m.To) != m.To || m.To == "/" {
 		return fault.New(fault.Failed, hint, "sandbox: mount %s at %s: want clean absolute paths", m.From, m.To)
@@ -188,7 +188,8 @@ func (m Mount) check(mode Mode, hostView bool) error {
 		}
 		return nil
 	}
-	if hostView {
+	// Without a work folder its path is free for parts of one, of which only some are writable.
+	if hostView || parts && strings.HasPrefix(m.To, WorkPath+"/") {
 		return nil
 	}
 	for _, dir := range reserved {

@@ -142,8 +142,8 @@ func TestWorldReadOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if uid := info.Sys().(*syscall.Stat_t).Uid; int(uid) != os.Geteuid() {
-		t.Errorf("a file made inside belongs to uid %d outside, want %d", uid, os.Geteuid())
+	if uid := info.Sys().(*syscall.Stat_t).Uid; int(uid) != Outside().UID {
+		t.Errorf("a file made inside belongs to uid %d outside, want %d", uid, Outside().UID)
 	}
 	equal(t, "the host's mounts", mountTable(t), before)
 }

@@ -47,5 +47,27 @@ func removeCounted(path string) (int64, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
-	return n, errors.Join(err, os.RemoveAll(path))
+	return n, errors.Join(err, removeAll(path))
+}
+
+// removeAll is os.RemoveAll, which follows no link, for a folder whose owner may have taken from himself
+// the right to enter it: a build step can do that.
+func removeAll(path string) error {
+	if os.RemoveAll(path) == nil {
+		return nil
+	}
+	root, err := os.OpenRoot(path)
+	if errors.Is(err, fs.ErrPermission) && os.Chmod(path, 0o700) == nil {
+		root, err = os.OpenRoot(path)
+	}
+	if err == nil {
+		fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+			if d != nil && d.IsDir() && err == nil {
+				root.Chmod(name, 0o700)
+			}
+			return nil
+		})
+		root.Close()
+	}
+	return os.RemoveAll(path)
 }

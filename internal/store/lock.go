@@ -104,12 +104,17 @@ func block(ctx context.Context, f *os.File, how int) error {
 	}
 }
 
-// busy reports whether somebody holds the lock of a folder.
+// busy reports whether somebody holds the lock of the file or folder at path. One that cannot be asked
+// counts as held.
 func busy(path string) bool {
-	f, err := os.Open(path)
+	// NFS locks exclusively only what is open for writing.
+	f, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.EISDIR) {
+		f, err = os.Open(path)
+	}
 	if err != nil {
-		return false
+		return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ELOOP)
 	}
 	defer f.Close()
-	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), syscall.EWOULDBLOCK)
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil
 }

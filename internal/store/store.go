@@ -246,17 +246,25 @@ func (s *Store) Work(ctx context.Context, step string, fixed bool) (dir string, 
 	if err != nil {
 		return "", nil, s.unusable("creating a work folder", err)
 	}
-	free, err := Flock(ctx, dir, nil)
+	beside := dir + beside
+	free, err := Flock(ctx, beside, nil)
 	if err != nil {
 		os.RemoveAll(dir)
 		return "", nil, s.unusable("locking a work folder", err)
 	}
 	return dir, func() {
-		os.RemoveAll(dir)
+		removeAll(dir)
+		os.Remove(beside)
 		free()
 		alone()
 	}, nil
 }
+
+// beside ends the name of the file that is locked as long as the work folder of that name is in use. The
+// folder itself would not do: NFS hands the locks of files to the server (flock(2), "NFS details"), but
+// keeps those of folders on the host, and the sweep of another host would take the folder for a dead
+// process's.
+const beside = ".lock"
 
 // sweep removes the work folders and the unfinished files of processes that died.
 func (s *Store) sweep() {
@@ -271,11 +279,24 @@ func (s *Store) sweep() {
 	}
 	for _, e := range entries {
 		path := filepath.Join(s.dir, "work", e.Name())
-		if !busy(path) {
-			os.RemoveAll(path)
+		if name, lock := strings.CutSuffix(path, beside); lock {
+			if !exists(name) && !busy(path) {
+				os.Remove(path)
+			}
+			continue
+		}
+		// The folder's own lock is that of a tlsfloor from before there was a file beside it.
+		if !busy(path+beside) && !busy(path) {
+			removeAll(path)
+			os.Remove(path + beside)
 		}
 	}
 	s.sweepUnfinished()
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // sweepUnfinished removes temporary files. A living process may be writing one, so only who is alone does.
@@ -370,18 +391,19 @@ func (s *Store) Put(b []byte) (digest.Digest, error) {
 	return d, s.write(s.blob(d), b, 0o444)
 }
 
-// PutFile stores a copy of the file at path and returns its digest and size in bytes.
-func (s *Store) PutFile(path string) (digest.Digest, int64, error) {
-	d, n, err := digest.OfFile(path)
+// PutFrom stores all that r holds, from its first byte on, and returns the digest and the size in bytes.
+func (s *Store) PutFrom(r io.ReadSeeker) (digest.Digest, int64, error) {
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return digest.Digest{}, 0, err
+	}
+	d, n, err := digest.OfReader(r)
 	if err != nil || s.Exists(d) {
 		return d, n, err
 	}
-	src, err := os.Open(path)
-	if err != nil {
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return d, n, err
 	}
-	defer src.Close()
-	return d, n, s.writeFrom(s.blob(d), src, 0o444, d)
+	return d, n, s.writeFrom(s.blob(d), r, 0o444, d)
 }
 
 // Import moves the file at path, which is on the store's file system, into the store. The file's bytes must have the digest

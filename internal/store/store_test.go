@@ -379,3 +379,69 @@ func TestWorkFoldersOfManySteps(t *testing.T) {
 		}
 	}
 }
+
+// TestSweepAsksBeside: a work folder is another host's as long as the file beside it is locked. On NFS that
+// host's lock on the folder itself would not be seen here.
+func TestSweepAsksBeside(t *testing.T) {
+	s := open(t)
+	dir, release, err := s.Work(t.Context(), "build/x", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		t.Errorf("the folder itself is locked (%v), so that the rest says nothing", err)
+	}
+	f.Close()
+	dead := filepath.Join(s.Dir(), "work", "dead-1")
+	for _, path := range []string{dead, dead + "-folder"} {
+		if err := os.Mkdir(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range []string{dead + ".lock", filepath.Join(s.Dir(), "work", "alone.lock")} {
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Open(s.Dir()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Errorf("a work folder in use: %v", err)
+	}
+	release()
+	if left, err := os.ReadDir(filepath.Join(s.Dir(), "work")); err != nil || len(left) > 0 {
+		t.Errorf("%v, %v is left", left, err)
+	}
+}
+
+// TestWorkShut: an owner may take from himself the right to enter a folder; it goes all the same.
+func TestWorkShut(t *testing.T) {
+	s := open(t)
+	dir, release, err := s.Work(t.Context(), "build/x", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	precious := filepath.Join(t.TempDir(), "precious")
+	if err := os.MkdirAll(filepath.Join(dir, "shut", "deep"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	deep := filepath.Join(dir, "shut", "deep")
+	err = errors.Join(os.Mkdir(precious, 0o500), os.Symlink(precious, filepath.Join(deep, "link")),
+		os.Chmod(deep, 0), os.Chmod(filepath.Dir(deep), 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	if _, err := os.Lstat(dir); err == nil {
+		t.Error("the folder is still there")
+	}
+	if info, err := os.Stat(precious); err != nil || info.Mode().Perm() != 0o500 {
+		t.Errorf("what a link led to is %v, %v", info, err)
+	}
+}

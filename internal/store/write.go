@@ -66,20 +66,27 @@ func (s *Store) writeFrom(path string, r io.Reader, mode fs.FileMode, want diges
 	return nil
 }
 
-// stage writes a copy of the file at path to staging, named by its digest, unless the store has those bytes already.
+// stage writes a copy of the file at path to staging, named by its digest, unless the store has those bytes
+// already. What stands at path is opened once, and has to be a file: a build step made it.
 func (s *Store) stage(path, staging string) (digest.Digest, int64, error) {
-	d, n, err := digest.OfFile(path)
+	src, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return digest.Digest{}, 0, err
+	}
+	defer src.Close()
+	if info, err := src.Stat(); err != nil || !info.Mode().IsRegular() {
+		return digest.Digest{}, 0, errors.Join(err, fmt.Errorf("storing %s: no regular file", path))
+	}
+	d, n, err := digest.OfReader(src)
 	if err != nil || s.Exists(d) {
+		return d, n, err
+	}
+	if _, err := src.Seek(0, io.SeekStart); err != nil {
 		return d, n, err
 	}
 	if err := fault.At("store: stage " + filepath.Base(path)); err != nil {
 		return d, n, s.unusable("writing", err)
 	}
-	src, err := os.Open(path)
-	if err != nil {
-		return d, n, err
-	}
-	defer src.Close()
 	dst, err := os.OpenFile(filepath.Join(staging, d.String()), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o444)
 	if errors.Is(err, fs.ErrExist) {
 		return d, n, nil // the same bytes stand twice in the tree
