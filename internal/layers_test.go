@@ -35,12 +35,13 @@ var rooms = map[string][]string{
 	"internal/bump":      {"recipes"},
 	"artifacts/bundle":   {"artifacts/packages", "artifacts/sign", "verify/report"},
 	"artifacts/packages": {"artifacts/deploy"},
-	"artifacts/publish":  {"artifacts/bundle"},
+	"artifacts/publish":  {"artifacts/bundle", "internal/fetch"},
 	"artifacts/sign":     {"internal/digest"},
 	"internal/build":     {"internal/elfpolicy", "internal/plan", "internal/store", "internal/fetch", "internal/archive", "internal/sandbox", "patches"},
 	"internal/rebuild":   {"internal/archive", "internal/sandbox"},
 	"internal/trial":     {"internal/sandbox", "verify/subject"},
-	"internal/fetch":     {"internal/store", "recipes"},
+	"internal/fetch":     {"internal/store", "recipes", "internal/transport"},
+	"internal/transport": nil,
 	"internal/plan":      {"recipes", "patches"},
 	"internal/ui":        {"internal/event"},
 	"internal/bench":     {"internal/event"},
@@ -96,6 +97,7 @@ var owners = map[string][]string{
 	"github.com/secure-systems-lab":    {"artifacts/sign"},
 	"github.com/magefile/mage/mg":      {"magefile.go"},
 	"golang.org/x/crypto":              slices.Collect(maps.Keys(rooms)),
+	"golang.org/x/net":                 {"artifacts/publish"},
 	"golang.org/x/sync":                slices.Collect(maps.Keys(rooms)),
 	"golang.org/x/sys":                 slices.Collect(maps.Keys(rooms)),
 	"golang.org/x/term":                slices.Collect(maps.Keys(rooms)),
@@ -107,6 +109,9 @@ var owners = map[string][]string{
 // standardOnly lists the rooms that import the standard library and, of modules, at most the one named.
 var standardOnly = map[string]string{
 	"internal/digest": "", "internal/event": "", "internal/fault": "", "internal/docpart": "", "internal/elffile": "", "recipes/version": "", "magefile.go": "github.com/magefile/mage/mg",
+
+	"internal/transport": "",
+
 	"verify": "golang.org/x/crypto", "verify/wire": "golang.org/x/crypto", "verify/subject": "golang.org/x/crypto",
 	"verify/server": "golang.org/x/crypto",
 }

@@ -1,9 +1,8 @@
 package publish
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -17,7 +16,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2"
-	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
@@ -27,6 +25,7 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/transport"
 )
 
 // The types of the artifact and of its referrers (OCI image specification 1.1, "artifactType").
@@ -49,8 +48,17 @@ func IsOCI(address string) bool {
 // place is where in a registry.
 type place struct {
 	*remote.Repository
-	tag string
+	tag  string
+	pool *transport.Pool
 }
+
+// What tests change: how slow a registry may be, whose certificates are believed, and how often it is asked
+// again.
+var (
+	limits   transport.Limits
+	roots    *x509.CertPool
+	attempts = retry.DefaultPolicy
+)
 
 // open reads oci://HOST/REPOSITORY[:TAG]. Who one is comes from where `docker login` has put it.
 func open(address, tag string) (*place, error) {
@@ -67,11 +75,17 @@ func open(address, tag string) (*place, error) {
 	if err != nil {
 		return nil, fault.New(fault.Usage, "log in again with docker, podman or oras login", "credentials: %w", err)
 	}
-	client := &auth.Client{Client: retry.DefaultClient, Cache: auth.NewCache(), Credential: credentials.Credential(store)}
+	pool := transport.New(limits)
+	pool.TLSClientConfig.RootCAs = roots
+	login, host := credentials.Credential(store), repo.Reference.Host()
+	way := &retry.Transport{Policy: func() retry.Policy { return attempts },
+		Base: &door{next: pool.For(host), host: host, plain: plain, login: login}}
+	client := &auth.Client{Client: &http.Client{Transport: way, CheckRedirect: checkRedirect},
+		Cache: auth.NewCache(), Credential: login}
 	client.SetUserAgent("tlsfloor")
 	repo.Client = client
 	repo.SkipReferrersGC = true
-	p := &place{repo, repo.Reference.Reference}
+	p := &place{repo, repo.Reference.Reference, pool}
 	if p.tag == "" {
 		p.tag = tag
 	}
@@ -93,6 +107,13 @@ func loopback(host string) bool {
 // explained adds what to do to an error of a registry.
 func (p *place) explained(doing string, err error) error {
 	hint := "look at the registry, and run it again: what was uploaded is not sent twice"
+	if own := fault.HintOf(err); own != "" {
+		hint = own
+	}
+	code := fault.Failed
+	if fault.CodeOf(err) == fault.Usage {
+		code = fault.Usage
+	}
 	answer, refused := errors.AsType[*errcode.ErrorResponse](err)
 	if errors.Is(err, auth.ErrBasicCredentialNotFound) || refused && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden) {
 		hint = "log in first: docker login " + p.Reference.Registry + " (or podman, oras); credentials are read from docker's own file"
@@ -103,7 +124,8 @@ func (p *place) explained(doing string, err error) error {
 	if errors.Is(err, errdef.ErrNotFound) {
 		hint = "look at the name and the tag"
 	}
-	return fault.New(fault.Failed, hint, "%s %s/%s:%s: %w", doing, p.Reference.Registry, p.Reference.Repository, p.tag, err)
+	return fault.New(code, hint, "%s %s/%s:%s: %w", doing, p.Reference.Registry, p.Reference.Repository,
+		p.tag, err)
 }
 
 // group is what one manifest holds.
@@ -112,7 +134,8 @@ type group struct {
 	files []string
 }
 
-// grouped distributes the files of the bundle in dir: the bundle itself first, then its referrers.
+// grouped distributes the files of the bundle in dir: the bundle itself first, which is all of them; then
+// those that other tools look for among its referrers.
 func grouped(dir string) ([]group, error) {
 	groups := []group{{kind: BundleType}, {kind: SBOMType}, {kind: ProvenanceType}, {kind: ProofType}, {kind: SignatureType}}
 	err := filepath.WalkDir(dir, func(file string, d os.DirEntry, err error) error {
@@ -123,6 +146,7 @@ func grouped(dir string) ([]group, error) {
 		if err != nil {
 			return err
 		}
+		groups[0].files = append(groups[0].files, rel)
 		i := 0
 		switch {
 		case strings.HasSuffix(rel, bundle.Signature):
@@ -134,7 +158,9 @@ func grouped(dir string) ([]group, error) {
 		case rel == bundle.SBOMFile:
 			i = 1
 		}
-		groups[i].files = append(groups[i].files, rel)
+		if i > 0 {
+			groups[i].files = append(groups[i].files, rel)
+		}
 		return nil
 	})
 	return slices.DeleteFunc(groups, func(g group) bool { return len(g.files) == 0 }), err
@@ -261,21 +287,4 @@ func (p *place) taken(ctx context.Context, dir string) (bool, error) {
 		}
 	}
 	return false, fault.New(fault.Failed, hintTaken, "publishing: %s/%s:%s holds something else", p.Reference.Registry, p.Reference.Repository, p.tag)
-}
-
-const manifestLimit = 4 << 20 // bytes, as registries have it
-
-func (p *place) manifest(ctx context.Context, desc ocispec.Descriptor) (*ocispec.Manifest, error) {
-	if desc.Size > manifestLimit {
-		return nil, fmt.Errorf("a manifest of %d bytes", desc.Size)
-	}
-	text, err := content.FetchAll(ctx, p.Repository, desc)
-	if err != nil {
-		return nil, err
-	}
-	m := &ocispec.Manifest{}
-	if err := json.NewDecoder(bytes.NewReader(text)).Decode(m); err != nil {
-		return nil, fmt.Errorf("manifest: %w", err)
-	}
-	return m, nil
 }

@@ -3,6 +3,7 @@ package publish
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -135,7 +136,10 @@ func TestWhatGoesWhere(t *testing.T) {
 	if err != nil || groups[0].kind != BundleType {
 		t.Fatal(groups, err)
 	}
-	for _, g := range groups {
+	if got := len(groups[0].files); got != len(want) {
+		t.Errorf("%d of %d files are in the bundle itself", got, len(want))
+	}
+	for _, g := range groups[1:] {
 		for _, name := range g.files {
 			if want[name] != g.kind {
 				t.Errorf("%s is in %s", name, g.kind)
@@ -143,6 +147,7 @@ func TestWhatGoesWhere(t *testing.T) {
 			delete(want, name)
 		}
 	}
+	maps.DeleteFunc(want, func(_, kind string) bool { return kind == BundleType })
 	if len(want) > 0 {
 		t.Errorf("left: %v", want)
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"os"
 	"path"
@@ -30,7 +29,7 @@ func (c *command) take(ctx context.Context, st *store.Store, work string, trust 
 	if c.isRepository() {
 		return c.takeFromRepository(ctx, st, work, trust, all)
 	}
-	from, err := c.place(ctx, st, work, trust, all)
+	from, err := c.place(ctx, st, trust)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +38,7 @@ func (c *command) take(ctx context.Context, st *store.Store, work string, trust 
 	return bundle.Take(ctx, from.Source, filepath.Join(work, "bundle"), trust, wish)
 }
 
-func (c *command) place(ctx context.Context, st *store.Store, work string, trust bundle.Trust, all bool) (place, error) {
+func (c *command) place(ctx context.Context, st *store.Store, trust bundle.Trust) (place, error) {
 	u, err := url.Parse(c.From)
 	web := err == nil && (u.Scheme == "https" || u.Scheme == "http")
 	if c.Offline && (web || publish.IsOCI(c.From)) {
@@ -50,17 +49,10 @@ func (c *command) place(ctx context.Context, st *store.Store, work string, trust
 	case web:
 		return c.website(u, st, trust)
 	case publish.IsOCI(c.From):
-		dir := filepath.Join(work, "pulled")
-		leave := func(name string) bool { return !all && unwanted(name) }
-		err := publish.Pull(ctx, c.From, dir, leave, func(doing string) {
+		from, err := publish.FromOCI(ctx, c.From, func(doing string) {
 			c.sink.Emit(event.Event{Kind: event.Begin, Step: "fetch", Text: doing})
 		})
-		if err != nil {
-			return place{}, err
-		}
-		from, done, err := bundle.Folder(dir)
-		from.Name = c.From
-		return place{from, "", done}, err
+		return place{from, "", func() {}}, err
 	}
 	info, err := os.Stat(c.From)
 	if err != nil {
@@ -86,17 +78,10 @@ func (c *command) website(u *url.URL, st *store.Store, trust bundle.Trust) (plac
 		named, u.Path = path.Base(u.Path), path.Dir(u.Path)
 	}
 	f, err := fetch.New(st, fetch.Options{Sink: c.fetchSink})
-	bring := func(ctx context.Context, name, to string, limit int64) error {
-		if err := f.Get(ctx, u.JoinPath(name).String(), to, limit, func(string) error { return nil }); err != nil {
-			return fmt.Errorf("%w: %w", bundle.ErrUnreachable, err)
-		}
-		return nil
+	if err != nil {
+		return place{}, err
 	}
-	return place{bundle.Source{Name: c.From, Bring: bring}, named, func() {}}, err
-}
-
-// unwanted reports whether a file is an archive that is not going to be unpacked: another than the one that is
-// unpacked fastest. The weak peers are wanted.
-func unwanted(name string) bool {
-	return bundle.IsArchive(name) && !strings.Contains(name, "-controls.tar.") && !strings.HasSuffix(name, ".tar.zst")
+	from := publish.FromWeb(f, u)
+	from.Name = c.From
+	return place{from, named, func() {}}, nil
 }

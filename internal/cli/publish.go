@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -40,9 +39,9 @@ func (c *command) publish(ctx context.Context) error {
 	}
 	begun := time.Now()
 	c.sink.Emit(event.Event{Kind: event.Begin, Step: "publish", Text: "to " + c.Target})
-	where, there, back, err := c.upload(ctx, k, filepath.Join(work, "back"))
-	if err == nil && back != "" {
-		if err = c.readBack(ctx, back, filepath.Join(work, "again"), trust); err != nil {
+	where, there, err := c.upload(ctx, k)
+	if err == nil && !tuf.Is(c.Target) {
+		if err = c.readBack(ctx, where, filepath.Join(work, "again"), trust); err != nil {
 			err = fmt.Errorf("reading back what was published: %w", err)
 		}
 	}
@@ -58,7 +57,7 @@ func (c *command) publish(ctx context.Context) error {
 	if there {
 		how = "was published before, and was read back"
 	}
-	if back == "" { // a repository, whose digests were signed
+	if tuf.Is(c.Target) { // a repository, whose digests were signed
 		how = strings.TrimSuffix(strings.TrimSuffix(how, ", and read back"), ", and was read back")
 	}
 	fmt.Fprintf(c.out, "%s: %s\ninstall -from=%s\n", where, how, where)
@@ -66,8 +65,8 @@ func (c *command) publish(ctx context.Context) error {
 }
 
 // readBack checks a copy of what was published.
-func (c *command) readBack(ctx context.Context, back, again string, trust bundle.Trust) error {
-	from, done, err := bundle.Folder(back)
+func (c *command) readBack(ctx context.Context, where, again string, trust bundle.Trust) error {
+	from, done, err := c.published(ctx, where)
 	if err != nil {
 		return err
 	}
@@ -76,26 +75,29 @@ func (c *command) readBack(ctx context.Context, back, again string, trust bundle
 	return err
 }
 
-// upload publishes, and brings what is there then to the folder back.
-func (c *command) upload(ctx context.Context, k *bundle.Checked, back string) (where string, there bool, _ string, err error) {
+func (c *command) published(ctx context.Context, where string) (bundle.Source, func(), error) {
+	if publish.IsOCI(where) {
+		from, err := publish.FromOCI(ctx, where, c.publishing)
+		return from, func() {}, err
+	}
+	return bundle.Folder(where)
+}
+
+func (c *command) publishing(doing string) {
+	c.sink.Emit(event.Event{Kind: event.Begin, Step: "publish", Text: doing})
+}
+
+// upload publishes, and returns where.
+func (c *command) upload(ctx context.Context, k *bundle.Checked) (where string, there bool, err error) {
 	if tuf.Is(c.Target) {
 		there, err := tuf.Publisher{Dir: c.Target, Keys: c.Keys}.Add(ctx, k, int64(c.Sequence))
-		return c.Target, there, "", err
+		return c.Target, there, err
 	}
-	progress := func(doing string) { c.sink.Emit(event.Event{Kind: event.Begin, Step: "publish", Text: doing}) }
 	if !publish.IsOCI(c.Target) {
-		where, there, err = publish.ToFolder(ctx, k.Dir, k.Index.Name, c.Target)
-		return where, there, where, err
+		return publish.ToFolder(ctx, k.Dir, k.Index.Name, c.Target)
 	}
-	where, there, err = publish.ToOCI(ctx, k.Dir, k.Index.Name, c.Target, progress)
-	if err != nil {
-		return where, there, "", err
-	}
-	where = schemeOf(c.Target) + where
-	if err := os.MkdirAll(back, 0o755); err != nil {
-		return where, there, "", err
-	}
-	return where, there, back, publish.Pull(ctx, where, back, func(string) bool { return false }, progress)
+	where, there, err = publish.ToOCI(ctx, k.Dir, k.Index.Name, c.Target, c.publishing)
+	return schemeOf(c.Target) + where, there, err
 }
 
 func schemeOf(address string) string {

@@ -11,19 +11,21 @@
 //   - a source with a Signature is handed out only when a signature over these bytes by the pinned primary key, or a
 //     signing subkey of it, was found and passed the policy in signature.go; else fault.BadSignature, and no alternative
 //     is tried. A signature that the store has an Index for is found again without a network
-//   - a download is bounded in size, is given up when no byte came for Options.Timeout, is retried with back-off where
-//     that can help, and goes on where it stopped, in this process or a later one. Two processes never write one
-//     partial file: the second waits and says so
-//   - https never becomes http; no redirect leaves http and https
+//   - a download is bounded in size, is given up when no byte came for Options.Timeout, when it goes slower
+//     than 1 KiB/s over twice that time, or when it is not whole after ten minutes and a second for each 64
+//     KiB; it is retried with back-off where that can help, and goes on where it stopped, in this process
+//     or a later one. Two processes never write one partial file: the second waits and says so
+//   - https never becomes http; no redirect leaves http and https, or the public network (see
+//     internal/transport)
 //   - credentials in URLs reach no event, no error and no Got
 //
-// Exceptions: a proxy is taken from the environment as net/http does, and apt's own proxy and auth settings are not read.
+// Exceptions: a proxy is taken from the environment as net/http does, and apt's own proxy and auth settings
+// are not read.
 package fetch
 
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -31,6 +33,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/transport"
 )
 
 // Source is one file with a pinned digest and the places where it may be.
@@ -74,7 +77,8 @@ type Index interface {
 type Options struct {
 	Mirrors []string      // folders, and file, http or https URLs
 	Offline bool          // ask the store, folders and file URLs only
-	Timeout time.Duration // without a byte, per attempt; 30 s by default
+	Timeout time.Duration // without a byte, per attempt, and for an answer's header; 30 s by default
+	Window  time.Duration // over which the rate is looked at; twice Timeout by default
 	Retries int           // further attempts at one place; 3 by default, none when negative
 	Apt     AptSource     // nil: no apt mirror
 	Keys    func(fingerprint string) ([]byte, error)
@@ -93,7 +97,7 @@ type Fetcher struct {
 	o       Options
 	store   Store
 	mirrors []place
-	net     *http.Transport
+	net     *transport.Pool
 	now     func() time.Time
 	sleep   func(context.Context, time.Duration) error
 	apt     func(context.Context) []string // the bases, looked up once
@@ -109,7 +113,8 @@ func New(store Store, o Options) (*Fetcher, error) {
 	if o.Retries == 0 {
 		o.Retries = 3
 	}
-	f := &Fetcher{o: o, store: store, net: newTransport(o.Timeout), now: time.Now, sleep: pause, dead: map[string]error{}}
+	f := &Fetcher{o: o, store: store, net: transport.New(transport.Limits{Wait: o.Timeout,
+		Window: o.Window}), now: time.Now, sleep: pause, dead: map[string]error{}}
 	f.apt = f.aptBases()
 	for _, name := range o.Mirrors {
 		m, err := newMirror(name)

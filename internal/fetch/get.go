@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 
@@ -10,7 +11,8 @@ import (
 )
 
 // Get downloads one file that no recipe pins to dest: accept decides whether it is what was wanted. limit is in bytes. Interrupted
-// transfers are continued, passing errors tried again. fault.BadDigest says that accept refused, fault.Failed that it was not to be had.
+// transfers are continued, passing errors tried again. fault.BadDigest says that accept refused,
+// fault.Failed that it was not to be had, with fs.ErrNotExist where the server has no such file.
 func (f *Fetcher) Get(ctx context.Context, url, dest string, limit int64, accept func(path string) error) error {
 	name := path.Base(url)
 	out, err := os.OpenFile(dest, os.O_CREATE|os.O_WRONLY, 0o644)
@@ -30,6 +32,9 @@ func (f *Fetcher) Get(ctx context.Context, url, dest string, limit int64, accept
 		return fmt.Errorf("fetching %s: %w", name, err)
 	case from != "":
 		return nil
+	case m.gone:
+		return fault.New(fault.Failed, "copy the folder by other means, and install from that",
+			"fetching %s: %s: %w", name, &m, fs.ErrNotExist)
 	case m.wrong:
 		return fault.New(fault.BadDigest, "distrust that place, or take it anew from whoever publishes it", "fetching %s: %s", name, &m)
 	}

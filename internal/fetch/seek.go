@@ -195,12 +195,14 @@ func pause(ctx context.Context, d time.Duration) error {
 type misses struct {
 	lines []string
 	wrong bool // one had other bytes
+	gone  bool // all said that they do not have it
 }
 
 func (m *misses) add(sink event.Sink, name string, place place, err error) {
 	if b, ok := errors.AsType[*badBytes](err); ok && !b.page {
 		m.wrong = true
 	}
+	m.gone = (m.gone || len(m.lines) == 0) && isGone(err)
 	line := fmt.Sprintf("%s: %s", place, reason(err))
 	m.lines = append(m.lines, line)
 	sink.Note(name + ": " + line)

@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -17,12 +16,10 @@ import (
 	getter "github.com/hashicorp/go-getter/v2"
 
 	"github.com/tlsfloor/tlsfloor/internal/event"
+	"github.com/tlsfloor/tlsfloor/internal/transport"
 )
 
-var (
-	errStalled = errors.New("no byte came for too long")
-	errNoRange = errors.New("the server does not continue a download")
-)
+var errNoRange = errors.New("the server does not continue a download")
 
 // statusError is an answer that is neither 200 nor 206.
 type statusError int
@@ -47,7 +44,8 @@ func worthRetrying(err error) bool {
 	if code, ok := errors.AsType[statusError](err); ok {
 		return code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout
 	}
-	for _, passing := range []error{errStalled, io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+	for _, passing := range []error{transport.ErrStalled, transport.ErrSlow, io.EOF, io.ErrUnexpectedEOF,
+		syscall.ECONNRESET, syscall.EPIPE} {
 		if errors.Is(err, passing) {
 			return true
 		}
@@ -56,22 +54,6 @@ func worthRetrying(err error) bool {
 }
 
 func tooLong(limit int64) error { return bad("sent more than the %d bytes that it may have", limit) }
-
-// newTransport is what all requests of a Fetcher share. Compression stays off: a transport that decompresses would
-// change the bytes of a .tar.gz that is served with Content-Encoding gzip.
-func newTransport(timeout time.Duration) *http.Transport {
-	connect := min(10*time.Second, timeout)
-	return &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: connect}).DialContext,
-		TLSHandshakeTimeout: connect,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-		DisableCompression:  true,
-		ForceAttemptHTTP2:   true,
-		MaxIdleConnsPerHost: 2,
-		IdleConnTimeout:     30 * time.Second,
-	}
-}
 
 // httpGet downloads u to w.path, going on behind what is there.
 func (f *Fetcher) httpGet(ctx context.Context, u *url.URL, w *wanted) error {
@@ -90,11 +72,9 @@ func (f *Fetcher) httpGet(ctx context.Context, u *url.URL, w *wanted) error {
 
 // transfer makes one request. go-getter does the downloading; all limits are set by the transfer below it.
 func (f *Fetcher) transfer(ctx context.Context, u *url.URL, w *wanted) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	t := &transfer{net: f.net, w: w, offset: w.size(), sink: f.o.Sink, timeout: f.o.Timeout}
-	t.stall = time.AfterFunc(f.o.Timeout, func() { cancel(errStalled) })
-	defer t.stall.Stop()
+	ctx, cancel := f.net.Whole(ctx, w.limit)
+	defer cancel()
+	t := &transfer{net: f.net.For(u.Host), w: w, offset: w.size(), sink: f.o.Sink}
 	get := &getter.HttpGetter{
 		Client:                &http.Client{Transport: t, CheckRedirect: checkRedirect},
 		DoNotCheckHeadFirst:   t.offset == 0, // HEAD is its way to a Range request
@@ -102,8 +82,8 @@ func (f *Fetcher) transfer(ctx context.Context, u *url.URL, w *wanted) error {
 	}
 	client := &getter.Client{Getters: []getter.Getter{get}, Decompressors: map[string]getter.Decompressor{}, DisableSymlinks: true}
 	_, err := client.Get(ctx, &getter.Request{Src: u.String(), Dst: w.path, GetMode: getter.ModeFile})
-	if errors.Is(context.Cause(ctx), errStalled) {
-		return fmt.Errorf("%w (%v)", errStalled, f.o.Timeout)
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, transport.ErrSlow) {
+		return bad("%w", cause) // the next attempt would be no faster
 	}
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return wrapped.Err // its text repeats the URL
@@ -142,12 +122,10 @@ func (f *Fetcher) remember(host string, err error) {
 
 // transfer is the http.RoundTripper of one download.
 type transfer struct {
-	net     *http.Transport
-	w       *wanted
-	offset  int64 // bytes that are there already
-	sink    event.Sink
-	timeout time.Duration
-	stall   *time.Timer
+	net    http.RoundTripper
+	w      *wanted
+	offset int64 // bytes that are there already
+	sink   event.Sink
 }
 
 // RoundTrip answers go-getter's HEAD itself: it asks whether a download can be continued, and only the answer to the
@@ -199,7 +177,7 @@ func (t *transfer) continues(header string) bool {
 		(total == "*" || total == strconv.FormatInt(t.w.limit, 10))
 }
 
-// body counts what comes in: against the limit, for the stall timer and for progress.
+// body counts what comes in: against the limit, and for progress.
 type body struct {
 	io.ReadCloser
 	t    *transfer
@@ -209,9 +187,6 @@ type body struct {
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if n > 0 {
-		b.t.stall.Reset(b.t.timeout)
-	}
 	if err != nil && err != io.EOF {
 		err = broken{err}
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/transport"
 )
 
 // answer is what a server does, and what Fetch must make of it.
@@ -341,7 +342,7 @@ func TestProgress(t *testing.T) {
 func TestProgressIsRare(t *testing.T) {
 	count := 0
 	w := &wanted{limit: 5000}
-	tr := &transfer{w: w, sink: func(event.Event) { count++ }, timeout: time.Hour, stall: time.NewTimer(time.Hour)}
+	tr := &transfer{w: w, sink: func(event.Event) { count++ }}
 	b := &body{ReadCloser: io.NopCloser(iotest.OneByteReader(bytes.NewReader(payload[:5000]))), t: tr}
 	if n, err := io.Copy(io.Discard, b); n != 5000 || err != nil {
 		t.Fatal(n, err)
@@ -382,7 +383,8 @@ func TestWorthRetrying(t *testing.T) {
 	for err, want := range map[error]bool{
 		statusError(500): true, statusError(503): true, statusError(429): true, statusError(408): true,
 		statusError(404): false, statusError(403): false, statusError(410): false, statusError(400): false,
-		errStalled: true, io.ErrUnexpectedEOF: true, io.EOF: true, syscall.ECONNRESET: true, broken{io.ErrClosedPipe}: true,
+		transport.ErrStalled: true, transport.ErrSlow: true, io.ErrUnexpectedEOF: true, io.EOF: true,
+		syscall.ECONNRESET: true, broken{io.ErrClosedPipe}: true,
 		errAbsent: false, errNoRange: false, x509.UnknownAuthorityError{}: false, syscall.ECONNREFUSED: false,
 		&badBytes{error: io.ErrNoProgress}: false,
 	} {
