@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,15 +33,15 @@ const RootsDir = "roots.d"
 const hintRoot = "take root.json from whoever publishes the repository, by another way than the repository, " +
 	"and name it with -trustroot=<file>, or put it into " + sign.Etc + "/" + RootsDir
 
-// TrustedRoot reads the root.json that is trusted: the file that is named, or else the one in the folder
-// etc. Whoever can write to that folder decides what is installed: it has to be root's, as all above it.
-func TrustedRoot(named, etc string) ([]byte, error) {
+// TrustedRoot reads the root.json that is trusted: the file that is named, or else one in the folder etc,
+// whose name is returned too. Whoever can write to that folder decides what is installed: it has to be
+// root's, as all above it.
+func TrustedRoot(named, etc string) (text []byte, file string, err error) {
 	if strings.Contains(named, "/") || strings.HasSuffix(named, ".json") {
-		text, err := os.ReadFile(named)
-		if err != nil {
-			return nil, fault.New(fault.Usage, hintRoot, "-trustroot: %w", err)
+		if text, err = os.ReadFile(named); err != nil {
+			return nil, "", fault.New(fault.Usage, hintRoot, "-trustroot: %w", err)
 		}
-		return text, nil
+		return text, "", nil
 	}
 	dir := filepath.Join(etc, RootsDir)
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
@@ -49,18 +50,22 @@ func TrustedRoot(named, etc string) ([]byte, error) {
 	}
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, "", err
 	case len(files) == 0:
-		return nil, fault.New(fault.BadSignature, hintRoot,
+		return nil, "", fault.New(fault.BadSignature, hintRoot,
 			"no repository is trusted here: there is no root.json in %s", dir)
 	case len(files) > 1:
-		return nil, fault.New(fault.Usage, "-trustroot=<name> chooses one: its file without .json",
+		return nil, "", fault.New(fault.Usage, "-trustroot=<name> chooses one: its file without .json",
 			"%d repositories are trusted in %s", len(files), dir)
 	}
-	if err := sign.RootOwned(files[0]); err != nil {
-		return nil, fmt.Errorf("trusted root: %w", err)
+	if text, err = os.ReadFile(files[0]); err == nil {
+		err = sign.RootOwned(files[0])
 	}
-	return os.ReadFile(files[0])
+	if err != nil {
+		return nil, "", fault.New(fault.BadSignature, cmp.Or(fault.HintOf(err), hintRoot),
+			"trusted root: %w", err)
+	}
+	return text, filepath.Base(files[0]), nil
 }
 
 // Place is where a repository is.
@@ -284,8 +289,8 @@ func (c *Client) Source(name string) bundle.Source {
 
 // Voucher stands for the repository as the signer of its bundles: by the root.json that was trusted first,
 // so that it stays the same when keys change.
-func (c *Client) Voucher() *sign.Key {
-	return &sign.Key{ID: c.root.String(), From: "the repository " + c.place.Name}
+func (c *Client) Voucher() sign.Key {
+	return sign.Key{ID: c.root.String(), From: "the repository " + c.place.Name}
 }
 
 // Threshold is how many keys sign what the repository offers.

@@ -25,10 +25,13 @@ const PolicyFile = "policy.json"
 // overrides it. It is the policy of the machine on which tlsfloor runs, also for an image that it stages into: an image does
 // not say who is trusted to fill it.
 type Policy struct {
-	Format     int              `json:"format"`         // 1
-	SignedOnly bool             `json:"signed_only"`    // nothing unsigned is installed
-	Keys       map[string]Scope `json:"keys,omitempty"` // by their files in keys.d; with it no other key is trusted
-	Threshold  int              `json:"threshold"`      // signatures that a release needs; more than 1: from a repository only
+	Format     int  `json:"format"`      // 1
+	SignedOnly bool `json:"signed_only"` // nothing unsigned is installed
+
+	Keys  map[string]Scope `json:"keys,omitempty"`  // by their files in keys.d; with it no others are trusted
+	Roots map[string]Scope `json:"roots,omitempty"` // likewise the files of roots.d, of repositories
+
+	Threshold int `json:"threshold"` // signatures that a release needs; 2 and more: from a repository only
 }
 
 // Scope is what a key is trusted for.
@@ -64,10 +67,13 @@ func ReadPolicy(etc string) (*Policy, error) {
 	if p.Format != 1 || p.Threshold < 0 {
 		return nil, fault.New(fault.BadSignature, hintPolicy, "policy %s: of format %d, with threshold %d", file, p.Format, p.Threshold)
 	}
-	for name, scope := range p.Keys {
-		for _, pattern := range scope.Profiles {
-			if _, err := path.Match(pattern, ""); err != nil {
-				return nil, fault.New(fault.BadSignature, hintPolicy, "policy %s: %s: %q: %w", file, name, pattern, err)
+	for _, scopes := range []map[string]Scope{p.Keys, p.Roots} {
+		for name, scope := range scopes {
+			for _, pattern := range scope.Profiles {
+				if _, err := path.Match(pattern, ""); err != nil {
+					return nil, fault.New(fault.BadSignature, hintPolicy, "policy %s: %s: %q: %w", file, name,
+						pattern, err)
+				}
 			}
 		}
 	}
@@ -116,6 +122,22 @@ func (p *Policy) Unsigned() error {
 			"-unsigned: the policy of this machine (%s) wants signatures", filepath.Join(Etc, PolicyFile))
 	}
 	return nil
+}
+
+// Vouching is the key that stands for a repository, as far as the policy trusts its root: the file of that
+// name in roots.d, or with "" one that the command line names, which no policy trusts.
+func (p *Policy) Vouching(k Key, root string) (Key, error) {
+	if p == nil {
+		return k, nil
+	}
+	scope, ok := p.Roots[root]
+	if root == "" || p.Roots != nil && !ok {
+		return k, fault.New(fault.BadSignature,
+			"ask the administrator to put it into "+Etc+"/roots.d, and into the policy",
+			"the policy of this machine does not trust the root.json of this repository")
+	}
+	k.only = scope.Profiles
+	return k, nil
 }
 
 // Enough refuses a repository whose bundles fewer keys sign than the policy wants.

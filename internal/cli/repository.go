@@ -34,7 +34,11 @@ func (c *command) takeFromRepository(ctx context.Context, st *store.Store, work 
 		return nil, err
 	}
 	defer done()
-	trusted, err := tuf.TrustedRoot(c.TrustRoot, etc)
+	policy, err := sign.ReadPolicy(etc)
+	if err != nil {
+		return nil, err
+	}
+	trusted, file, err := tuf.TrustedRoot(c.TrustRoot, etc)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +46,7 @@ func (c *command) takeFromRepository(ctx context.Context, st *store.Store, work 
 	if err != nil {
 		return nil, err
 	}
-	policy, err := sign.ReadPolicy(etc)
+	voucher, err := policy.Vouching(client.Voucher(), file)
 	if err == nil {
 		err = policy.Enough(client.Threshold())
 	}
@@ -57,7 +61,7 @@ func (c *command) takeFromRepository(ctx context.Context, st *store.Store, work 
 	if err != nil {
 		return nil, err
 	}
-	trust.Voucher = client.Voucher()
+	trust.Voucher = &voucher
 	k, err := bundle.Take(ctx, client.Source(name), filepath.Join(work, "bundle"), trust, bundle.Wish{All: all})
 	if err == nil {
 		err = client.Holds(k, about)

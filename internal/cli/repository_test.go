@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -9,6 +10,11 @@ import (
 	"testing"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle/bundletest"
+	tuf "github.com/tlsfloor/tlsfloor/artifacts/repository"
+	"github.com/tlsfloor/tlsfloor/artifacts/sign"
+	"github.com/tlsfloor/tlsfloor/internal/event"
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
 // published is a repository with the releases 1 and 2 in it, and one with release 1 only.
@@ -101,4 +107,64 @@ func TestRepository(t *testing.T) {
 		t.Errorf("it says\n%s", out)
 	}
 	m.says(0, "bundle:verify", repo, "-trustroot="+root)
+}
+
+// TestPolicyOfRepositories: the administrator says which root.json is trusted, for what, and how many have
+// to sign.
+func TestPolicyOfRepositories(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("a policy is root's")
+	}
+	m := newReceiving(t)
+	repo, _, root := m.published()
+	defer func(was string) { etc = was }(etc)
+	etc = filepath.Join(m.dir, "etc")
+	text, err := os.ReadFile(root)
+	if err == nil {
+		err = os.MkdirAll(filepath.Join(etc, tuf.RootsDir), 0o755)
+	}
+	for _, name := range []string{"us.json", "copy.json"} {
+		if err == nil {
+			err = os.WriteFile(filepath.Join(etc, tuf.RootsDir, name), text, 0o644)
+		}
+	}
+	st, err2 := store.Open(filepath.Join(m.dir, "store"))
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	for policy, codes := range map[string]map[string]int{ // -trustroot -> exit status
+		"":                                   {"us": 0, "copy": 0, root: 0, "": 2, "none": 6},
+		`{"format": 1, "signed_only": true}`: {"us": 0, root: 6},
+		`{"format": 1, "threshold": 2}`:      {"us": 6, root: 6},
+		`{"format": 1, "roots": {"us.json": {}}}`:                      {"us": 0, "copy": 6, root: 6},
+		`{"format": 1, "roots": {"us.json": {"profiles": ["lts-*"]}}}`: {"us": 6},
+	} {
+		file := filepath.Join(etc, sign.PolicyFile)
+		os.Remove(file)
+		if policy != "" {
+			if err := os.WriteFile(file, []byte(policy), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for trusted, want := range codes {
+			c := &command{options: options{From: repo, TrustRoot: trusted, Profile: "min-tls1_2"},
+				sink: func(event.Event) {}}
+			trust, err := c.bundleTrust()
+			if err == nil {
+				_, err = c.take(t.Context(), st, t.TempDir(), trust, false)
+			}
+			if got := int(fault.CodeOf(err)); got != want {
+				t.Errorf("%s -trustroot=%s: exit status %d, want %d: %v", policy, trusted, got, want, err)
+			}
+		}
+	}
+	stranger := filepath.Join(etc, tuf.RootsDir, "us.json")
+	os.Remove(filepath.Join(etc, sign.PolicyFile))
+	if err := os.Chown(stranger, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := tuf.TrustedRoot("us", etc); fault.CodeOf(err) != fault.BadSignature ||
+		fault.HintOf(err) == "" {
+		t.Errorf("a root.json that is not root's: %v", err)
+	}
 }
