@@ -113,7 +113,9 @@ func (w *world) refuse(err error) int {
 
 // start makes the world and starts the command in it; a probe gets the pid 0.
 func (w *world) start() (pid int, err error) {
-	steps := []func() error{w.names, w.limits, w.personality, w.root, w.become, dropPrivileges}
+	steps := []func() error{
+		w.names, w.limits, w.personality, w.root, w.become, w.keyring, dropPrivileges, w.seccomp,
+	}
 	if w.Mode == None {
 		steps = []func() error{w.limits, w.personality, subreaper, dropPrivileges}
 	}
@@ -176,35 +178,6 @@ func loopbackUp() error {
 	}
 	lo.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
 	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo)
-}
-
-// The limits of every command. GCC raises its own stack to 64 MiB, so that the hard limit allows it.
-const (
-	stackSoft = 8 << 20
-	stackHard = 64 << 20
-	openFiles = 4096
-)
-
-func (w *world) limits() error {
-	syscall.Umask(0o022)
-	var stack syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_STACK, &stack); err != nil {
-		return &SetupError{"reading the stack limit", err}
-	}
-	for _, l := range []struct {
-		name     string
-		resource int
-		limit    syscall.Rlimit
-	}{
-		{"stack", syscall.RLIMIT_STACK, syscall.Rlimit{Cur: stackSoft, Max: min(stack.Max, stackHard)}},
-		{"core file", syscall.RLIMIT_CORE, syscall.Rlimit{}},
-		{"open file", syscall.RLIMIT_NOFILE, syscall.Rlimit{Cur: openFiles, Max: openFiles}},
-	} {
-		if err := syscall.Setrlimit(l.resource, &l.limit); err != nil {
-			return &SetupError{fmt.Sprintf("setting the %s limit to %d", l.name, l.limit.Cur), err}
-		}
-	}
-	return nil
 }
 
 // addrNoRandomize is ADDR_NO_RANDOMIZE of personality(2).
