@@ -159,7 +159,7 @@ func (b *bringer) download(name string, limit int64) ([]byte, error) {
 		web.SetHTTPClient(&http.Client{Timeout: time.Minute, CheckRedirect: sameScheme})
 		return web.DownloadFile(strings.TrimSuffix(b.place.URL, "/")+"/"+name, limit, 0)
 	}
-	to := filepath.Join(b.dir, ".brought")
+	to := filepath.Join(b.dir, fmt.Sprintf(".brought-%d", os.Getpid()))
 	defer os.Remove(to)
 	os.Remove(to) // of somebody who was stopped
 	err := b.place.Bring(b.ctx, name, to, limit)

@@ -285,7 +285,7 @@ func (c *command) bundleVerify(ctx context.Context) error {
 		}{k.Index, signerID(k), k.Release, k.Proof.Summary()})
 	}
 	fmt.Fprintf(c.out, "%s\n%s, of %s\nneeds glibc %s on %s\n", whose(k), k.Proof.Summary(), k.Proof.Time.Format(time.DateTime), k.Index.GLIBC, k.Index.Arch)
-	if r := k.Release; r != nil {
+	if r := k.Release; r != nil && !r.Expires.IsZero() {
 		fmt.Fprintf(c.out, "release %d, to be installed until %s\n", r.Sequence, r.Expires.Format(time.DateOnly))
 	}
 	return nil

@@ -107,6 +107,13 @@ func TestRepository(t *testing.T) {
 		t.Errorf("it says\n%s", out)
 	}
 	m.says(0, "bundle:verify", repo, "-trustroot="+root)
+	// The word of the repository is enough.
+	unsigned := bundletest.Make(t, t.TempDir(), bundletest.Options{Python: "3.13.17"})
+	m.says(0, "publish", unsigned, "-unsigned", "-sequence=4", "-to="+repo, "-keys="+m.keys())
+	install(0, repo)
+	if got := m.version(); got != "3.13.17" {
+		t.Errorf("%s is in use", got)
+	}
 }
 
 // TestPolicyOfRepositories: the administrator says which root.json is trusted, for what, and how many have

@@ -12,6 +12,7 @@
 //	locks/            one lock file per Key, held while it is being built
 //	partial/          downloads that have not finished
 //	work/             work folders of running builds
+//	repositories/     what was seen of each repository that bundles are taken from (package repository)
 //	failed/           work folders of steps that failed, kept for a look
 //
 // Records decide what a Key means, so that whoever can write one decides what is installed: the store's
