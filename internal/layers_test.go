@@ -58,7 +58,7 @@ var rooms = map[string][]string{
 	"verify/subject":     {"verify"}, // the judge never imports the builder
 	"verify/server":      {"verify"}, // nor does the server for people
 	"verify/balancer":    {"verify/server"},
-	"verify/audit":       nil,
+	"verify/audit":       {"internal/archive"},
 	"verify/probe":       {"verify"},
 	"verify":             {"verify/wire", "internal/elffile"},
 	"verify/wire":        {"internal/event"},

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"unicode"
 
@@ -55,76 +53,8 @@ func AuditPid(ctx context.Context, pid int, f Flags) error {
 		if pid < 1 {
 			return fault.New(fault.Usage, "such as audit:pid 4711; `pgrep -a python` lists processes", "audit:pid %d: no process", pid)
 		}
-		paths, gone, err := mappedFiles(pid)
-		if err != nil {
-			return err
-		}
-		r, err := audit.Files(ctx, "process "+strconv.Itoa(pid), paths)
-		if err == nil {
-			for _, path := range gone {
-				r.Problems = append(r.Problems, audit.Problem{File: path, Text: "its code is in no file that could be looked at: replaced or removed since the process loaded it (restart it, and audit again), or never in one"})
-			}
-		}
-		return c.audited(r, err)
+		return c.audited(auditProcess(ctx, pid))
 	})
-}
-
-// mappedFiles lists the files in a process's address space (proc_pid_maps(5)), and those that are no longer where they were.
-func mappedFiles(pid int) (paths, gone []string, err error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil, fault.New(fault.Usage, "`pgrep -a python` lists processes", "audit:pid %d: there is no such process", pid)
-	case errors.Is(err, fs.ErrPermission):
-		return nil, nil, fault.New(fault.Failed, "run it as the process's own user, or as root", "audit:pid %d: %w", pid, err)
-	case err != nil:
-		return nil, nil, err
-	}
-	if err := sameView(pid); err != nil {
-		return nil, nil, err
-	}
-	seen := map[string]bool{}
-	for line := range strings.Lines(string(text)) {
-		fields := strings.Fields(line)
-		i := strings.IndexByte(line, '/')
-		if i < 0 || len(fields) < 6 {
-			continue
-		}
-		path, code := strings.TrimSuffix(line[i:], "\n"), strings.Contains(fields[1], "x")
-		was, deleted := strings.CutSuffix(path, " (deleted)")
-		elsewhere := strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/memfd:") || strings.HasPrefix(path, "/SYSV") || strings.HasPrefix(path, "/[")
-		switch {
-		case seen[path]:
-		case (deleted || elsewhere) && !code: // shared memory, or data that was removed
-			continue
-		case deleted || elsewhere:
-			gone = append(gone, was)
-		default:
-			paths = append(paths, path)
-		}
-		seen[path] = true
-	}
-	if len(paths) == 0 {
-		return nil, nil, fault.New(fault.Failed, "it may have ended, or be a part of the kernel", "audit:pid %d: no file is mapped into it", pid)
-	}
-	return paths, gone, nil
-}
-
-// sameView refuses a process that sees other files by the same names, such as one of a container: its libraries would be looked up here.
-func sameView(pid int) error {
-	own, err := os.Readlink("/proc/self/ns/mnt")
-	if err != nil {
-		return err
-	}
-	its, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", pid))
-	root, rootErr := os.Readlink(fmt.Sprintf("/proc/%d/root", pid))
-	if err := errors.Join(err, rootErr); err != nil {
-		return fault.New(fault.Failed, "run it as the process's own user, or as root", "audit:pid %d: %w", pid, err)
-	}
-	if own != its || root != "/" {
-		return fault.New(fault.Failed, fmt.Sprintf("run it inside of the container, or audit its files: audit:env /proc/%d/root/usr/lib", pid), "audit:pid %d: it has another view of the file system", pid)
-	}
-	return nil
 }
 
 // audited prints a report, and gives the exit status.
@@ -149,7 +79,9 @@ func (c *command) audited(r *audit.Report, err error) error {
 	case audit.Below:
 		return fault.New(fault.Breached, "the list says which package brought each, and what to use instead", "%s: %d of %d TLS stacks have code for versions below TLS %s", r.Subject, r.Count(audit.Below), len(r.Stacks), r.Floor)
 	case audit.Unknown:
-		return fault.New(fault.Incomplete, "the list names them", "%s: of %d TLS stacks and %d files it cannot be told", r.Subject, r.Count(audit.Unknown), len(r.Problems))
+		return fault.New(fault.Incomplete, "the list says why, and what to do",
+			"%s: could not determine the floor of %d TLS stacks; %d files were not looked into", r.Subject,
+			r.Count(audit.Unknown), len(r.Gaps))
 	}
 	return nil
 }
@@ -201,6 +133,9 @@ func writeAudit(w io.Writer, r *audit.Report) error {
 	var b strings.Builder
 	for _, s := range r.Stacks {
 		fmt.Fprintf(&b, "%-8s %s\n         %s\n", s.Verdict, oneLine(s.File), oneLine(s.String()))
+		if s.Link != "" {
+			fmt.Fprintf(&b, "         outside, by %s\n", oneLine(s.Link))
+		}
 		if s.Package != "" {
 			fmt.Fprintf(&b, "         from %s\n", oneLine(s.Package))
 		}
@@ -211,11 +146,17 @@ func writeAudit(w io.Writer, r *audit.Report) error {
 			fmt.Fprintf(&b, "         instead: %s\n", s.Instead)
 		}
 	}
-	for _, p := range r.Problems {
-		fmt.Fprintf(&b, "%-8s %s\n         %s\n", "problem", oneLine(p.File), oneLine(p.Text))
+	for _, g := range r.Gaps {
+		fmt.Fprintf(&b, "%-8s %s\n         %s: %s\n", "unseen", oneLine(g.File), g.Reason, oneLine(g.Text))
 	}
-	fmt.Fprintf(&b, "%s: %d files, of which %d are programs and libraries; %d TLS stacks: %d hold the floor of TLS %s, %d do not, %d unknown\n", r.Subject, r.Files, r.Programs, len(r.Stacks),
-		r.Count(audit.Holds), r.Floor, r.Count(audit.Below), r.Count(audit.Unknown))
+	members := ""
+	if r.Archives > 0 {
+		members = fmt.Sprintf(" and %d more in %d archives", r.Members, r.Archives)
+	}
+	fmt.Fprintf(&b, "%s: %d files%s, of which %d are programs and libraries; %d TLS stacks: %d hold the "+
+		"floor of TLS %s, %d do not, %d unknown; %d not looked into\n",
+		oneLine(r.Subject), r.Files, members, r.Programs, len(r.Stacks), r.Count(audit.Holds), r.Floor,
+		r.Count(audit.Below), r.Count(audit.Unknown), len(r.Gaps))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

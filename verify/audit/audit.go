@@ -2,21 +2,31 @@
 // it, and how that is known.
 //
 // It promises that
-//   - it runs nothing that it finds, and opens regular files only; a damaged or hostile file is a Problem of the report and stops nothing;
+// - it runs nothing that it finds, and opens regular files only; a damaged or hostile file is a Gap of the
+// report and stops nothing;
 //   - Holds is said of a stack only for a reason that stands in the file: it has no code for the versions below the floor. A minimum that a
 //     program, a configuration or a library's default sets is policy, which can be lowered: such a stack is Below;
 //   - what it cannot tell is Unknown, and Unknown is not Holds;
-//   - a file that links a stack has the verdict of the file that the loader takes for it.
+//   - what it did not look into is a Gap, with the reason, and a report with a gap does not hold;
 //
-// Exceptions: what a program loads by dlopen(3) is seen only in a process; archives (.a, .whl, .jar, images of containers) are not looked
-// into; of scripts nothing is known but the interpreter's own stack.
+// - a file that links a stack has the verdict of the file that the loader takes for it, and so has one that
+// names a library for dlopen(3);
+// - a link is judged by the file that it leads to, wherever that is, and a virtual environment by all that
+// its Python would import from.
+//
+// Exceptions: a name of a library that is put together at run time is seen only in a process; of a link into
+// a folder around the tree, and of
+// what a first line's interpreter other than Python loads, nothing is looked at but the gap and the
+// interpreter; a stack with neither a mark
+// of the table nor the labels of RFC 5246 in it is not found.
 package audit
 
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -36,7 +46,8 @@ const (
 
 // Stack is one TLS implementation in one file.
 type Stack struct {
-	File    string   `json:"file"`
+	File    string   `json:"file"`              // path, or path!member of an archive
+	Link    string   `json:"link,omitempty"`    // what led to it, where it is outside of the tree
 	Library string   `json:"library"`           // such as OpenSSL
 	Version string   `json:"version,omitempty"` // its own
 	Via     []string `json:"via,omitempty"`     // the libraries by which File links it, the last one has it inside; none: File has it inside
@@ -49,22 +60,39 @@ type Stack struct {
 
 // Report is what a tree or a process holds.
 type Report struct {
-	Subject  string    `json:"subject"`
-	Floor    string    `json:"floor"`
-	Files    int       `json:"files"` // regular files that were looked at
-	Programs int       `json:"programs"`
-	Bytes    int64     `json:"bytes"` // of programs and libraries
-	Stacks   []Stack   `json:"stacks"`
-	Problems []Problem `json:"problems,omitempty"`
+	Subject  string  `json:"subject"`
+	Floor    string  `json:"floor"`
+	Files    int     `json:"files"`    // regular files whose kind was told
+	Programs int     `json:"programs"` // programs, libraries and other code that was looked at
+	Archives int     `json:"archives"` // that were opened
+	Members  int     `json:"members"`  // in archives
+	Bytes    int64   `json:"bytes"`    // of programs and libraries
+	Stacks   []Stack `json:"stacks"`
+	Gaps     []Gap   `json:"not_looked_into"`
 }
 
-// Problem is a file that could not be looked at.
-type Problem struct {
-	File string `json:"file"`
-	Text string `json:"text"`
+// Reason is why something was not looked into.
+type Reason string
+
+// The reasons.
+const (
+	Unreadable Reason = "unreadable" // damaged, or not readable for this user, or gone
+	Packed     Reason = "packed"     // its code is unpacked when it runs
+	Encrypted  Reason = "encrypted"
+	Format     Reason = "format" // of a known or unknown format that is not read
+	TooDeep    Reason = "too deep"
+	TooBig     Reason = "too big"
+	Elsewhere  Reason = "elsewhere" // it leads where the audit does not go
+)
+
+// Gap is something that was not looked into.
+type Gap struct {
+	File   string `json:"file"`
+	Reason Reason `json:"reason"`
+	Text   string `json:"text"`
 }
 
-// Worst is Below if one stack is, else Unknown if one is or a file could not be looked at, else Holds.
+// Worst is Below if one stack is, else Unknown if one is or something was not looked into, else Holds.
 func (r *Report) Worst() Verdict {
 	worst := Holds
 	for _, s := range r.Stacks {
@@ -75,7 +103,7 @@ func (r *Report) Worst() Verdict {
 			worst = Unknown
 		}
 	}
-	if len(r.Problems) > 0 {
+	if len(r.Gaps) > 0 {
 		worst = Unknown
 	}
 	return worst
@@ -93,126 +121,181 @@ func (r *Report) Count(v Verdict) (n int) {
 
 // auditor is one run.
 type auditor struct {
+	root   string // the tree, with links resolved; "" for single files
 	owners *owners
 	loaded map[string]string // of a process: the file that a name has brought in
 	mu     sync.Mutex
-	known  map[string]*object // by path
+	looked map[string]bool              // files that were looked at, by path
+	known  map[string]*object           // by path
+	beside map[string]map[string]string // of an archive: its members by their last names
+	links  map[string]string            // what led to a file outside of the tree
+	more   []task                       // what was found on the way
 	report *Report
 }
 
 func newAuditor(subject string) *auditor {
-	return &auditor{known: map[string]*object{}, owners: newOwners(), report: &Report{Subject: subject, Floor: "1.2", Stacks: []Stack{}}}
+	return &auditor{known: map[string]*object{}, looked: map[string]bool{},
+		beside: map[string]map[string]string{}, links: map[string]string{},
+		owners: newOwners(), report: &Report{Subject: subject, Floor: "1.2", Stacks: []Stack{},
+			Gaps: []Gap{}}}
 }
 
-// Tree looks at all files below dir. Links are not followed, but dir itself may be one.
+// Tree looks at all files below dir, and at what its links and its Python environments lead to.
 func Tree(ctx context.Context, dir string) (*Report, error) {
 	real, err := filepath.EvalSymlinks(dir)
+	if err == nil {
+		real, err = filepath.Abs(real)
+	}
 	if err != nil {
 		return nil, err
 	}
 	a := newAuditor(dir)
-	paths := make(chan string)
-	var wait sync.WaitGroup
-	for range max(2, runtime.NumCPU()) {
-		wait.Go(func() {
-			for path := range paths {
-				a.look(path)
-			}
-		})
-	}
-	err = filepath.WalkDir(real, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			a.problem(path, err)
-			if d != nil && d.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		case d.IsDir() && isMetadata(path):
-			a.owners.wheel(path)
-		case d.Type().IsRegular():
-			if d.Name() == "pyvenv.cfg" {
-				for _, base := range interpreter(path) {
-					paths <- base
-				}
-			}
-			paths <- path
-		}
-		return nil
-	})
-	close(paths)
-	wait.Wait()
-	if err != nil {
+	a.root = real
+	a.more = []task{{path: real}}
+	if err := a.drain(ctx); err != nil {
 		return nil, fmt.Errorf("auditing %s: %w", dir, err)
 	}
-	return a.finish(), nil
+	return a.finish(ctx), nil
 }
 
-// interpreter lists the files of the Python that a virtual environment is of, which stand outside of it: the program and its extension
-// modules (PEP 405).
-func interpreter(cfg string) (all []string) {
-	for _, line := range lines(cfg, 100) {
-		key, value, _ := strings.Cut(line, "=")
-		home := strings.TrimSpace(value)
-		if strings.TrimSpace(key) != "home" || !filepath.IsAbs(home) {
-			continue
-		}
-		for _, pattern := range []string{filepath.Join(home, "python3"), filepath.Join(home, "..", "lib*", "python3*", "lib-dynload", "*.so")} {
-			found, _ := filepath.Glob(pattern)
-			for _, path := range found {
-				if real, err := filepath.EvalSymlinks(path); err == nil {
-					all = append(all, real)
-				}
-			}
-		}
-	}
-	return all
-}
+// Mapped is a file of a process: Path names it, and Open is where it can be read, such as
+// /proc/1/map_files/...
+type Mapped struct{ Path, Open string }
 
-// Files looks at single files, such as those that a process has mapped.
+// Files looks at single files.
 func Files(ctx context.Context, subject string, paths []string) (*Report, error) {
+	var files []Mapped
+	for _, path := range paths {
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			path = real
+		}
+		files = append(files, Mapped{path, path})
+	}
+	return Process(ctx, subject, files)
+}
+
+// Process looks at the files that a process has mapped: what one of them links is another of them.
+func Process(ctx context.Context, subject string, files []Mapped) (*Report, error) {
 	a := newAuditor(subject)
 	a.loaded = map[string]string{}
-	for _, path := range paths {
-		a.loaded[filepath.Base(path)] = path
+	for _, f := range files {
+		a.loaded[filepath.Base(f.Path)] = f.Path
 	}
-	for _, path := range paths {
+	for _, f := range files {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		a.owners.near(path)
-		a.look(path)
+		a.owners.near(f.Path)
+		a.look(ctx, f.Path, f.Open, "")
 	}
-	return a.finish(), nil
+	if err := a.drain(ctx); err != nil {
+		return nil, err
+	}
+	return a.finish(ctx), nil
 }
 
-// look adds a file's own stacks to the report; those that it links follow when all files are known.
-func (a *auditor) look(path string) {
-	o, size, err := a.open(path)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.report.Files++
-	if err != nil {
-		a.report.Problems = append(a.report.Problems, Problem{path, err.Error()})
+// drain does what there is to do, until nothing more is found: folders by one, files by as many as there are
+// processors.
+func (a *auditor) drain(ctx context.Context) error {
+	for {
+		a.mu.Lock()
+		tasks := a.more
+		a.more = nil
+		a.mu.Unlock()
+		if len(tasks) == 0 {
+			return ctx.Err()
+		}
+		files := make(chan task)
+		var wait sync.WaitGroup
+		for range max(2, runtime.NumCPU()) {
+			wait.Go(func() {
+				for t := range files {
+					a.look(ctx, t.path, t.path, t.link)
+				}
+			})
+		}
+		for _, t := range tasks {
+			a.walk(ctx, t, files)
+		}
+		close(files)
+		wait.Wait()
+	}
+}
+
+// look adds what a file has itself to the report; what it links follows when all files are known. A pipe or a
+// device is an error.
+func (a *auditor) look(ctx context.Context, path, open, link string) {
+	if ctx.Err() != nil {
 		return
 	}
-	if o != nil {
-		o.asked = true
-		a.report.Programs++
-		a.report.Bytes += size
+	f, err := openRegular(open)
+	a.mu.Lock()
+	again := a.looked[path]
+	a.looked[path] = true
+	if !again {
+		a.report.Files++
+		if link != "" {
+			a.links[path] = link
+		}
 	}
+	a.mu.Unlock()
+	if err != nil {
+		a.unseen(path, Unreadable, cause(err))
+		return
+	}
+	defer f.Close()
+	if again {
+		return
+	}
+	head := make([]byte, headBytes)
+	n, err := f.ReadAt(head, 0)
+	if n == 0 || kindOnly(path, head[:n]) == plain {
+		if err != nil && n == 0 && !isEOF(err) {
+			a.unseen(path, Unreadable, cause(err))
+		}
+		return
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		a.unseen(path, Unreadable, cause(err))
+		return
+	case info.Size() > maxFile:
+		a.unseen(path, TooBig, fmt.Sprintf("%d bytes", info.Size()))
+		return
+	}
+	data, done, err := mapped(f, info.Size())
+	if err != nil {
+		a.unseen(path, Unreadable, cause(err))
+		return
+	}
+	defer done()
+	a.content(ctx, place{name: path, left: &allowance{maxBytes, maxEntries}}, data)
 }
 
-func (a *auditor) problem(path string, err error) {
+func kindOnly(name string, head []byte) kind {
+	k, _, _ := kindOf(name, head)
+	return k
+}
+
+// cause is an error without the path, which stands beside it.
+func cause(err error) string {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return err.Error()
+}
+
+// unseen notes something that was not looked into.
+func (a *auditor) unseen(path string, why Reason, text string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.report.Problems = append(a.report.Problems, Problem{path, err.Error()})
+	a.report.Gaps = append(a.report.Gaps, Gap{path, why, text})
 }
 
 // finish follows what is linked, and sorts.
-func (a *auditor) finish() *Report {
+func (a *auditor) finish(ctx context.Context) *Report {
 	asked := []*object{}
 	for _, o := range a.known {
 		if o.asked {
@@ -221,45 +304,23 @@ func (a *auditor) finish() *Report {
 	}
 	slices.SortFunc(asked, func(x, y *object) int { return strings.Compare(x.path, y.path) })
 	for _, o := range asked {
-		for _, s := range a.stacks(o) {
-			s.File, s.Package = o.path, a.owners.of(o.path)
+		file, _, _ := strings.Cut(o.path, "!")
+		link := a.links[file]
+		for _, s := range a.stacks(ctx, o) {
+			s.File, s.Link = o.path, link
+			if s.Package = a.owners.of(file); link != "" && s.Package == "" {
+				s.Package = a.owners.of(link)
+			}
 			s.Instead = instead(s)
 			a.report.Stacks = append(a.report.Stacks, s)
 		}
 	}
-	slices.SortFunc(a.report.Problems, func(x, y Problem) int { return strings.Compare(x.File, y.File) })
+	slices.SortFunc(a.report.Gaps, func(x, y Gap) int {
+		return cmp.Or(strings.Compare(x.File, y.File), strings.Compare(x.Text, y.Text))
+	})
+	a.report.Gaps = slices.Compact(a.report.Gaps)
 	slices.SortStableFunc(a.report.Stacks, func(x, y Stack) int {
 		return cmp.Or(strings.Compare(x.File, y.File), strings.Compare(x.Library, y.Library), len(x.Via)-len(y.Via))
 	})
 	return a.report
-}
-
-// open reads a file once. nil without an error: it is no program and no library.
-func (a *auditor) open(path string) (*object, int64, error) {
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	a.mu.Lock()
-	o, ok := a.known[real]
-	a.mu.Unlock()
-	if ok {
-		return o, 0, nil
-	}
-	f, err := openRegular(real)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer f.Close()
-	o, size, err := read(real, f)
-	if err != nil || o == nil {
-		return nil, 0, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if other := a.known[real]; other != nil {
-		return other, 0, nil
-	}
-	a.known[real] = o
-	return o, size, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,8 +47,8 @@ func cc(t testing.TB, dir, name, text string, args ...string) string {
 
 func only(t *testing.T, r *Report) Stack {
 	t.Helper()
-	if len(r.Stacks) != 1 || len(r.Problems) > 0 {
-		t.Fatalf("stacks %v, problems %v", r.Stacks, r.Problems)
+	if len(r.Stacks) != 1 || len(r.Gaps) > 0 {
+		t.Fatalf("stacks %v, gaps %v", r.Stacks, r.Gaps)
 	}
 	return r.Stacks[0]
 }
@@ -124,7 +125,7 @@ func TestTree(t *testing.T) {
 	}
 	slices.Sort(got)
 	slices.Sort(want)
-	if !slices.Equal(got, want) || r.Worst() != Below || r.Programs != 3 || len(r.Problems) > 0 {
+	if !slices.Equal(got, want) || r.Worst() != Below || r.Programs != 3 || len(r.Gaps) > 0 {
 		t.Errorf("%s\n%+v", strings.Join(got, "\n"), r)
 	}
 	// Without the library that it links nothing can be told.
@@ -155,24 +156,74 @@ func TestMissingLibrary(t *testing.T) {
 	}
 }
 
-// The marks of each kind are found, and this test's own program, which has all of them in parts, has none but Go's.
-func TestKinds(t *testing.T) {
-	for _, k := range kinds {
-		text := ""
-		for i, m := range k.marks {
-			text += "const char *const mark" + string(rune('a'+i)) + ` = "` + strings.Replace(m, "|", "", 1) + `";` + "\n"
+// quote writes bytes as C has them.
+func quote(text string) string {
+	out := ""
+	for _, c := range []byte(text) {
+		out += fmt.Sprintf("\\%03o", c)
+	}
+	return out
+}
+
+// Each list of marks by itself gives away its library, in a file of its form, and nothing in a file of
+// another.
+func TestLibraries(t *testing.T) {
+	for _, l := range libraries {
+		for n, marks := range l.marks {
+			text := ""
+			for _, m := range marks {
+				if len(bare(m)) < shortest {
+					t.Errorf("%s: the mark %q is too short to be found", l.name, m)
+				}
+				text += "\x00" + bare(m) + "\x00"
+			}
+			if l.name == "rustls" {
+				text += "/cargo/registry/src/rustls-0.21.10/src/conn.rs\x00"
+			}
+			all := inside(evidence{hits: scan([]byte(text)), form: l.form(), data: []byte(text)})
+			if len(all) != 1 || all[0].Library != l.name || all[0].Known == "" {
+				t.Errorf("%s, list %d: %+v", l.name, n, all)
+			}
+			if l.name == "rustls" && all[0].Version != "0.21.10" {
+				t.Errorf("%+v", all)
+			}
+			if all := inside(evidence{hits: scan([]byte(text)), form: 1 << 20,
+				data: []byte(text)}); len(all) > 0 {
+				t.Errorf("%s, in another form: %+v", l.name, all)
+			}
 		}
-		if k.library == "rustls" {
-			text += `const char *const path = "/cargo/registry/src/rustls-0.21.10/src/conn.rs";` + "\n"
+	}
+}
+
+// A version without old code holds, and one with it does not.
+func TestSince(t *testing.T) {
+	for text, want := range map[string]Verdict{"Botan 2.19.3 (x": Below, "Botan 3.7.1 (x": Holds,
+		"Mbed TLS 3.6.6": Holds, "mbed TLS 2.28.3": Unknown} {
+		mark := map[byte]string{'B': "Policy forbids all available TLS version", 'M': "mbedtls_ssl_handshake",
+			'm': "mbedtls_ssl_handshake"}[text[0]]
+		data := []byte(mark + "\x00" + text + "\x00")
+		if all := inside(evidence{hits: scan(data), form: native, data: data}); len(all) != 1 ||
+			all[0].Verdict != want {
+			t.Errorf("%s: %+v", text, all)
 		}
-		path := cc(t, t.TempDir(), "lib.so", text, "-fPIC", "-shared")
-		r, _ := Files(t.Context(), path, []string{path})
-		s := only(t, r)
-		if s.Library != k.library || s.Verdict != k.verdict || s.Known == "" {
-			t.Errorf("%s: %+v", k.library, s)
-		}
-		if k.library == "rustls" && s.Version != "0.21.10" {
-			t.Errorf("%+v", s)
+	}
+}
+
+// Marks are found wherever they begin, also at both ends.
+func TestMatcher(t *testing.T) {
+	m := newMatcher([]string{"nine byte", "nine bytes and more"})
+	for before := range 20 {
+		for after := range 20 {
+			found := 0
+			data := strings.Repeat("n", before) + "nine bytes and more" + strings.Repeat("e", after)
+			m.each([]byte(data), func(text, at int) {
+				if at == before {
+					found++
+				}
+			})
+			if found != 2 {
+				t.Fatalf("%d before, %d after: %d found", before, after, found)
+			}
 		}
 	}
 }
@@ -210,7 +261,7 @@ func TestHostile(t *testing.T) {
 		bad++
 	}
 	r, err := Tree(t.Context(), dir)
-	if err != nil || len(r.Problems) != bad || len(r.Stacks) != 2 {
+	if err != nil || len(r.Gaps) != bad || len(r.Stacks) != 2 {
 		t.Errorf("%v, %+v", err, r)
 	}
 	if r.Stacks = nil; r.Worst() != Unknown {
@@ -232,7 +283,7 @@ func FuzzObject(f *testing.F) {
 
 func TestSARIF(t *testing.T) {
 	r := &Report{Stacks: []Stack{{File: "/a b/ü.so", Library: "OpenSSL", Version: "3.0.1", Package: "wheel 1", Verdict: Below, Known: "it exports TLSv1_method"}, {File: "/holds", Verdict: Holds}, {File: "/unknown", Library: "wolfSSL", Verdict: Unknown, Known: "it depends"}},
-		Problems: []Problem{{"/broken", "no ELF"}}}
+		Gaps: []Gap{{"/broken", Unreadable, "no ELF"}}}
 	var b bytes.Buffer
 	if err := r.WriteSARIF(&b); err != nil {
 		t.Fatal(err)

@@ -3,48 +3,13 @@ package audit
 import (
 	"bytes"
 	"debug/buildinfo"
-	"debug/elf"
 	"fmt"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
-
-// kindOf is a TLS implementation, known by text that only its code has.
-type kindOf struct {
-	library string
-	soname  string   // the beginning of the name of its shared library
-	marks   []string // each has to be in the file; written with a bar in it, so that it does not stand in this program
-	version *regexp.Regexp
-	verdict Verdict // of every version, unless judge knows more
-	known   string
-}
-
-// kinds are in the order in which they are looked for: one that has another's text comes first.
-var kinds = []kindOf{
-	{library: "BoringSSL", marks: []string{"(co|mpatible; BoringSSL)"}, verdict: Below, known: "BoringSSL has TLS 1.0 and 1.1 in every build"},
-	{library: "AWS-LC", marks: []string{"(co|mpatible; AWS-LC"}, version: regexp.MustCompile(`AWS-LC (?:FIPS )?(\d+\.\d+\.\d+)`), verdict: Below, known: "AWS-LC has TLS 1.0 and 1.1 in every build"},
-	{library: "LibreSSL", marks: []string{"Lib|reSSL ", "SSL|v3 write client hello A"}, version: regexp.MustCompile(`LibreSSL (\d+\.\d+\.\d+)`), verdict: Unknown, known: "LibreSSL before 3.8 has TLS 1.0 and 1.1"},
-	{library: "OpenSSL", soname: "libssl.so", marks: []string{"SSL|v3/TLS write client hello"}, version: openSSLVersion, verdict: Unknown},
-	{library: "OpenSSL", soname: "libssl.so", marks: []string{"SSL|v3 write client hello A"}, version: openSSLVersion, verdict: Below, known: "OpenSSL before 1.1.0 chooses its lowest version at run time"},
-	{library: "GnuTLS", soname: "libgnutls.so", marks: []string{"Ena|bled GnuTLS "}, version: regexp.MustCompile(`Enabled GnuTL[S] (\d+\.\d+\.\d+)`), verdict: Below, known: "GnuTLS has TLS 1.0 and 1.1 in every build; priorities decide"},
-	{library: "NSS", soname: "libssl3.so", marks: []string{"SSL|_VersionRangeSetDefault", "Ver|sion: NSS "}, version: regexp.MustCompile(`Version: NS[S] (\d+\.\d+(?:\.\d+)?)`), verdict: Below, known: "NSS has TLS 1.0 and 1.1 in every build; version ranges decide"},
-	{library: "mbed TLS", soname: "libmbedtls.so", marks: []string{"mbe|dtls_ssl_handshake"}, version: regexp.MustCompile(`mbed TLS (\d+\.\d+\.\d+)`), verdict: Unknown, known: "Mbed TLS before 3.0 may have TLS 1.0 and 1.1"},
-	{library: "wolfSSL", soname: "libwolfssl.so", marks: []string{"wol|fSSL_CTX_new"}, verdict: Unknown, known: "it depends on how it was configured"},
-	{library: "s2n-tls", soname: "libs2n.so", marks: []string{"s2n|_negotiate", "s2n|_client_hello"}, verdict: Below, known: "s2n-tls has TLS 1.0 and 1.1 in every build; security policies decide"},
-	{library: "rustls", marks: []string{"rus|tls-"}, version: rustlsPath, verdict: Holds, known: "rustls never had anything below TLS 1.2"},
-}
-
-var (
-	openSSLVersion = regexp.MustCompile(`OpenSSL (\d+\.\d+\.\d+[a-z]*)[ -][^\x00]{0,40}20\d\d`)
-	// rustls stands in the paths of its panics: .../rustls-0.21.10/src/...
-	rustlsPath = regexp.MustCompile(`/rustls-(\d+\.\d+\.\d+[^/\x00]{0,20})/src/`)
-	debianRust = regexp.MustCompile(`rustls-(\d+\.\d+\.\d+)/src`)
-)
-
-// carriers are libraries that bring a TLS stack along, in which one only a look at them tells.
-var carriers = []string{"libcurl", "libpq.so", "libldap", "libmariadb", "libmysqlclient", "libgrpc", "libnode", "librdkafka", "libneon", "libQt5Network", "libQt6Network", "libsoup", "libgit2"}
 
 // soname is the library that a DT_NEEDED name stands for, "" for one that has nothing to do with TLS as far as is known.
 func soname(name string) string {
@@ -53,80 +18,134 @@ func soname(name string) string {
 			return "what " + name + " has"
 		}
 	}
-	for _, k := range kinds {
-		if k.soname != "" && strings.HasPrefix(name, k.soname) {
-			return k.library
+	for _, l := range libraries {
+		if l.soname != "" && strings.HasPrefix(name, l.soname) {
+			return l.name
 		}
 	}
 	return ""
 }
 
+// evidence is what is known of a file, or of a part of an archive.
+type evidence struct {
+	hits
+	form    form
+	data    []byte
+	exports []string     // functions that are defined in it for others
+	openSSL func() sight // what its data shows of OpenSSL; nil where that is no program
+}
+
+// form is where a library's code stands.
+func (l library) form() form {
+	if l.in == 0 {
+		return native
+	}
+	return l.in
+}
+
 // inside are the stacks that a file has the code of.
-func inside(path string, e *elf.File, data []byte) (all []Stack) {
-	for _, k := range kinds {
-		if slices.ContainsFunc(all, func(s Stack) bool { return s.Library == k.library || s.Library == "LibreSSL" && k.library == "OpenSSL" }) || !k.in(data) {
+func inside(e evidence) (all []Stack) {
+	has := func(name string) bool {
+		return slices.ContainsFunc(all, func(s Stack) bool { return s.Library == name })
+	}
+	for _, l := range libraries {
+		switch {
+		case l.form()&e.form == 0 || has(l.name) || !e.one(l.marks) || e.one(l.not):
+			continue
+		case l.name == "OpenSSL" && (has("LibreSSL") || has("BoringSSL") || has("AWS-LC")),
+			l.name == other.name && len(all) > 0:
 			continue
 		}
-		s := Stack{Library: k.library, Verdict: k.verdict, Known: k.known, Version: k.find(data)}
-		if k.library == "rustls" && s.Version == "" {
+		s := Stack{Library: l.name, Version: find(l.version, e.data), Verdict: l.verdict, Known: l.known}
+		if l.name == "rustls" && s.Version == "" {
 			continue // only the name of something
 		}
-		if k.library == "OpenSSL" && s.Verdict == Unknown {
-			s.Verdict, s.Known = openSSL(e, data)
+		if l.name == "Go crypto/tls" {
+			s.Version = goVersion(e.data)
+		}
+		l.refine(&s, e)
+		if l.name == "OpenSSL" && s.Verdict == Unknown {
+			s.Verdict, s.Known = openSSL(e)
 		}
 		all = append(all, s)
 	}
-	if !slices.ContainsFunc(all, func(s Stack) bool { return strings.HasSuffix(s.Library, "SSL") }) { // OpenSSL, LibreSSL, BoringSSL
-		if s, ok := hidden(e, data); ok {
-			all = append(all, s)
-		}
-	}
-	if s, ok := golang(path, data); ok {
-		all = append(all, s)
+	// An OpenSSL of which a static link has left no text of its own: the table of versions is in every one.
+	if e.openSSL != nil && !has("OpenSSL") && !has("LibreSSL") && !has("BoringSSL") && !has("AWS-LC") &&
+		e.openSSL().found {
+		s := Stack{Library: "OpenSSL", Version: find(openSSLVersion, e.data)}
+		s.Verdict, s.Known = openSSL(e)
+		all = slices.DeleteFunc(append(all, s), func(s Stack) bool { return s.Library == other.name })
 	}
 	return all
 }
 
-func (k kindOf) in(data []byte) bool {
-	for _, m := range k.marks {
-		if !bytes.Contains(data, []byte(strings.Replace(m, "|", "", 1))) {
-			return false
+// refine is what a library's version, functions and further marks say beyond its name.
+func (l library) refine(s *Stack, e evidence) {
+	if !e.one(l.low) && (e.one(l.without) || l.since != "" && s.Version != "" && !older(s.Version, l.since)) {
+		s.Verdict, s.Known = Holds, l.name+" has nothing below TLS 1.2 since "+l.since
+		return
+	}
+	if e.one(l.low) {
+		s.Verdict, s.Known = Below, "it has "+l.name+"'s code for less than TLS 1.2"
+	}
+	if l.exports != nil {
+		for _, name := range e.exports {
+			if l.exports.MatchString(name) {
+				s.Verdict, s.Known = Below, "it exports "+name
+				return
+			}
 		}
 	}
-	return true
 }
 
-// find is the version, "" if it does not say.
-func (k kindOf) find(data []byte) string {
-	if k.version == nil {
+// older compares versions of three numbers.
+func older(a, b string) bool {
+	x, y := strings.Split(a, "."), strings.Split(b, ".")
+	for i := range min(len(x), len(y)) {
+		m, _ := strconv.Atoi(x[i])
+		n, _ := strconv.Atoi(y[i])
+		if m != n {
+			return m < n
+		}
+	}
+	return len(x) < len(y)
+}
+
+// find is the version that a file gives, "" if it does not say.
+func find(version *regexp.Regexp, data []byte) string {
+	if version == nil {
 		return ""
 	}
 	// A regular expression over a large file is slow: it is asked only where its beginning stands.
-	literal, _ := k.version.LiteralPrefix()
+	literal, _ := version.LiteralPrefix()
+	if literal == "" {
+		return first(version.FindSubmatch(data))
+	}
 	for rest := data; ; {
 		i := bytes.Index(rest, []byte(literal))
 		if i < 0 {
 			return ""
 		}
-		window := rest[i:min(len(rest), i+200)]
-		if m := k.version.FindSubmatch(window); m != nil {
-			return string(m[1])
+		if v := first(version.FindSubmatch(rest[i:min(len(rest), i+200)])); v != "" {
+			return v
 		}
 		rest = rest[i+len(literal):]
 	}
 }
 
-// golang is Go's crypto/tls, which a Go program brings along.
-func golang(path string, data []byte) (Stack, bool) {
-	if !bytes.Contains(data, []byte("crypto/tls."+"(*Conn)."+"clientHandshake")) { // which this program has of its own
+func first(match [][]byte) string {
+	if len(match) < 2 {
+		return ""
+	}
+	return string(match[1])
+}
 
-		return Stack{}, false
+func goVersion(data []byte) string {
+	info, err := buildinfo.Read(bytes.NewReader(data))
+	if err != nil {
+		return ""
 	}
-	s := Stack{Library: "Go crypto/tls", Verdict: Below, Known: "crypto/tls has TLS 1.0 and 1.1 in every build; before Go 1.22 servers take them by default, and MinVersion or GODEBUG bring them back"}
-	if info, err := buildinfo.Read(bytes.NewReader(data)); err == nil {
-		s.Version = strings.TrimPrefix(info.GoVersion, "go")
-	}
-	return s, true
+	return strings.TrimPrefix(info.GoVersion, "go")
 }
 
 // String is a stack in a few words.

@@ -1,12 +1,14 @@
 package audit
 
 import (
+	"context"
 	"debug/elf"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -70,44 +72,156 @@ type loading struct {
 	*object
 	via    []string
 	rpaths []string
+	may    string // the name by which dlopen(3) may bring it
 }
 
-// stacks are those that root has inside, and those of the libraries that it links, however far away, as the loader brings them in: breadth
-// first, and each name once (ld.so(8)).
-func (a *auditor) stacks(root *object) (all []Stack) {
+// stacks are those that root has inside, those of the libraries that it links, however far away, as the
+// loader brings them in: breadth
+// first, and each name once (ld.so(8)), and those of the libraries that it names for dlopen(3).
+func (a *auditor) stacks(ctx context.Context, root *object) (all []Stack) {
 	seen := map[string]bool{}
-	for queue := []loading{{object: root}}; len(queue) > 0; queue = queue[1:] {
+	for queue := []loading{{object: root}}; len(queue) > 0 && ctx.Err() == nil; queue = queue[1:] {
 		l := queue[0]
 		for _, s := range l.own {
 			if s.Library == "OpenSSL" && s.Version == "" {
 				s.Version = a.versionBeside(l)
 			}
 			s.Via = l.via
+			if l.may != "" {
+				s.Known = "it may load " + l.may + ": " + s.Known
+			}
 			all = append(all, s)
 		}
 		for _, name := range l.needed {
-			if seen[name] {
-				continue
-			}
-			seen[name] = true
-			path := a.resolve(l, name)
-			via := slices.Concat(l.via, []string{path})
-			lib, _, err := a.open(path)
-			switch kind := soname(name); {
-			case path == "" && kind != "":
-				all = append(all, Stack{Library: kind, Via: slices.Concat(l.via, []string{name}), Verdict: Unknown, Known: "the loader finds no " + name + " here"})
-			case path == "":
-			case (err != nil || lib == nil) && kind != "":
-				all = append(all, Stack{Library: kind, Via: via, Verdict: Unknown, Known: path + " could not be read"})
-			case err == nil && lib != nil:
-				if len(lib.own) == 0 && slices.ContainsFunc(kinds, func(k kindOf) bool { return k.library == kind }) {
-					all = append(all, Stack{Library: kind, Via: via, Verdict: Unknown, Known: "its name says that it is " + kind + ", and nothing in it was recognised"})
-				}
-				queue = append(queue, loading{lib, via, l.handedOn()})
+			if !seen[name] {
+				seen[name] = true
+				more, s := a.linked(l, name)
+				queue, all = append(queue, more...), append(all, s...)
 			}
 		}
+		if len(l.via) > 0 && l.may == "" {
+			continue // what a library of the system's loads is its own file's affair
+		}
+		more, s := a.mayLoad(l, seen)
+		queue, all = append(queue, more...), append(all, s...)
 	}
 	return all
+}
+
+// linked is a library that one links, or what can be said of it without one.
+func (a *auditor) linked(l loading, name string) ([]loading, []Stack) {
+	kind := soname(name)
+	path := a.resolve(l, name)
+	if path == "" {
+		if kind == "" {
+			return nil, nil
+		}
+		return nil, []Stack{{Library: kind, Via: slices.Concat(l.via, []string{name}), Verdict: Unknown,
+			Known: "the loader finds no " + name + " here"}}
+	}
+	via := slices.Concat(l.via, []string{path})
+	lib := a.open(path)
+	if lib == nil {
+		if kind == "" {
+			return nil, nil
+		}
+		return nil, []Stack{{Library: kind, Via: via, Verdict: Unknown, Known: path + " could not be read"}}
+	}
+	var all []Stack
+	if len(lib.own) == 0 && slices.ContainsFunc(libraries, func(k library) bool { return k.name == kind }) {
+		all = []Stack{{Library: kind, Via: via, Verdict: Unknown, Known: "its name says that it is " + kind +
+			", and nothing in it was recognised"}}
+	}
+	return []loading{{object: lib, via: via, rpaths: l.handedOn(), may: l.may}}, all
+}
+
+// mayLoad are the libraries that one names for dlopen(3). Programs name several, and take the first that is
+// there: if none is, nothing is known.
+func (a *auditor) mayLoad(l loading, seen map[string]bool) (more []loading, all []Stack) {
+	missing := ""
+	for _, name := range l.loads {
+		key := filepath.Base(name)
+		if seen[key] || key == filepath.Base(l.path) {
+			continue
+		}
+		path := a.resolve(l, name)
+		// ctypes.util.find_library(), and names that are completed
+		if path == "" && strings.HasSuffix(name, ".so") {
+			path = a.versioned(name)
+		}
+		if path == "" {
+			missing = name
+			continue
+		}
+		seen[key] = true
+		if lib := a.open(path); lib != nil {
+			more = append(more, loading{object: lib, via: slices.Concat(l.via, []string{path}), may: key})
+		}
+	}
+	if missing != "" && len(more) == 0 && soname(filepath.Base(missing)) != "" {
+		all = append(all, Stack{Library: soname(filepath.Base(missing)), Via: slices.Concat(l.via,
+			[]string{missing}), Verdict: Unknown,
+			Known: "it may load " + missing + ", which the loader does not find here"})
+	}
+	return more, all
+}
+
+// versioned is a library of the system's by the beginning of its name.
+func (a *auditor) versioned(name string) string {
+	for _, folder := range systemFolders() {
+		if found, _ := filepath.Glob(filepath.Join(folder, filepath.Base(name)+".*")); len(found) > 0 {
+			return found[0]
+		}
+	}
+	return ""
+}
+
+// open reads a library that another one wants, once; nil for what is none, or cannot be read.
+func (a *auditor) open(path string) *object {
+	if o := a.known[path]; o != nil {
+		return o
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil
+	}
+	if o := a.known[real]; o != nil {
+		return o
+	}
+	f, err := openRegular(real)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 || info.Size() > maxFile {
+		return nil
+	}
+	data, done, err := mapped(f, info.Size())
+	if err != nil {
+		return nil
+	}
+	defer done()
+	o := parse(real, data)
+	a.known[real] = o
+	return o
+}
+
+// parse is parseELF for a file that nobody vouches for; nil for what could not be read.
+func parse(path string, data []byte) (o *object) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if recover() != nil {
+			o = nil
+		}
+	}()
+	if len(data) < 4 || string(data[:4]) != elf.ELFMAG {
+		return nil
+	}
+	if o, _ = parseELF(path, data); o != nil && o.machine == elf.EM_NONE {
+		return nil // no program and no library
+	}
+	return o
 }
 
 // handedOn are the RPATHs that count for the needs of what l brings: its own, unless it has a RUNPATH, and those that it was given.
@@ -124,8 +238,11 @@ func (a *auditor) resolve(l loading, name string) string {
 	if path := a.loaded[name]; path != "" {
 		return path
 	}
+	if archive, _, ok := cutLast(l.path); ok && a.beside[archive][filepath.Base(name)] != "" {
+		return a.beside[archive][filepath.Base(name)]
+	}
 	if strings.Contains(name, "/") {
-		if !filepath.IsAbs(name) {
+		if _, err := os.Stat(name); !filepath.IsAbs(name) || err != nil {
 			return ""
 		}
 		return name
@@ -147,7 +264,7 @@ func (a *auditor) resolve(l loading, name string) string {
 func (a *auditor) versionBeside(l loading) string {
 	for _, name := range l.needed {
 		if path := a.resolve(l, name); path != "" && strings.HasPrefix(name, "libcrypto.so") {
-			if lib, _, err := a.open(path); err == nil && lib != nil {
+			if lib := a.open(path); lib != nil {
 				return lib.crypto
 			}
 		}
@@ -170,5 +287,5 @@ func sameMachine(path string, want elf.Machine) bool {
 	if header[elf.EI_DATA] == byte(elf.ELFDATA2MSB) {
 		machine = uint16(header[19]) | uint16(header[18])<<8
 	}
-	return elf.Machine(machine) == want
+	return want == elf.EM_NONE || elf.Machine(machine) == want // of a script nothing is known
 }

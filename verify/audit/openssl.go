@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"regexp"
 	"slices"
+	"sync"
 )
 
 // methods are functions that speak one version below the floor and need no negotiation; who can call them has no floor. DTLS 1.0 is TLS 1.1
@@ -22,14 +23,16 @@ const floorRank = 3
 // openSSL judges a copy of libssl by the code that it has for a version: methods for it alone among its symbols or its data, and its entries in
 // the tables that versions are negotiated by (tls_version_table and dtls_version_table in ssl/statem/statem_lib.c, from 1.1.0 on).
 // A table holds the versions, and the functions that make their methods: none where a version was left out.
-func openSSL(e *elf.File, data []byte) (Verdict, string) {
-	dynamic, _ := e.DynamicSymbols()
-	for _, s := range dynamic {
-		if s.Section != elf.SHN_UNDEF && methods.MatchString(s.Name) {
-			return Below, "it exports " + s.Name
+func openSSL(e evidence) (Verdict, string) {
+	for _, name := range e.exports {
+		if methods.MatchString(name) {
+			return Below, "it exports " + name
 		}
 	}
-	l := look(e, data)
+	var l sight
+	if e.openSSL != nil {
+		l = e.openSSL()
+	}
 	switch {
 	case !l.found:
 		return Unknown, "it has OpenSSL's libssl, and the table of versions was not found in it"
@@ -48,44 +51,45 @@ type sight struct {
 	method uint64 // a version below the floor that has a method of its own
 }
 
+func lazily(look func() sight) func() sight { return sync.OnceValue(look) }
+
 // row is the size of a row of a table: the version in four bytes, four of padding, and two pointers.
 const row = 24
 
-// look finds the tables and methods. Only files with pointers of eight bytes and little endian are read. What is looked at is bounded
-// by the size of the file, however many sections claim the same bytes.
-func look(e *elf.File, data []byte) (l sight) {
-	if e.Class != elf.ELFCLASS64 || e.ByteOrder != binary.LittleEndian {
+// sight finds the tables and methods. Only files with pointers of eight bytes and little endian are read.
+// What is looked at is bounded
+// by the size of the file, however many segments claim the same bytes.
+func (i *image) sight() (l sight) {
+	if i.Class != elf.ELFCLASS64 || i.ByteOrder != binary.LittleEndian {
 		return l
 	}
-	relocated, budget := map[uint64]bool(nil), uint64(len(data))
-	for _, s := range e.Sections {
-		if s.Type != elf.SHT_PROGBITS || s.Flags&elf.SHF_ALLOC == 0 || s.Flags&elf.SHF_EXECINSTR != 0 || s.Offset > uint64(len(data)) || s.Size > min(budget, uint64(len(data))-s.Offset) {
+	relocated, budget := sync.OnceValue(i.relocations), 4*uint64(len(i.data))
+	for _, p := range i.Progs {
+		if p.Type != elf.PT_LOAD || p.Filesz > budget {
 			continue
 		}
-		budget -= s.Size
-		part := data[s.Offset : s.Offset+s.Size]
-		set := func(at int) bool {
-			if at+8 > len(part) {
-				return false
-			}
-			if relocated == nil {
-				relocated = relocations(e, data)
-			}
-			return binary.LittleEndian.Uint64(part[at:]) != 0 || relocated[s.Addr+uint64(at)]
-		}
-		for i := 0; i+row <= len(part); i += 8 {
-			if part[i+1] != 3 && part[i+1] != 0xfe {
-				continue
-			}
-			if versions := table(part[i:]); len(versions) > 0 {
-				l.take(versions, func(k, offset int) bool { return set(i + k*row + offset) })
-				i += len(versions)*row - 8
-			} else if v := single(part[i:]); v != 0 && consecutive(set, i+16, 6) {
-				l.method = v
-			}
-		}
+		budget -= p.Filesz
+		l.search(i.part(p.Off, p.Filesz), func(at int) bool { return relocated()[p.Vaddr+uint64(at)] })
 	}
 	return l
+}
+
+// search looks at one part, in which relocated says where the loader or the linker fills in an address.
+func (l *sight) search(part []byte, relocated func(at int) bool) {
+	set := func(at int) bool {
+		return at+8 <= len(part) && (binary.LittleEndian.Uint64(part[at:]) != 0 || relocated(at))
+	}
+	for i := 0; i+row <= len(part); i += 8 {
+		if part[i+1] != 3 && part[i+1] != 0xfe {
+			continue
+		}
+		if versions := table(part[i:]); len(versions) > 0 {
+			l.take(versions, func(k, offset int) bool { return set(i + k*row + offset) })
+			i += len(versions)*row - 8
+		} else if v := single(part[i:]); v != 0 && consecutive(set, i+16, 6) {
+			l.method = v
+		}
+	}
 }
 
 // take notes the versions of a table that have methods. A table without any is none.
@@ -144,31 +148,4 @@ func consecutive(set func(int) bool, at, n int) bool {
 		}
 	}
 	return true
-}
-
-// hidden is an OpenSSL of which a static link has left no text of its own: the table of versions is in every one.
-func hidden(e *elf.File, data []byte) (Stack, bool) {
-	if !look(e, data).found {
-		return Stack{}, false
-	}
-	s := Stack{Library: "OpenSSL", Version: kindOf{version: openSSLVersion}.find(data)}
-	s.Verdict, s.Known = openSSL(e, data)
-	return s, true
-}
-
-// relocations are the addresses that the loader fills in with an address of the file's own (System V ABI, Relocation). Packed ones (RELR)
-// are not among them: what they fill in is not zero in the file.
-func relocations(e *elf.File, data []byte) map[uint64]bool {
-	const entry = 24
-	all, budget := map[uint64]bool{}, uint64(len(data))
-	for _, s := range e.Sections {
-		if s.Type != elf.SHT_RELA || s.Flags&elf.SHF_ALLOC == 0 || s.Offset > uint64(len(data)) || s.Size > min(budget, uint64(len(data))-s.Offset) {
-			continue
-		}
-		budget -= s.Size
-		for b := data[s.Offset : s.Offset+s.Size]; len(b) >= entry; b = b[entry:] {
-			all[binary.LittleEndian.Uint64(b)] = true
-		}
-	}
-	return all
 }

@@ -12,11 +12,14 @@ import (
 type owners struct {
 	mu     sync.Mutex
 	files  map[string]string // path -> package
+	links  map[string]string // what a link leads to -> the link
 	tops   map[string]string // a module's folder or file -> package
 	debian map[string]string // read when it is first asked for
 }
 
-func newOwners() *owners { return &owners{files: map[string]string{}, tops: map[string]string{}} }
+func newOwners() *owners {
+	return &owners{files: map[string]string{}, links: map[string]string{}, tops: map[string]string{}}
+}
 
 // isMetadata reports whether a folder is the metadata of an installed Python package.
 func isMetadata(path string) bool {
@@ -59,6 +62,15 @@ func (w *owners) wheel(dir string) {
 	}
 }
 
+// alias notes that a package's file stands somewhere else, where installers link them.
+func (w *owners) alias(link, real string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.links[real] == "" {
+		w.links[real] = link
+	}
+}
+
 // near reads the metadata beside a single file.
 func (w *owners) near(path string) {
 	for dir := filepath.Dir(path); len(dir) > 1; dir = filepath.Dir(dir) {
@@ -78,6 +90,19 @@ func (w *owners) near(path string) {
 func (w *owners) of(path string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if owner := w.python(path); owner != "" {
+		return owner
+	}
+	if link := w.links[path]; link != "" {
+		if owner := w.python(link); owner != "" {
+			return owner
+		}
+	}
+	return w.ofDebian(path)
+}
+
+// python is the package of Python's, or the toolchain, that has a path.
+func (w *owners) python(path string) string {
 	if owner := w.files[path]; owner != "" {
 		return owner
 	}
@@ -92,7 +117,7 @@ func (w *owners) of(path string) string {
 			return "tlsfloor"
 		}
 	}
-	return w.ofDebian(path)
+	return ""
 }
 
 // ofDebian reads dpkg's lists, once.

@@ -51,7 +51,7 @@ type (
 const (
 	ruleBelow   = "tls-below-floor"
 	ruleUnknown = "tls-unknown"
-	ruleProblem = "tls-unreadable"
+	ruleUnseen  = "tls-not-looked-into"
 )
 
 // WriteSARIF writes what is not Holds for code scanners. A report without findings has an empty list, which says that the audit ran.
@@ -59,7 +59,7 @@ func (r *Report) WriteSARIF(w io.Writer) error {
 	run := sarifRun{Results: []sarifResult{}, Tool: sarifTool{sarifDriver{"tlsfloor", "https://github.com/tlsfloor/tlsfloor", []sarifRule{
 		{ruleBelow, sarifText{"A TLS stack with code for versions below the floor"}},
 		{ruleUnknown, sarifText{"A TLS stack of which the lowest version cannot be told"}},
-		{ruleProblem, sarifText{"A file that could not be looked at"}},
+		{ruleUnseen, sarifText{"Something that was not looked into, and may have a TLS stack"}},
 	}}}}
 	add := func(rule, level, file, text string) {
 		result := sarifResult{Rule: rule, Level: level, Message: sarifText{text}, Locations: make([]sarifLocation, 1)}
@@ -78,8 +78,8 @@ func (r *Report) WriteSARIF(w io.Writer) error {
 			add(ruleUnknown, "warning", s.File, text)
 		}
 	}
-	for _, p := range r.Problems {
-		add(ruleProblem, "warning", p.File, p.Text)
+	for _, g := range r.Gaps {
+		add(ruleUnseen, "warning", g.File, string(g.Reason)+": "+g.Text)
 	}
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")

@@ -18,7 +18,7 @@ for folder in "$@"; do
   *) echo "auditing $folder: exit status $status" >&2; rm -f "$found.txt"; exit "$status" ;;
   esac
   # A finding is a line that begins with its verdict, and the next one says what it is.
-  awk '/^(below|unknown|problem) /{file=$0; sub(/^[a-z]+ +/, "", file); getline; sub(/:.*/, ""); sub(/^ +/, ""); print file " " $1}' "$found.txt" >>"$found"
+  awk '/^(below|unknown|unseen) /{file=$0; sub(/^[a-z]+ +/, "", file); getline; sub(/:.*/, ""); sub(/^ +/, ""); print file " " $1}' "$found.txt" >>"$found"
   rm -f "$found.txt"
 done
 new=$(LC_ALL=C sort -u "$found" | grep -vxFf "$accepted") || [ $? -eq 1 ] || exit 2

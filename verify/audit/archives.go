@@ -1,0 +1,395 @@
+package audit
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tlsfloor/tlsfloor/internal/archive"
+)
+
+var (
+	errTooMuch   = errors.New("it unpacks to too much")
+	errEncrypted = errors.New("it is encrypted")
+)
+
+// archive looks at every member of an archive, and at all of them together: a library in many classes is
+// known by what they all have.
+func (a *auditor) archive(ctx context.Context, at place, kind kind, data []byte) {
+	if at.depth >= maxDepth {
+		a.unseen(at.name, TooDeep, fmt.Sprintf("more than %d archives in each other", maxDepth))
+		return
+	}
+	together := hits{marks: map[string]bool{}}
+	forms, opened := form(0), 0
+	each := func(name string, size int64, open func() (io.Reader, error)) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		opened++
+		together.merge(scan([]byte(name)))
+		return a.member(ctx, at.inner(name), size, open, func(h hits, f form) {
+			together.merge(h)
+			forms |= f
+		})
+	}
+	var err error
+	switch kind {
+	case zipFile:
+		err = eachZip(data, each)
+	case asarFile:
+		err = eachASAR(data, each)
+	default:
+		err = a.eachPacked(ctx, at, data, each)
+	}
+	if opened > 0 {
+		a.mu.Lock()
+		a.report.Archives++
+		a.report.Members += opened
+		a.mu.Unlock()
+	}
+	if err != nil && ctx.Err() == nil {
+		a.unseen(at.name, reasonOf(err), err.Error())
+	}
+	if own := inside(evidence{hits: together, form: forms &^ native}); len(own) > 0 {
+		a.keep(&object{path: at.name, own: own}, 0)
+	}
+}
+
+// reasonOf is the kind of an error.
+func reasonOf(err error) Reason {
+	switch {
+	case errors.Is(err, errTooMuch):
+		return TooBig
+	case errors.Is(err, errEncrypted):
+		return Encrypted
+	case errors.Is(err, zip.ErrAlgorithm):
+		return Format
+	case strings.Contains(err.Error(), "to more than"):
+		return TooBig // archive's own limits
+	}
+	return Unreadable
+}
+
+// member looks at one member: what it is decides whether more than its beginning is read. Classes and
+// scripts, which are many and small, and
+// know each other by name, count together.
+func (a *auditor) member(ctx context.Context, at place, size int64, open func() (io.Reader, error),
+	together func(hits, form)) error {
+	if at.left.entries--; at.left.entries < 0 {
+		return errTooMuch
+	}
+	r, err := open()
+	if err != nil {
+		a.unseen(at.name, reasonOf(err), err.Error())
+		return nil
+	}
+	b := bufio.NewReaderSize(r, headBytes)
+	head, err := b.Peek(headBytes)
+	if err != nil && err != io.EOF {
+		a.unseen(at.name, reasonOf(err), err.Error())
+		return nil
+	}
+	kind, form, _ := kindOf(at.name, head)
+	if kind == plain {
+		return nil
+	}
+	if size > maxMember {
+		a.unseen(at.name, TooBig, fmt.Sprintf("%d bytes", size))
+		return nil
+	}
+	data, err := io.ReadAll(io.LimitReader(b, min(maxMember, at.left.bytes)+1))
+	if at.left.bytes -= int64(len(data)); at.left.bytes < 0 {
+		return errTooMuch
+	}
+	switch {
+	case err != nil:
+		a.unseen(at.name, reasonOf(err), err.Error())
+		return nil
+	case int64(len(data)) > maxMember:
+		a.unseen(at.name, TooBig, fmt.Sprintf("more than %d bytes", int64(maxMember)))
+		return nil
+	case form&(java|erlang) != 0 && kind == code:
+		together(scan(data), form)
+		return nil
+	}
+	a.content(ctx, at, data)
+	return nil
+}
+
+type visit func(name string, size int64, open func() (io.Reader, error)) error
+
+// eachZip reads a zip archive, whatever stands before it.
+func eachZip(data []byte, each visit) error {
+	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return err
+	}
+	for _, f := range z.File {
+		if f.FileInfo().IsDir() {
+			continue
+		}
+		err := each(f.Name, int64(min(f.UncompressedSize64, 1<<62)), func() (io.Reader, error) {
+			if f.Flags&1 != 0 {
+				return nil, errEncrypted
+			}
+			return f.Open()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachPacked reads a tar, compressed or not, the data of a .deb, or one compressed file.
+func (a *auditor) eachPacked(ctx context.Context, at place, data []byte, each visit) error {
+	if bytes.HasPrefix(data, []byte("\x1f\x8b")) && dull(at.name, data) {
+		return nil
+	}
+	limits := archive.Limits{Bytes: max(1, at.left.bytes), Entries: max(1, at.left.entries)}
+	r, err := archive.Decompressor(ctx, bytes.NewReader(data), limits)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	b := bufio.NewReaderSize(r, headBytes)
+	head, err := b.Peek(512)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if len(head) < 512 || string(head[257:262]) != "ustar" {
+		name := at.name[strings.LastIndexAny(at.name, "/!")+1:]
+		if dot := strings.LastIndexByte(name, '.'); dot > 0 {
+			name = name[:dot]
+		}
+		return each(name, 0, func() (io.Reader, error) { return b, nil })
+	}
+	for t := tar.NewReader(b); ; {
+		h, err := t.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if h.Typeflag == tar.TypeReg {
+			if err := each(h.Name, h.Size, func() (io.Reader, error) { return t, nil }); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// dull reports whether a gzip file begins with nothing that is looked at, such as a page of a manual: there
+// are many.
+func dull(name string, data []byte) bool {
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return false
+	}
+	head := make([]byte, headBytes)
+	n, err := io.ReadFull(z, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return false
+	}
+	kind, _, _ := kindOf(strings.TrimSuffix(name, ".gz"), head[:n])
+	return kind == plain
+}
+
+// eachASAR reads an archive of Electron's: four numbers of a pickle, a header in JSON, and the files one
+// after the other.
+func eachASAR(data []byte, each visit) error {
+	size := int64(binary.LittleEndian.Uint32(data[4:]))
+	length := int64(binary.LittleEndian.Uint32(data[12:]))
+	if 16+length > int64(len(data)) || 8+size > int64(len(data)) {
+		return errors.New("its header is cut off")
+	}
+	var root asarNode
+	if err := json.Unmarshal(data[16:16+length], &root); err != nil {
+		return err
+	}
+	return root.walk("", data[8+size:], 0, each)
+}
+
+type asarNode struct {
+	Files  map[string]*asarNode `json:"files"`
+	Size   int64                `json:"size"`
+	Offset string               `json:"offset"` // none: it stands beside the archive
+}
+
+func (n *asarNode) walk(name string, data []byte, depth int, each visit) error {
+	if n == nil || depth > 200 {
+		return nil
+	}
+	if at, err := strconv.ParseInt(n.Offset, 10, 64); err == nil && n.Files == nil {
+		if at < 0 || n.Size < 0 || at > int64(len(data)) || n.Size > int64(len(data))-at {
+			return fmt.Errorf("%s is outside of it", name)
+		}
+		return each(name, n.Size, func() (io.Reader, error) {
+			return bytes.NewReader(data[at : at+n.Size]),
+				nil
+		})
+	}
+	for _, key := range keys(n.Files) {
+		if err := n.Files[key].walk(name+"/"+key, data, depth+1, each); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func keys(m map[string]*asarNode) (all []string) {
+	for k := range m {
+		all = append(all, k)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// smallest is what no TLS stack fits into, in bytes: the smallest that is known takes some 20,000.
+const smallest = 4096
+
+// behind looks at what stands behind a program or a script: an archive that it unpacks or imports from.
+func (a *auditor) behind(ctx context.Context, at place, data []byte, end uint64) {
+	if end > uint64(len(data)) {
+		return
+	}
+	rest := data[end:]
+	if at.depth >= maxDepth {
+		a.unseen(at.name, TooDeep, fmt.Sprintf("more than %d archives in each other", maxDepth))
+		return
+	}
+	switch tail := data[max(0, len(data)-(1<<16+22)):]; {
+	case a.frozen(ctx, at, data):
+		return
+	case bytes.Contains(tail, []byte("PK\x05\x06")):
+		if _, err := zip.NewReader(bytes.NewReader(data), int64(len(data))); err == nil || len(rest) > 0 {
+			a.archive(ctx, at, zipFile, data)
+			return
+		}
+	}
+	trimmed := bytes.TrimLeft(rest, "\x00\n ")
+	if len(trimmed) < smallest {
+		return // padding, and what strip(1) has left of its tables
+	}
+	kind, _, says := kindOf(at.name, trimmed[:min(len(trimmed), headBytes)])
+	switch kind {
+	case packed, elfFile, zipFile:
+		a.content(ctx, at.inner("behind"), trimmed)
+	case container:
+		a.unseen(at.name, Format, says+" stands behind it")
+	default:
+		a.unseen(at.name, Format, fmt.Sprintf("%d bytes of no known format stand behind it", len(trimmed)))
+	}
+}
+
+// What PyInstaller writes at the end of a program (CArchive): a table of members, and a cookie that says
+// where it is.
+const (
+	cookieMagic = "MEI\x0c\x0b\x0a\x0b\x0e"
+	cookieSize  = 24
+)
+
+// frozen looks at the archive of PyInstaller's, and reports whether there is one.
+func (a *auditor) frozen(ctx context.Context, at place, data []byte) bool {
+	i := bytes.LastIndex(data, []byte(cookieMagic))
+	if i < 0 || i+cookieSize > len(data) {
+		return false
+	}
+	number := func(at int) int64 { return int64(binary.BigEndian.Uint32(data[at:])) }
+	total, table, size := number(i+8), number(i+12), number(i+16)
+	// with and without the name of Python's library
+	for _, whole := range []int64{int64(i) + cookieSize + 64, int64(i) + cookieSize} {
+		begin := whole - total
+		if begin < 0 || begin+table+size > int64(len(data)) {
+			continue
+		}
+		if err := a.frozenMembers(ctx, at, data[begin:min(whole, int64(len(data)))], table,
+			size); err == nil {
+			return true
+		}
+	}
+	a.unseen(at.name, Format, "an archive of PyInstaller's, which could not be read")
+	return true
+}
+
+func (a *auditor) frozenMembers(ctx context.Context, at place, data []byte, table, size int64) error {
+	const fixed = 18
+	found := 0
+	for b := data[table : table+size]; len(b) >= fixed; {
+		length := int(binary.BigEndian.Uint32(b))
+		from, packed, whole := int64(binary.BigEndian.Uint32(b[4:])), int64(binary.BigEndian.Uint32(b[8:])),
+			int64(binary.BigEndian.Uint32(b[12:]))
+		if length <= fixed || length > len(b) || from+packed > int64(len(data)) {
+			return errors.New("its table is damaged")
+		}
+		name, compressed, body := strings.TrimRight(string(b[fixed:length]), "\x00"), b[16] != 0,
+			data[from:from+packed]
+		modules := b[17] == 'z'
+		b = b[length:]
+		found++
+		if modules {
+			a.modules(ctx, at.inner(name), body)
+			continue
+		}
+		err := a.member(ctx, at.inner(name), whole, func() (io.Reader, error) {
+			if !compressed {
+				return bytes.NewReader(body), nil
+			}
+			return zlib.NewReader(bytes.NewReader(body))
+		}, func(hits, form) {})
+		if err != nil {
+			a.unseen(at.name, reasonOf(err), err.Error())
+			break
+		}
+	}
+	if found == 0 {
+		return errors.New("it is empty")
+	}
+	a.mu.Lock()
+	a.report.Archives++
+	a.report.Members += found
+	a.mu.Unlock()
+	return nil
+}
+
+// modules reads compiled modules, each compressed, one behind the other (PYZ, ZlibArchive).
+func (a *auditor) modules(ctx context.Context, at place, data []byte) {
+	r := bytes.NewReader(data)
+	r.Seek(17, io.SeekStart)
+	together, found := hits{marks: map[string]bool{}}, 0
+	for ctx.Err() == nil && r.Len() > 0 {
+		z, err := zlib.NewReader(r)
+		if err != nil {
+			break // the table of names
+		}
+		b, err := io.ReadAll(io.LimitReader(z, min(maxMember, at.left.bytes)+1))
+		if at.left.bytes -= int64(len(b)); err != nil || at.left.bytes < 0 {
+			a.unseen(at.name, TooBig, "its modules unpack to too much, or are damaged")
+			return
+		}
+		h := scan(b)
+		together.merge(h)
+		found++
+	}
+	if found == 0 {
+		a.unseen(at.name, Encrypted, "its modules are encrypted, or packed in an unknown way")
+		return
+	}
+	if own := inside(evidence{hits: together, form: script}); len(own) > 0 {
+		a.keep(&object{path: at.name, own: own}, 0)
+	}
+}
