@@ -25,7 +25,7 @@ func (w *writer) packages(ctx context.Context, x *Index, licences []byte) (all [
 		s.Trees[p.Recipe.Name] = packages.Tree{Dir: filepath.Join(w.Trees, filepath.Base(p.Prefix)), List: p.tree}
 	}
 	if w.Proof != nil {
-		s.Docs[report.VerdictFile] = w.Proof.Verdict()
+		s.Proof, s.Docs[report.VerdictFile] = w.Proof, w.Proof.Verdict()
 	}
 	for _, kind := range w.Packages {
 		a := Archive{File: s.File(kind)}

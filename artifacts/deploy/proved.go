@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
@@ -196,18 +197,11 @@ func (s Site) holds(g Generation, p *verify.Proof) error {
 func (s Site) about(g Generation, p *verify.Proof) error {
 	sums := map[string][]string{} // digest -> the files that have it, below the generation's folder
 	names := map[string]bool{}    // what a file or link of the trees is called
-	for name, c := range g.Components {
-		b, err := s.read(filepath.Join(strconv.Itoa(g.Number), name+".tree"))
-		if err != nil {
-			return fmt.Errorf("generation %d: %w", g.Number, err)
-		}
-		if digest.Of(b) != c.Output {
-			return fmt.Errorf("generation %d: the list of %s is not that of its Output %s", g.Number, name, c.Output.Short())
-		}
-		tree, err := store.ParseTree(b)
-		if err != nil {
-			return fmt.Errorf("generation %d: %w", g.Number, err)
-		}
+	trees, err := s.lists(g)
+	if err != nil {
+		return fmt.Errorf("generation %d: %w", g.Number, err)
+	}
+	for name, tree := range trees {
 		for _, e := range tree {
 			if names[path.Base(e.Path)] = true; e.Mode.IsRegular() {
 				sums[e.Digest.String()] = append(sums[e.Digest.String()], filepath.Join(name, e.Path))
@@ -236,20 +230,88 @@ func (s Site) about(g Generation, p *verify.Proof) error {
 	return nil
 }
 
+// lists reads the lists of a generation's components, and holds each against its Output.
+func (s Site) lists(g Generation) (map[string]store.Tree, error) {
+	all := map[string]store.Tree{}
+	for name, c := range g.Components {
+		b, err := s.read(filepath.Join(strconv.Itoa(g.Number), name+".tree"))
+		if err == nil && digest.Of(b) != c.Output {
+			err = fmt.Errorf("the list of %s is not that of its Output %s", name, c.Output.Short())
+		}
+		if err == nil {
+			all[name], err = store.ParseTree(b)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // again is what rollback may go to: a generation whose stored proof holds, or one of the two exceptions.
 func (s Site) again(g Generation) (Proved, error) {
 	switch {
 	case g.Adopted:
 		return s.asAdopted(g), nil
-	case g.Package != "" && g.Proof == nil:
-		return s.asPackaged(g), nil
+	case g.Package != "" && g.Proof != nil && !g.Proof.Verdict.IsZero():
+		return s.asPackaged(g)
 	}
 	p, _, err := s.Stored(g.Number)
 	return p, err
 }
 
-// asAdopted is the exception for the folders that stood at the prefixes before tlsfloor: nobody proves them, and people can have them back.
+// asAdopted is the exception for the folders that stood at the prefixes before tlsfloor: nobody proves
+// them, and people can have them back.
 func (s Site) asAdopted(g Generation) Proved { return Proved{s.Home(), g.Number} }
 
-// asPackaged is the exception for what dpkg or rpm brought: packages are written from a proof only, and carry none, as a proof holds the time.
-func (s Site) asPackaged(g Generation) Proved { return Proved{s.Home(), g.Number} }
+// VerdictFile is the part of a proof that is the same for the same behaviour. A package, which is the same
+// bytes for everybody who makes it, has it in the place of the proof, which holds the time and what TLS has
+// random.
+const VerdictFile = "verdict.txt"
+
+// PackagedNote is what the record of a package's generation says of the proof that the package was written
+// from.
+func PackagedNote(g Generation, p *verify.Proof, when time.Time) *ProofNote {
+	return &ProofNote{Status: p.Status.String(), Time: when, Elsewhere: g.Package,
+		Judge: Edition(p.Floor.String(), g), Cases: len(p.Findings),
+		Verdict: digest.Of(p.Verdict())}
+}
+
+// asPackaged is the exception for what dpkg or rpm brought: its verdict has to be there, of this edition,
+// and of these trees and versions.
+func (s Site) asPackaged(g Generation) (Proved, error) {
+	text, err := s.read(filepath.Join(strconv.Itoa(g.Number), VerdictFile))
+	switch {
+	case err != nil:
+	case digest.Of(text) != g.Proof.Verdict:
+		err = errors.New("its verdict was altered")
+	case g.Proof.Status != verify.Pass.String() || !passes(text, g):
+		err = errors.New("its verdict is about something else, or is not pass")
+	case Edition(g.Floor, g) != g.Proof.Judge:
+		err = errors.New("it was proved by another edition of the test suite")
+	default:
+		_, err = s.lists(g)
+	}
+	if err != nil {
+		return Proved{}, fault.New(fault.Incomplete, fmt.Sprintf("`verify -to=%d` proves it again",
+			g.Number), "generation %d: %w", g.Number, err)
+	}
+	return Proved{s.Home(), g.Number}, nil
+}
+
+// passes reads the head of a verdict (verify.Proof.Verdict).
+func passes(verdict []byte, g Generation) bool {
+	head := map[string]string{}
+	for line := range strings.Lines(string(verdict)) {
+		word, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		if _, seen := head[word]; !seen {
+			head[word] = rest
+		}
+		if word == "status" {
+			break
+		}
+	}
+	return head["status"] == verify.Pass.String() && head["floor"] == g.Floor &&
+		head["openssl"] == g.Components["openssl"].Version &&
+		head["python"] == g.Components["python"].Version
+}

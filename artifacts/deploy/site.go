@@ -84,7 +84,9 @@ type ProofNote struct {
 	Host      string        `json:"host,omitempty"`      // the name of the machine that it was made on
 	Judge     string        `json:"judge"`               // the judge's version: another judge proves anew
 	Cases     int           `json:"cases"`
-	Digest    digest.Digest `json:"digest"` // of proof.json
+	Digest    digest.Digest `json:"digest,omitzero"` // of proof.json
+	// of verdict.txt, which a package has in the place of proof.json
+	Verdict digest.Digest `json:"verdict,omitzero"`
 }
 
 // Home returns the folder of the profile's generations: the host's path, in which an image's links lead

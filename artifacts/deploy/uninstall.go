@@ -126,7 +126,7 @@ func (s Site) unlink() error {
 }
 
 // kept are the files that tlsfloor keeps beside the trees of a generation, in the order in which they can be missed.
-var kept = []string{"LICENSES.txt", "proof.json", "proof.html", "index", "generation.json"}
+var kept = []string{"LICENSES.txt", VerdictFile, "proof.json", "proof.html", "index", "generation.json"}
 
 // dismantle removes one generation. An adopted one goes back to where it stood.
 func (s Site) dismantle(home *os.Root, g Generation) (left []string, err error) {

@@ -24,6 +24,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/verify"
 )
 
 // The kinds of packages.
@@ -38,9 +39,11 @@ type Spec struct {
 	Generation deploy.Generation // what installing makes; number, times and proof are left out
 	Trees      map[string]Tree   // by component
 	Floor      string            // nothing below this TLS version
-	Arch       string            // as uname -m has it
-	License    string            // SPDX expression
-	Licences   []byte            // texts
+	// of the trees; nil: the package is made to be compared, and its scripts refuse to install it
+	Proof      *verify.Proof
+	Arch       string // as uname -m has it
+	License    string // SPDX expression
+	Licences   []byte // texts
 	Docs       map[string][]byte
 	Release    int       // of the same versions, from 1
 	Maintainer string    // Name <address>
@@ -101,6 +104,9 @@ func Write(ctx context.Context, s *Spec, kind, file string) error {
 	if !IsMaintainer(s.Maintainer) {
 		return fmt.Errorf("the maintainer %q is not of the form Name <address>", s.Maintainer)
 	}
+	if err := s.proved(); err != nil {
+		return err
+	}
 	out, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
@@ -115,6 +121,24 @@ func Write(ctx context.Context, s *Spec, kind, file string) error {
 		err = fmt.Errorf("no kind of package: %q", kind)
 	}
 	return errors.Join(err, out.Close())
+}
+
+// proved refuses a proof that did not pass, or that is about something else.
+func (s *Spec) proved() error {
+	if s.Proof == nil {
+		return nil
+	}
+	if err := deploy.Verdict(s.Proof); err != nil {
+		return err
+	}
+	openssl, python := s.Generation.Components["openssl"].Version, s.Generation.Components["python"].Version
+	if s.Proof.Floor.String() != s.Floor || s.Proof.OpenSSLVersion != openssl ||
+		s.Proof.PythonVersion != python {
+		return fmt.Errorf("the proof is about floor %s, openssl %s and python %s", s.Proof.Floor,
+			s.Proof.OpenSSLVersion,
+			s.Proof.PythonVersion)
+	}
+	return nil
 }
 
 // member is a file, folder or symbolic link of a package.
@@ -170,6 +194,9 @@ func (s *Spec) members() ([]member, error) {
 		all = append(all, member{path: path.Join(tree, name+".tree"), mode: 0o644, data: t.List.Encode()})
 	}
 	files := map[string][]byte{path.Join(tree, "LICENSES.txt"): s.Licences}
+	if s.Proof != nil {
+		files[path.Join(tree, deploy.VerdictFile)] = s.Proof.Verdict()
+	}
 	var err error
 	if files[path.Join(s.payload(), "generation.json")], err = s.generation(); err != nil {
 		return nil, err
@@ -197,7 +224,10 @@ func (s *Spec) members() ([]member, error) {
 // generation is the record that the scripts complete: the zero time and `before` 1 stand for what is known when it is installed.
 func (s *Spec) generation() ([]byte, error) {
 	g := s.Generation
-	g.Number, g.Created, g.Before, g.Proof, g.Package = 0, time.Time{}, 1, nil, s.Name()
+	g.Number, g.Created, g.Before, g.Proof, g.Package, g.Floor = 0, time.Time{}, 1, nil, s.Name(), s.Floor
+	if s.Proof != nil {
+		g.Proof = deploy.PackagedNote(g, s.Proof, s.When.UTC().Truncate(time.Second))
+	}
 	text, err := json.MarshalIndent(g, "", "  ")
 	return append(text, '\n'), err
 }

@@ -13,7 +13,10 @@ import (
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy/deploytest"
+	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/verify"
 )
 
 // small is a toolchain of a few files, with prefixes below base.
@@ -48,8 +51,12 @@ func small(t *testing.T, base string) *Spec {
 		}
 		s.Trees[name] = Tree{Dir: dir, List: list}
 		s.Site.Prefixes[name] = name + "-with-min_1"
-		s.Generation.Components[name] = deploy.Component{Version: map[string]string{"openssl": "3.5.7", "python": "3.13.15"}[name], Prefix: filepath.Join(base, name+"-with-min_1")}
+		s.Generation.Components[name] = deploy.Component{Version: map[string]string{"openssl": "3.5.7",
+			"python": "3.13.15"}[name], Prefix: filepath.Join(base, name+"-with-min_1"),
+			Output: digest.Of(list.Encode())}
 	}
+	s.Proof = deploytest.Proof(t, verify.TLS12, s.Generation.Components,
+		func(name string) string { return s.Trees[name].Dir })
 	return s
 }
 
@@ -303,39 +310,68 @@ func TestBothAreThere(t *testing.T) {
 	}
 }
 
-// TestBesideOthers has a generation that tlsfloor itself installed, which is in use again when the package is gone.
+// TestBesideOthers has a generation that tlsfloor itself installed, which is in use again when the package
+// is gone, if it has a proof that passed.
 func TestBesideOthers(t *testing.T) {
-	h := newHost(t)
-	own := filepath.Join(h.base, ".tlsfloor/min_1/1")
-	if err := os.MkdirAll(own, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	text, err := json.Marshal(deploy.Generation{Profile: "min_1", Components: h.Generation.Components})
-	if err == nil {
-		err = os.WriteFile(filepath.Join(own, "generation.json"), text, 0o644)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(filepath.Join(h.base, ".tlsfloor/min_1/trust"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	h.touch(".tlsfloor/min_1/trust/cert.pem")
-	h.touch(".tlsfloor/min_1/trust/trust.json")
-	h.unpack()
-	h.must("enter")
-	if h.current() != "2" {
-		t.Errorf("%s is in use", h.current())
-	}
-	if info, err := os.Lstat(filepath.Join(h.base, ".tlsfloor/min_1/trust/cert.pem")); err != nil || !info.Mode().IsRegular() {
-		t.Errorf("what the site trusts was replaced: %v", err)
-	}
-	if out := h.must("leave"); !strings.Contains(out, "generation 1 of min_1, which did not come with tlsfloor-min-1, is in use") || h.current() != "1" {
-		t.Errorf("%s is in use: %s", h.current(), out)
-	}
-	h.must("purge")
-	if _, err := os.Stat(filepath.Join(h.base, ".tlsfloor/min_1/trust/trust.json")); err != nil {
-		t.Errorf("what the other generation trusts is gone: %v", err)
+	proof := []byte("a proof")
+	note := &deploy.ProofNote{Status: "pass", Digest: digest.Of(proof)}
+	for name, test := range map[string]struct {
+		g    deploy.Generation
+		text []byte
+		want string
+	}{
+		"proved":                 {deploy.Generation{Proof: note}, proof, "1"},
+		"adopted":                {deploy.Generation{Adopted: true}, nil, "1"},
+		"without a proof":        {deploy.Generation{}, nil, ""},
+		"whose proof is gone":    {deploy.Generation{Proof: note}, nil, ""},
+		"whose proof is another": {deploy.Generation{Proof: note}, []byte("another"), ""},
+		"that did not pass": {deploy.Generation{Proof: &deploy.ProofNote{Status: "fail",
+			Digest: note.Digest}}, proof, ""},
+		"that only looks adopted": {deploy.Generation{Downgrade: `"adopted": true`}, nil, ""},
+		"with a verdict elsewhere": {deploy.Generation{Proof: &deploy.ProofNote{Status: "pass",
+			Verdict: note.Digest}}, nil, ""},
+	} {
+		h := newHost(t)
+		own := filepath.Join(h.base, ".tlsfloor/min_1/1")
+		if err := os.MkdirAll(own, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		test.g.Profile, test.g.Components = "min_1", h.Generation.Components
+		text, err := json.MarshalIndent(test.g, "", "  ")
+		if err == nil {
+			err = os.WriteFile(filepath.Join(own, "generation.json"), text, 0o644)
+		}
+		if err == nil && test.text != nil {
+			err = os.WriteFile(filepath.Join(own, "proof.json"), test.text, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Join(h.base, ".tlsfloor/min_1/trust"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		h.touch(".tlsfloor/min_1/trust/cert.pem")
+		h.touch(".tlsfloor/min_1/trust/trust.json")
+		h.unpack()
+		h.must("enter")
+		if h.current() != "2" {
+			t.Errorf("%s: %s is in use", name, h.current())
+		}
+		info, err := os.Lstat(filepath.Join(h.base, ".tlsfloor/min_1/trust/cert.pem"))
+		if err != nil || !info.Mode().IsRegular() {
+			t.Errorf("%s: what the site trusts was replaced: %v", name, err)
+		}
+		says := "generation 1 of min_1, which did not come with tlsfloor-min-1, is in use"
+		if test.want == "" {
+			says = "prove it with: tlsfloor verify -to=1"
+		}
+		if out := h.must("leave"); !strings.Contains(out, says) || h.current() != test.want {
+			t.Errorf("%s: %s is in use: %s", name, h.current(), out)
+		}
+		h.must("purge")
+		if _, err := os.Stat(filepath.Join(h.base, ".tlsfloor/min_1/trust/trust.json")); err != nil {
+			t.Errorf("%s: what the other generation trusts is gone: %v", name, err)
+		}
 	}
 }
 

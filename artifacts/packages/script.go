@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/trust"
 )
 
@@ -21,8 +22,15 @@ func (s *Spec) script(doing string) string {
 		components = append(components, name+":"+s.Site.Prefixes[name])
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "#!/bin/sh\n# Written by tlsfloor.\n\nbase=%s\nprofile=%s\npackage=%s\ncomponents='%s'\nfirst=%s\npayload=%s\npython=%s\nanchors='%s'\n",
-		s.Site.Base, s.Site.Profile, s.Name(), strings.Join(components, " "), names[0], s.payload(), s.Generation.Components["python"].Version, strings.Join(trust.HostBundles(), " "))
+	verdict := ""
+	if s.Proof != nil {
+		verdict = digest.Of(s.Proof.Verdict()).String()
+	}
+	fmt.Fprintf(&b,
+		"#!/bin/sh\n# Written by tlsfloor.\n\nverdict=%s\nbase=%s\nprofile=%s\npackage=%s\n"+
+			"components='%s'\nfirst=%s\npayload=%s\npython=%s\nanchors='%s'\n",
+		verdict, s.Site.Base, s.Site.Profile, s.Name(), strings.Join(components, " "), names[0],
+		s.payload(), s.Generation.Components["python"].Version, strings.Join(trust.HostBundles(), " "))
 	b.WriteString(common)
 	b.WriteString("\n" + doing + "\n")
 	return b.String()

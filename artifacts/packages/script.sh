@@ -14,10 +14,36 @@ fail() {
 	exit 1
 }
 
+# ours refuses to work where somebody else could lead it elsewhere.
+ours() {
+	for dir in "$base" "$base/.tlsfloor" "$home"; do
+		[ -d "$dir" ] && [ -O "$dir" ] || fail "$dir is not a folder of $(id -un)'s; give it to that user: chown"
+		case $(ls -ldL "$dir") in
+		?????w* | ????????w*) fail "others may write to $dir; run: chmod go-w $dir" ;;
+		esac
+	done
+	for file in "$home/lock" "$home/trust" "$modules" "$modules/python-$profile"; do
+		[ ! -L "$file" ] || fail "$file is a link; remove it, and install the package again"
+	done
+}
+
+# proved tells whether generation $1 has a proof that passed, or stood there before tlsfloor.
+proved() {
+	! grep -q '^  "adopted": true' "$home/$1/generation.json" || return 0
+	grep -q '"status": "pass"' "$home/$1/generation.json" || return 1
+	for file in proof.json verdict.txt; do
+		[ -f "$home/$1/$file" ] || continue
+		sum=$(sha256sum <"$home/$1/$file")
+		! grep -qE "\"(digest|verdict)\": \"${sum%% *}\"" "$home/$1/generation.json" || return 0
+	done
+	return 1
+}
+
 # lock keeps out other programs that switch generations here.
 lock() {
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		mkdir -p "$home"
+		ours
 		exec 9>>"$home/lock"
 		flock -w 600 9 || fail "another program holds $home/lock; try again when it has ended"
 		# Whoever held it may have removed it: then the next one locks another file.
@@ -116,12 +142,15 @@ dismantle() {
 	if [ -n "$left" ]; then
 		echo "tlsfloor: left in $home/$1, because they did not come with $package: $(echo "$left" | wc -l) files, the first is $(echo "$left" | head -n 1)" >&2
 	fi
-	(cd "$home/$1" && rm -f ./*.tree LICENSES.txt index proof.json proof.html generation.json)
+	(cd "$home/$1" && rm -f ./*.tree LICENSES.txt verdict.txt index proof.json proof.html generation.json)
 	rmdir "$home/$1" 2>/dev/null || :
 }
 
 # enter makes a generation of what was unpacked, and switches to it.
 enter() {
+	[ -n "$verdict" ] || fail "$package was made without a proof, to be compared; it is not put in use"
+	sum=$(sha256sum <"$payload/tree/verdict.txt")
+	[ "${sum%% *}" = "$verdict" ] || fail "$payload/tree/verdict.txt is not what $package came with; install the package again"
 	lock
 	check
 	rm -rf "$home"/.new-*
@@ -164,10 +193,18 @@ leave() {
 	[ -d "$home" ] || return 0
 	lock
 	other=
+	unproved=
 	for g in $(numbers); do
-		mine "$g" || other=$g
+		if mine "$g"; then
+			continue
+		elif proved "$g"; then
+			other=$g
+		else
+			unproved=$g
+		fi
 	done
 	if [ -z "$other" ]; then
+		[ -z "$unproved" ] || echo "tlsfloor: generation $unproved of $profile has no proof that passed, and is not put in use; prove it with: tlsfloor verify -to=$unproved" >&2
 		for c in $components; do
 			[ "$(readlink "$base/${c#*:}" || :)" != ".tlsfloor/$profile/current/${c%%:*}" ] || rm -f "$base/${c#*:}"
 		done
@@ -183,7 +220,7 @@ leave() {
 	done
 	[ -e "$home/trust/trust.json" ] || rm -f "$home/trust/cert.pem"
 	rmdir "$home/trust" 2>/dev/null || :
-	[ -n "$other" ] || rm -f "$home/lock"
+	[ -n "$other$unproved" ] || rm -f "$home/lock"
 }
 
 # purge removes what people decided, too.
