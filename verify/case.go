@@ -148,9 +148,12 @@ const (
 
 	Decline Act = "decline" // says no to a client that asks for TLS in the clear, and goes on without
 
+	Versions Act = "versions" // entries of the tables of versions in libssl.a that have a method
+
 	Methods Act = "methods" // symbols of the fixed-version methods in libssl.a
 	Symbols Act = "symbols" // the same in the Python and its extension modules, imports included
 	Macros  Act = "macros"  // the OPENSSL_NO_ macros of the installed headers
+	Imports Act = "imports" // what a Python loads as ssl in a script, and for the judge
 	Has     Act = "has"     // ssl.HAS_* and the fixed-version constructors
 	Needed  Act = "needed"  // DT_NEEDED of the Python and its extension modules, for Offer.Match
 	Maps    Act = "maps"    // /proc/PID/maps of the Python that ran the client cases, for Offer.Match
@@ -159,7 +162,7 @@ const (
 // Static reports whether the act looks at files or a process rather than at a connection.
 func (a Act) Static() bool {
 	switch a {
-	case Methods, Symbols, Macros, Has, Needed, Maps:
+	case Versions, Imports, Methods, Symbols, Macros, Has, Needed, Maps:
 		return true
 	}
 	return false
@@ -180,6 +183,7 @@ type Setup struct {
 	CRL      bool         `json:"crl,omitempty"`      // the leaf is looked up in the run's CRL
 	Identity Identity     `json:"identity,omitempty"` // the client's own certificate
 	Status   bool         `json:"status,omitempty"`   // openssl: asks for an OCSP staple (RFC 6066 section 8)
+	Plain    bool         `json:"plain,omitempty"`    // python: a script, with its site's additions
 	Long     bool         `json:"long,omitempty"`     // ALPN (RFC 7301) with names that alone fill a packet
 
 	Library    Library `json:"library,omitempty"`     // python: this client library connects, and not the ssl module by itself

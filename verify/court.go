@@ -49,6 +49,12 @@ func newCourt(o Options) (*court, error) {
 		l.Close()
 		return nil, err
 	}
+	for _, path := range peer.Files().all() {
+		if err := o.Own(path); err != nil {
+			l.Close()
+			return nil, err
+		}
+	}
 	bench := Bench{Toolchain: o.Toolchain, Launch: o.Launch, Files: peer.Files(), Timeout: o.Timeout}
 	return &court{Options: o, peer: peer, subjects: o.Open(bench), responder: respond(l, peer.first)}, nil
 }

@@ -96,7 +96,9 @@ func CasesOf(kind Kind, floor Floor, openssl, python string, libraries ...Instal
 		return t.cases
 	case KindPython, KindOpenSSL:
 		return slices.DeleteFunc(t.cases, func(c Case) bool {
-			return string(c.Offer.Who) != string(kind) || kind == KindOpenSSL && c.Offer.Act == Macros // a command has no headers
+			// a command has neither headers nor libssl.a
+			return string(c.Offer.Who) != string(kind) || kind == KindOpenSSL && (c.Offer.Act == Macros ||
+				c.Offer.Act == Versions)
 		})
 	}
 	return nil
@@ -110,6 +112,7 @@ func (t *table) toolchain() {
 		t.servers(who)
 	}
 	t.serverConf()
+	t.plain()
 	t.trust()
 	t.staples()
 	t.static()
@@ -369,6 +372,23 @@ func (t *table) serverConf() {
 		Control{"same openssl answers " + t.v.String(), answers, Want{Outcome: Answered, Version: t.v}}, weakly(o, Answered))
 }
 
+// plain are a Python's client and server in a script that is started as people start one: sitecustomize,
+// usercustomize and .pth files of its tree are loaded, and nothing tells the interpreter that it is the
+// judge who asks.
+func (t *table) plain() {
+	s := perm
+	s.Plain = true
+	const why = "the same in a script, with whatever the tree's site packages add to every start"
+	o := Offer{Who: Python, Act: Serve, Version: wire.TLS11, Setup: s}
+	t.add(Client, "client-tls11-script", o, t.hello(), why, works(o, t.v), weakly(o, Connected))
+	o.Act = Greet
+	answers := o
+	answers.Version = t.v
+	t.add(Server, "server-tls11-script", o, refusedBy(FromSubject, notThere), why,
+		Control{"same python answers " + t.v.String(), answers, Want{Outcome: Answered, Version: t.v}},
+		weakly(o, Answered))
+}
+
 func (t *table) static() {
 	look := func(name string, who, weak Who, act Act, match, why string) {
 		o, c := Offer{Who: who, Act: act, Match: match}, Offer{Who: weak, Act: act, Match: match}
@@ -379,9 +399,13 @@ func (t *table) static() {
 		t.add(Static, name, o, Want{Outcome: Absent}, why, Control{name2, c, Want{Outcome: Present}})
 	}
 	look("static-link", OpenSSL, WeakOpenSSL, Methods, "", "a C program that calls a fixed-version method connects below the floor, unless it does not link: no-tls1_1 alone leaves the methods in")
+	look("static-versions", OpenSSL, WeakOpenSSL, Versions, "",
+		"the tables of libssl.a that versions are negotiated from: below the floor none has a method")
 	look("static-ctypes", Python, WeakPython, Symbols, "", "the same through ctypes on the running interpreter: neither defined nor imported")
 	look("static-macros", OpenSSL, WeakOpenSSL, Macros, "", "what is compiled against the installed headers must know that the versions are gone")
 	look("static-has", Python, WeakPython, Has, "", "ssl.HAS_* and the fixed-version constructors are the read-backs that do not lie")
+	look("static-import", Python, WeakPython, Imports, "",
+		"what import ssl loads for a script, whatever the tree's site packages add: the standard library's")
 	look("static-needed", Python, Python, Needed, "libssl,libcrypto", "a shared OpenSSL could be exchanged under the Python, or be the system's")
 	look("static-maps", Python, Python, Maps, "libssl,libcrypto", "the same, seen in the process that ran the client cases")
 	if t.floor >= TLS12 {

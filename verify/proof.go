@@ -61,6 +61,7 @@ func (c *court) identify(ctx context.Context) (subjects, controls []Tested) {
 	}
 	if c.Kind == KindToolchain || c.Kind == KindPython {
 		subjects = append(append(subjects, tested("python", t.Python)), c.extensions()...)
+		subjects = append(subjects, c.modules(ctx, subjects)...)
 		for _, file := range t.Objects {
 			subjects = append(subjects, tested(filepath.Base(file), file))
 		}

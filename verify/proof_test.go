@@ -286,5 +286,5 @@ func golden(t *testing.T, name, got string) {
 
 func ExampleProof_Summary() {
 	fmt.Println((&Proof{Floor: TLS12}).Summary())
-	// Output: TLS floor 1.2: unproven, 0 of 68 cases pass
+	// Output: TLS floor 1.2: unproven, 0 of 72 cases pass
 }

@@ -31,6 +31,8 @@ func (c *court) look(ctx context.Context, o Offer) ([]string, error) {
 			binary = c.Toolchain.WeakOpenSSL
 		}
 		return c.methods(ctx, binary, prefix)
+	case Versions:
+		return versionsIn(c.Locate(filepath.Join(prefix, "lib", "libssl.a")), c.Floor)
 	case Macros:
 		return macrosMissing(c.Locate(filepath.Join(prefix, "include", "openssl")), c.Floor)
 	case Symbols:
@@ -46,8 +48,11 @@ func (c *court) look(ctx context.Context, o Offer) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Act == Maps {
+	switch o.Act {
+	case Maps:
 		return matching(report.Facts, o.Match), nil
+	case Imports:
+		return c.imported(o, report.Facts)
 	}
 	if !slices.Contains(report.Facts, "HAS_TLSv1_3") {
 		return nil, fmt.Errorf("the ssl module has no TLS 1.3: %q", report.Facts)

@@ -88,6 +88,11 @@ type Files struct {
 	Conf                   string // an OPENSSL_CONF that allows every version at security level 0
 }
 
+func (f Files) all() []string {
+	return []string{f.CA, f.NewCA, f.BothCAs, f.Cert, f.Key, f.CRL, f.Client, f.ClientPair, f.SealedPair,
+		f.SealedKey, f.Conf}
+}
+
 // Roots returns the file that holds an anchor's CAs.
 func (f Files) Roots(a Anchor) string {
 	switch a {
@@ -174,6 +179,7 @@ type Options struct {
 	Timeout        time.Duration            // for one trial: 10 s
 
 	// reaches Toolchain.Endpoint and Backends; by TCP from here
+	Own  func(path string) error // makes a file of the run's readable for subjects; none is needed
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 	Sink event.Sink
 }
@@ -188,6 +194,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Locate == nil {
 		o.Locate = func(path string) string { return path }
+	}
+	if o.Own == nil {
+		o.Own = func(string) error { return nil }
 	}
 	if o.Dial == nil {
 		o.Dial = dial

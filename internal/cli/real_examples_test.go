@@ -84,7 +84,8 @@ func (b *bundled) packer(t *testing.T) {
 		filepath.Join("..", "..", "docs", "examples", "packer", "toolchain.pkr.hcl"))
 	cmd.Env = append(os.Environ(), "CHECKPOINT_DISABLE=1", "HOME="+t.TempDir(), "TLSFLOOR_STORE="+b.file("store"))
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "proof: pass, 68 cases") || !exists(filepath.Join(root, "opt", "python-with-min-tls1_2", "bin", "python3")) {
+	if err != nil || !strings.Contains(string(out), "proof: pass, 72 cases") || !exists(filepath.Join(root,
+		"opt", "python-with-min-tls1_2", "bin", "python3")) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if out, err := exec.Command("packer", "build", "-color=false", "-var", "tlsfloor="+program, "-var", "bundle="+b.dir, "-var", "key="+b.file("other.pub.pem"), "-var", "root="+root+"2",

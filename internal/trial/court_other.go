@@ -15,3 +15,5 @@ func inCourt(ctx context.Context, q Request, sink event.Sink) (*verify.Proof, er
 	q.Mode = sandbox.None
 	return Run(ctx, q, sink)
 }
+
+func own(string) error { return nil }

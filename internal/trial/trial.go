@@ -95,13 +95,16 @@ func (q *Request) options(sink event.Sink, dial func(context.Context, string) (n
 		Kind: q.Kind, Floor: q.Floor, Toolchain: q.Toolchain, OpenSSLVersion: q.OpenSSLVersion,
 		PythonVersion: q.PythonVersion, Libraries: q.Libraries,
 		Open: subject.Open, Launch: w.Launch, Locate: w.Locate, WorkDir: q.WorkDir, Timeout: q.Timeout,
-		Sink: sink, Dial: dial,
+		Sink: sink, Dial: dial, Own: own,
 	}
 }
 
 // Run makes a proof. The error is verify.Run's, or says why the trial's process could not be.
 func Run(ctx context.Context, q Request, sink event.Sink) (*verify.Proof, error) {
 	if q.Mode == sandbox.Namespaces {
+		if err := own(q.WorkDir); err != nil {
+			return nil, err
+		}
 		return inCourt(ctx, q, sink)
 	}
 	sink.Warn("without namespaces what is tried runs as you, with your files and your network")

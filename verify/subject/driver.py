@@ -145,7 +145,17 @@ def has(request):
     return {"report": {"facts": facts}}
 
 
-OPS = {"connect": connect, "serve": serve, "report": report, "has": has}
+def loaded(request):
+    """Names the files behind ssl and _ssl, where the standard library is, and what has() does."""
+    import sysconfig
+
+    extension = ssl._ssl
+    code = getattr(extension, "__file__", None) or ("built-in" if "_ssl" in sys.builtin_module_names else "?")
+    facts = ["ssl " + ssl.__file__, "_ssl " + code, "library " + sysconfig.get_path("stdlib")]
+    return {"report": {"facts": facts + has(request)["report"]["facts"]}}
+
+
+OPS = {"connect": connect, "serve": serve, "report": report, "has": has, "loaded": loaded}
 
 
 def handle(request):

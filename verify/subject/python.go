@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/tlsfloor/tlsfloor/verify"
@@ -17,20 +19,24 @@ var driverSource string
 //go:embed clients.py
 var clientsSource string
 
-// python is an interpreter: one process as it is, and one under the OPENSSL_CONF that allows everything.
+// python is an interpreter: one process as it is, one under the OPENSSL_CONF that allows everything, and one
+// that people would start.
 type python struct {
 	bench      verify.Bench
 	path, weak string
 	ctx        context.Context // of the processes, which outlive the trials
 	cancel     context.CancelFunc
 	mu         sync.Mutex
-	drivers    map[bool]*driver // by Setup.Conf
+	drivers    map[startup]*driver
 }
 
 func newPython(b verify.Bench, path, weak string) *python {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &python{bench: b, path: path, weak: weak, ctx: ctx, cancel: cancel, drivers: map[bool]*driver{}}
+	return &python{bench: b, path: path, weak: weak, ctx: ctx, cancel: cancel, drivers: map[startup]*driver{}}
 }
+
+// startup is how an interpreter is started.
+type startup struct{ conf, plain bool } // Setup.Conf and Setup.Plain
 
 // driver is a started interpreter and the requests that it has not yet answered.
 type driver struct {
@@ -68,22 +74,31 @@ type reply struct {
 }
 
 // driver returns the interpreter for a setup, started if need be.
-func (p *python) driver(conf bool) (*driver, error) {
+func (p *python) driver(how startup) (*driver, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if d := p.drivers[conf]; d != nil {
+	if d := p.drivers[how]; d != nil {
 		return d, nil
 	}
 	d := &driver{errors: &lines{}, pending: map[int]chan reply{}}
-	argv := []string{p.path, "-I", "-W", "ignore", "-c", driverSource + "\n" + clientsSource + "\nmain()\n"}
+	program := driverSource + "\n" + clientsSource + "\nmain()\n"
+	argv := []string{p.path, "-I", "-W", "ignore", "-c", program}
+	var err error
+	if how.plain {
+		script := filepath.Join(filepath.Dir(p.bench.Files.CA), "client.py")
+		// the same bytes for every interpreter
+		if err = os.WriteFile(script, []byte(program), 0o644); err != nil {
+			return nil, err
+		}
+		argv = []string{p.path, script}
+	}
 	if p.weak != "" {
 		argv = append(argv, p.weak)
 	}
-	var err error
-	if d.process, err = start(p.ctx, p.bench, argv, conf, &lines{each: d.answer}, d.errors); err != nil {
+	if d.process, err = start(p.ctx, p.bench, argv, how.conf, &lines{each: d.answer}, d.errors); err != nil {
 		return nil, err
 	}
-	p.drivers[conf] = d
+	p.drivers[how] = d
 	return d, nil
 }
 
@@ -103,7 +118,7 @@ func (d *driver) answer(line string) {
 
 // ask sends one request and waits for its reply; id is what a server is asked for by later.
 func (p *python) ask(ctx context.Context, r request) (id int, answer reply, err error) {
-	d, err := p.driver(r.Setup.Conf)
+	d, err := p.driver(startup{r.Setup.Conf, r.Setup.Plain})
 	if err != nil {
 		return 0, reply{}, err
 	}
@@ -162,16 +177,35 @@ func (p *python) Connect(ctx context.Context, s verify.Setup, addr string) (veri
 
 // Inspect implements verify.Subject.
 func (p *python) Inspect(ctx context.Context, look verify.Act) (verify.Report, error) {
+	if look == verify.Imports {
+		return p.imports(ctx)
+	}
 	_, r, err := p.ask(ctx, request{Op: "has"})
 	if err != nil || look == verify.Has {
 		return r.Report, err
 	}
-	d, err := p.driver(false)
+	d, err := p.driver(startup{})
 	if err != nil {
 		return verify.Report{}, err
 	}
 	facts, err := mapped(d.process.cmd.Process.Pid, p.path)
 	return verify.Report{Facts: facts}, err
+}
+
+// imports tells what import ssl led to in a script, and in the judge's other process.
+func (p *python) imports(ctx context.Context) (verify.Report, error) {
+	_, plain, err := p.ask(ctx, request{Op: "loaded", Setup: verify.Setup{Plain: true}})
+	if err != nil {
+		return verify.Report{}, err
+	}
+	_, isolated, err := p.ask(ctx, request{Op: "loaded"})
+	if err != nil {
+		return verify.Report{}, err
+	}
+	for _, fact := range isolated.Report.Facts {
+		plain.Report.Facts = append(plain.Report.Facts, verify.Isolated+fact)
+	}
+	return plain.Report, nil
 }
 
 // Serve implements verify.Subject.
@@ -183,13 +217,13 @@ func (p *python) Serve(ctx context.Context, s verify.Setup) (verify.Service, err
 	if r.Addr == "" {
 		return nil, fmt.Errorf("starting a server: %s %s", r.Report.Reason, r.Report.Text)
 	}
-	return pythonServer{p, s.Conf, id, r.Addr}, nil
+	return pythonServer{p, startup{s.Conf, s.Plain}, id, r.Addr}, nil
 }
 
 // pythonServer is a listening thread of the driver.
 type pythonServer struct {
 	*python
-	conf bool
+	how  startup
 	id   int
 	addr string
 }
@@ -199,7 +233,8 @@ func (s pythonServer) Addr() string { return s.addr }
 
 // Report implements verify.Service.
 func (s pythonServer) Report(ctx context.Context) (verify.Report, error) {
-	_, r, err := s.ask(ctx, request{Op: "report", Setup: verify.Setup{Conf: s.conf}, Server: s.id})
+	_, r, err := s.ask(ctx, request{Op: "report", Setup: verify.Setup{Conf: s.how.conf, Plain: s.how.plain},
+		Server: s.id})
 	return r.Report, err
 }
 

@@ -81,7 +81,8 @@ func TestWeakPeersFail(t *testing.T) {
 	want := []string{"client-tls11-perm", "client-tls10-perm", "client-seclevel0", "client-conf", "client-conf-openssl", "client-max12-sec0",
 		"client-max11", "client-method11", "client-raw0302-perm", "client-raw0301-perm", "client-raw0300", "server-conf-openssl", "server-tls11-openssl", "server-tls10-openssl",
 		"server-tls11-scsv-openssl", "server-ssl3-openssl", "server-tls11-python", "server-tls10-python", "server-tls11-scsv-python", "server-ssl3-python",
-		"static-link", "static-macros", "static-has", "static-dtls1"}
+		"static-link", "static-versions", "static-macros", "static-has", "static-import", "static-dtls1",
+		"client-tls11-script", "server-tls11-script"}
 	failed := failures(p)
 	for _, name := range want {
 		if !slices.Contains(failed, name) {
@@ -122,6 +123,7 @@ var distributions = []string{
 	"client-sv0302", "client-sentinel", "client-sentinel11", "client-null", "client-export", "client-no-ri",
 	"server-tls11-openssl", "server-tls10-openssl", "server-tls11-scsv-openssl", "server-sv-openssl", "server-ssl2-tls11-openssl",
 	"server-tls11-python", "server-tls10-python", "server-tls11-scsv-python", "server-sv-python", "server-ssl2-tls11-python", "server-conf-openssl",
+	"client-tls11-script", "server-tls11-script", "static-import",
 	"static-link", "static-ctypes", "static-has", "static-needed", "static-maps", "static-dtls1",
 }
 
