@@ -15,7 +15,9 @@ import (
 )
 
 // Adopt turns what stands at the prefixes into a generation, so that a rollback brings it back, and returns it. The exchange
-// of folder and link is atomic (renameat2(2), RENAME_EXCHANGE): at no moment is a prefix empty.
+// of folder and link is atomic (renameat2(2), RENAME_EXCHANGE): at no moment is a prefix empty. Where a
+// generation of ours is in use already, somebody exchanged the links: what stands there goes to the folder
+// Aside.
 func (s Site) Adopt(now time.Time) (Generation, error) {
 	blocked := s.Blocked()
 	g := Generation{Profile: s.Profile, Created: now, Adopted: true, Components: map[string]Component{}}
@@ -23,13 +25,12 @@ func (s Site) Adopt(now time.Time) (Generation, error) {
 		return g, nil
 	}
 	if n := s.Current(); n != 0 {
-		var err error
-		if g, err = s.Generation(n); err != nil {
-			return g, err
+		now, err := s.Generation(n)
+		// an adopted one is in use when a former adoption was killed half way: go on with it
+		if err != nil || !now.Adopted {
+			return Generation{}, s.clear(blocked)
 		}
-		if !g.Adopted { // an adopted one is in use when a former adoption was killed half way: go on with it
-			return g, fault.New(fault.Failed, "move "+blocked[0].Path+" away", "adopting %s: profile %s already has generations, and this path is not its link", blocked[0].Path, s.Profile)
-		}
+		g = now
 	} else if err := s.beginAdopt(&g, blocked); err != nil {
 		return g, err
 	}
@@ -49,6 +50,22 @@ func (s Site) Adopt(now time.Time) (Generation, error) {
 		}
 	}
 	return g, nil
+}
+
+// clear moves aside what took the place of links: no generation is made of it, as it was none before.
+func (s Site) clear(blocked []Blocked) error {
+	base, err := s.base()
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	for _, b := range blocked {
+		name := s.Prefixes[b.Component]
+		if err := aside(base, filepath.Join(".tlsfloor", s.Profile), name, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // beginAdopt makes the generation that will hold what stands at the prefixes, and puts it in use: a link that takes a

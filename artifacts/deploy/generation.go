@@ -199,7 +199,7 @@ func (s Site) Switch(p Proved) error {
 	if err != nil {
 		return err
 	}
-	if now := s.Current(); now != 0 && now != g.Number {
+	if now := s.Current(); now != 0 && now != g.Number && exists(s.Dir(now)) {
 		g.Before = now
 		if err := s.save(g); err != nil {
 			return err
@@ -261,6 +261,11 @@ func point(home *os.Root, n int) error {
 	if err := home.Symlink(strconv.Itoa(n), tmp); err != nil {
 		return fmt.Errorf("switching to generation %d: %w", n, err)
 	}
+	if info, err := home.Lstat("current"); err == nil && info.IsDir() { // a rename replaces everything else
+		if err := aside(home, ".", "current", "current"); err != nil {
+			return fmt.Errorf("switching to generation %d: %w", n, err)
+		}
+	}
 	if err := home.Rename(tmp, "current"); err != nil {
 		return fmt.Errorf("switching to generation %d: %w", n, err)
 	}
@@ -280,7 +285,11 @@ func (s Site) ensureLinks() error {
 		if err := fault.At("install: link " + c); err != nil {
 			return err
 		}
-		if err := base.Symlink(s.target(c), s.Prefixes[c]); err != nil {
+		var err error
+		if s.strayed(c) {
+			err = base.Remove(s.Prefixes[c])
+		}
+		if err = errors.Join(err, base.Symlink(s.target(c), s.Prefixes[c])); err != nil {
 			return fmt.Errorf("linking %s: %w", s.link(c), err)
 		}
 	}
@@ -291,8 +300,11 @@ func (s Site) ensureLinks() error {
 // returns where it went.
 func (s Site) Rollback(n int) (Generation, error) {
 	now := s.Current()
-	if now == 0 {
-		return Generation{}, fault.New(fault.Failed, "`status` lists what is installed", "rollback: profile %s has no generation in use below %s", s.Profile, filepath.Join(s.Root, s.Base))
+	if now == 0 && n == 0 {
+		return Generation{}, fault.New(fault.Failed,
+			"`status` lists what is installed; `rollback -to=<number>` puts one of it in use",
+			"rollback: profile %s has no generation in use below %s", s.Profile,
+			filepath.Join(s.Root, s.Base))
 	}
 	if n == 0 {
 		g, err := s.Generation(now)

@@ -240,7 +240,7 @@ type Blocked struct{ Component, Path string }
 func (s Site) Blocked() []Blocked {
 	var all []Blocked
 	for _, c := range s.components() {
-		if _, err := os.Lstat(s.link(c)); err == nil && !s.linked(c) {
+		if _, err := os.Lstat(s.link(c)); err == nil && !s.linked(c) && !s.strayed(c) {
 			all = append(all, Blocked{c, s.link(c)})
 		}
 	}
@@ -291,7 +291,8 @@ func (s Site) Ready(adopt bool) error {
 		return nil
 	}
 	for _, b := range s.Blocked() {
-		return fault.New(fault.Failed, "-adopt moves it aside as a generation that `rollback` brings back; or move it away yourself",
+		return fault.New(fault.Failed,
+			"-adopt moves it aside (for `rollback`, where nothing is in use); or move it away yourself",
 			"installing to %s: something that tlsfloor did not install stands there", b.Path)
 	}
 	return nil

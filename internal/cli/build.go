@@ -171,27 +171,34 @@ func sameOutputs(a, b map[string]deploy.Component) bool {
 
 // mend puts altered files of a generation back. It is called under the site's lock.
 func (c *command) mend(ctx context.Context, w *workshop, n int) error {
-	altered, touched, err := w.site.Altered(ctx, n, c.Check == "full")
-	if err != nil {
-		return err
+	for range 2 { // a list that had to be mended first tells of the trees only then
+		i, err := w.site.Inspect(ctx, n, c.Check == "full")
+		if err != nil {
+			return err
+		}
+		altered := i.Altered()
+		if len(altered) == 0 {
+			return c.reindex(w.site, n, i.Touched)
+		}
+		c.sayRepairs(w.site, i)
+		if err := w.site.Repair(ctx, w.store, n, altered); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// reindex makes the next look at touched files quick again.
+func (c *command) reindex(site deploy.Site, n int, touched []string) error {
 	switch len(touched) {
 	case 0:
+		return nil
 	case 1:
 		c.sink.Note(touched[0] + " was touched; its bytes are right")
 	default:
 		c.sink.Note(fmt.Sprintf("%s and %d more files were touched; their bytes are right", touched[0], len(touched)-1))
 	}
-	if len(altered) == 0 {
-		if len(touched) > 0 { // the next look is quick again
-			return w.site.Reindex(n)
-		}
-		return nil
-	}
-	for _, name := range altered {
-		c.sink.Warn("repairing " + name + ": it was missing or altered")
-	}
-	return w.site.Repair(ctx, w.store, n, altered)
+	return site.Reindex(n)
 }
 
 // install makes the built trees a generation, proves it, and only then switches to it.
@@ -262,9 +269,13 @@ func (c *command) stage(ctx context.Context, w *workshop, result build.Result) (
 // switchTo adopts what is in the way, says which packages of the user stay behind, and switches.
 func (c *command) switchTo(site deploy.Site, n int, proved deploy.Proved) error {
 	if c.Adopt {
+		blocked := site.Blocked()
 		old, err := site.Adopt(time.Now().UTC())
 		if err != nil {
 			return err
+		}
+		if old.Number == 0 && len(blocked) > 0 {
+			c.sink.Note(blocked[0].Path + " was moved to " + site.Aside())
 		}
 		for name := range old.Components {
 			c.sink.Note(fmt.Sprintf("%s was moved aside as generation %d: `rollback` brings it back", site.Prefix(name), old.Number))

@@ -88,7 +88,10 @@ func (b *bundled) chain(t *testing.T, root string, in func(...string) *exec.Cmd)
 	if err := os.WriteFile(altered, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	says("altered: python/lib/python3.13/this.py", "/tlsfloor", "status")
+	if out := b.run(t, 9, in("/tlsfloor", "status")); !strings.Contains(out,
+		"altered: python/lib/python3.13/this.py") {
+		t.Errorf("status says\n%s", out)
+	}
 	says("generation 2 is in use", install...)
 	says("generation 1 is in use", "/tlsfloor", "rollback")
 	says("generation 2 is in use", "/tlsfloor", "rollback", "-to=2")

@@ -193,25 +193,6 @@ func (r *real) python(t *testing.T) {
 	}
 }
 
-func (r *real) altered(t *testing.T) {
-	file := filepath.Join(r.site().Dir(1), "python/lib/python3.13/ssl.py")
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, append(want, "# planted\n"...), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if stdout, _ := r.tlsfloor(t, "status"); !strings.Contains(stdout, "altered: python/lib/python3.13/ssl.py") {
-		t.Errorf("status does not name it:\n%s", stdout)
-	}
-	_, stderr := r.tlsfloor(t, "build")
-	got, err := os.ReadFile(file)
-	if err != nil || !bytes.Equal(got, want) || !strings.Contains(stderr, "repairing python/lib/python3.13/ssl.py") {
-		t.Errorf("not repaired (%v), or not said:\n%s", err, stderr)
-	}
-}
-
 // corruptStore flips a byte of one stored file: a fresh installation finds it, builds what is missing anew, and no wrong byte arrives.
 func (r *real) corruptStore(t *testing.T) {
 	st, err := store.Open(r.store)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
+	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
 // Status prints the installed generations and what is in use.
@@ -21,9 +23,12 @@ type sited struct {
 	Profile     string              `json:"profile"`
 	Current     int                 `json:"current"`
 	Generations []deploy.Generation `json:"generations"`
-	Altered     []string            `json:"altered,omitempty"`
+	Doubts      []deploy.Doubt      `json:"doubts,omitempty"`  // why what people get is not what was proved
+	Altered     []string            `json:"altered,omitempty"` // what was installed, and is not as it was
+	Added       []deploy.Added      `json:"added,omitempty"`
 	Packages    []string            `json:"user_packages,omitempty"`
 	Trust       string              `json:"trust,omitempty"`
+	again       string              // the command that mends what was altered
 }
 
 func (c *command) status(ctx context.Context) error {
@@ -40,15 +45,21 @@ func (c *command) status(ctx context.Context) error {
 		names = slices.DeleteFunc(names, func(n string) bool { return n != c.Profile })
 	}
 	all := []sited{}
+	var doubtful error
 	for _, name := range names {
-		s, err := siteStatus(ctx, deploy.Site{Root: c.Root, Base: c.Prefix, Profile: name})
+		site, err := deploy.Installed(c.Root, c.Prefix, name)
+		if err != nil {
+			return err
+		}
+		s, err := siteStatus(ctx, site)
 		if err != nil {
 			return err
 		}
 		all = append(all, s)
+		doubtful = cmp.Or(doubtful, s.doubtful())
 	}
 	if c.JSON {
-		return c.json(all)
+		return errors.Join(c.json(all), doubtful)
 	}
 	if len(all) == 0 {
 		what := "nothing"
@@ -61,20 +72,27 @@ func (c *command) status(ctx context.Context) error {
 	for _, s := range all {
 		c.printStatus(s)
 	}
-	return nil
+	return doubtful
 }
 
 func siteStatus(ctx context.Context, site deploy.Site) (sited, error) {
-	s := sited{Profile: site.Profile, Current: site.Current()}
+	s := sited{Profile: site.Profile, Current: site.Current(), Doubts: site.Standing()}
 	var err error
 	if s.Generations, err = site.Generations(); err != nil || s.Current == 0 {
 		return s, err
 	}
-	if _, err := site.Generation(s.Current); err != nil {
-		return s, nil // it is listed as broken
+	g, err := site.Generation(s.Current)
+	s.again = g.Again()
+	if err != nil {
+		return s, nil // it is among the doubts
 	}
-	if s.Altered, _, err = site.Altered(ctx, s.Current, false); err != nil {
+	i, err := site.Inspect(ctx, s.Current, false)
+	if err != nil {
 		return s, err
+	}
+	s.Altered, s.Added = i.Changed, i.Added
+	if d := site.DoubtProof(g); d != nil && len(i.Altered()) == 0 {
+		s.Doubts = append(s.Doubts, *d)
 	}
 	if t, err := site.Trust(); err == nil {
 		s.Trust = trustSummary(t)
@@ -85,6 +103,19 @@ func siteStatus(ctx context.Context, site deploy.Site) (sited, error) {
 	}
 	s.Packages, err = site.UserPackages(s.Current)
 	return s, err
+}
+
+// doubtful is an error where people do not get what was proved.
+func (s sited) doubtful() error {
+	for _, d := range s.Doubts {
+		code := fault.Incomplete
+		if d.Breached {
+			code = fault.Breached
+		}
+		return fault.New(code, d.Mend+" mends it", "profile %s is not what was proved: %s %s", s.Profile,
+			visible(d.Path), d.What)
+	}
+	return alteredError(s.Profile, s.again, deploy.Inspection{Changed: s.Altered, Added: s.Added})
 }
 
 func (c *command) printStatus(s sited) {
@@ -99,7 +130,9 @@ func (c *command) printStatus(s sited) {
 			continue
 		}
 		if g.Broken != "" {
-			fmt.Fprintf(c.out, "%s %3d  broken: %s; `build` makes a new one, `uninstall` removes all\n", mark, g.Number, g.Broken)
+			fmt.Fprintf(c.out,
+				"%s %3d  broken: %s; `build` puts another in use, `uninstall` removes all\n", mark,
+				g.Number, g.Broken)
 			continue
 		}
 		var what []string
@@ -135,9 +168,10 @@ func (c *command) printStatus(s sited) {
 		}
 		fmt.Fprintf(c.out, "%s %3d  %s  %-34s %s\n", mark, g.Number, g.Created.Local().Format("2006-01-02 15:04"), strings.Join(what, ", "), proof)
 	}
-	for _, name := range s.Altered {
-		fmt.Fprintf(c.out, "      altered: %s (`build` repairs it)\n", name)
+	for _, d := range s.Doubts {
+		fmt.Fprintf(c.out, "      not what was proved: %s %s (%s mends it)\n", visible(d.Path), d.What, d.Mend)
 	}
+	c.printDifferences(s)
 	if s.Trust != "" {
 		fmt.Fprintf(c.out, "      trust: %s\n", s.Trust)
 	}

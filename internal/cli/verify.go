@@ -40,6 +40,10 @@ func (c *command) verify(ctx context.Context) error {
 // verifyCurrent proves the generation in use, or the one that -to names, with controls that are built if the store does not have them.
 func (c *command) verifyCurrent(ctx context.Context, ch *chosen) error {
 	n := cmp.Or(c.To, ch.site.Current())
+	// what people get, and not only what is tried
+	if doubts := ch.site.Standing(); len(doubts) > 0 && n == ch.site.Current() {
+		return sited{Profile: ch.profile.Name, Doubts: doubts}.doubtful()
+	}
 	if n == 0 {
 		return fault.New(fault.Failed, "`build` installs it; `status` lists what is installed", "verify: profile %s is not installed below %s", ch.profile.Name, filepath.Join(c.Root, c.Prefix))
 	}
@@ -49,6 +53,14 @@ func (c *command) verifyCurrent(ctx context.Context, ch *chosen) error {
 	}
 	if g.Adopted {
 		return fault.New(fault.Incomplete, "`build` installs one of ours beside it", "verify: generation %d was there before tlsfloor: there are no controls for it", n)
+	}
+	// Every byte first: an altered toolchain is not what was proved, whatever the judge would find.
+	i, err := ch.site.Inspect(ctx, n, true)
+	if err == nil {
+		err = alteredError(ch.profile.Name, g.Again(), i)
+	}
+	if err != nil {
+		return err
 	}
 	if c.From != "" {
 		return c.verifyFrom(ctx, ch, g)

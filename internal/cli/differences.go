@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+)
+
+// shownMost is how many differences of a kind are printed; -json has all.
+const shownMost = 20
+
+// visible is a path as a terminal may have it: one with other than printable characters in it is quoted.
+func visible(path string) string {
+	if quoted := strconv.Quote(path); quoted != `"`+path+`"` {
+		return quoted
+	}
+	if path == deploy.Itself {
+		return "the folder of the generation"
+	}
+	return path
+}
+
+// printDifferences prints how the generation in use differs from its lists.
+func (c *command) printDifferences(s sited) {
+	for i, name := range s.Altered {
+		if i == shownMost {
+			fmt.Fprintf(c.out, "      altered: %d more\n", len(s.Altered)-i)
+			break
+		}
+		fmt.Fprintf(c.out, "      altered: %s (%s repairs it)\n", visible(name), s.again)
+	}
+	bad, yours := 0, 0
+	for _, a := range s.Added {
+		if a.Alters == "" {
+			if yours++; yours <= shownMost {
+				fmt.Fprintf(c.out, "      added by you: %s\n", visible(a.Path))
+			}
+			continue
+		}
+		if bad++; bad <= shownMost {
+			whose := ""
+			if a.Package != "" {
+				whose = ", of your package " + visible(a.Package)
+			}
+			fmt.Fprintf(
+				c.out,
+				"      added: %s%s: %s (%s moves it aside)\n",
+				visible(a.Path),
+				whose,
+				a.Alters,
+				s.again,
+			)
+		}
+	}
+	if bad > shownMost {
+		fmt.Fprintf(c.out, "      added: %d more\n", bad-shownMost)
+	}
+	if yours > shownMost {
+		fmt.Fprintf(c.out, "      added by you: %d more\n", yours-shownMost)
+	}
+}
+
+// alteredError is an error where trees are not as they were installed: what was proved is something else
+// then.
+func alteredError(profile, again string, i deploy.Inspection) error {
+	altered := i.Altered()
+	if len(altered) == 0 {
+		return nil
+	}
+	what := visible(altered[0])
+	if n := len(altered) - 1; n > 0 {
+		what += fmt.Sprintf(" and %d more", n)
+	}
+	return fault.New(fault.Incomplete, again+" mends it; `status` lists what was altered and added",
+		"profile %s is not what was proved: %s was altered or added", profile, what)
+}
+
+// sayRepairs announces what Repair will do.
+func (c *command) sayRepairs(site deploy.Site, i deploy.Inspection) {
+	for k, name := range i.Changed {
+		if k == shownMost {
+			c.sink.Warn(fmt.Sprintf("repairing %d more", len(i.Changed)-k))
+			break
+		}
+		c.sink.Warn("repairing " + visible(name) + ": it was missing or altered")
+	}
+	for _, a := range i.Added {
+		if a.Alters != "" {
+			c.sink.Warn(
+				"moving " + visible(a.Path) + " to " + filepath.Join(site.Aside()) + ": " + a.Alters,
+			)
+		}
+	}
+}
