@@ -69,7 +69,7 @@ var rooms = map[string][]string{
 	"internal/fault":     nil,
 	"internal/docpart":   nil, // tests only
 
-	"artifacts/repository": {"artifacts/bundle"},
+	"artifacts/repository": {"artifacts/bundle", "internal/transport"},
 }
 
 // owners lists the only rooms that know a module from elsewhere. golang.org/x belongs to everybody,

@@ -38,8 +38,7 @@ func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
 	if strings.EqualFold(req.URL.Host, d.host) {
 		return d.next.RoundTrip(req)
 	}
-	directed := req.Response != nil || req.Method == http.MethodPut || req.Method == http.MethodPatch
-	if !directed { // the client itself asks nobody but realms
+	if req.Response == nil { // no redirect: the client itself asks nobody else but realms
 		if err := d.realm(req.Context(), req.URL); err != nil {
 			return nil, err
 		}

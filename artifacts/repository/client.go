@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -24,6 +25,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/artifacts/sign"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/transport"
 )
 
 // RootsDir holds the root.json files that this machine trusts, one for each repository, in the
@@ -155,9 +157,16 @@ func (b *bringer) DownloadFile(address string, limit int64, _ time.Duration) ([]
 
 func (b *bringer) download(name string, limit int64) ([]byte, error) {
 	if b.place.URL != "" {
+		u, err := url.Parse(b.place.URL)
+		if err != nil {
+			return nil, err
+		}
+		pool := transport.New(transport.Limits{})
+		defer pool.CloseIdleConnections()
 		web := fetcher.NewDefaultFetcher()
-		web.SetHTTPClient(&http.Client{Timeout: time.Minute, CheckRedirect: sameScheme})
-		return web.DownloadFile(strings.TrimSuffix(b.place.URL, "/")+"/"+name, limit, 0)
+		web.SetHTTPClient(&http.Client{Timeout: time.Minute, CheckRedirect: sameScheme,
+			Transport: pool.For(u.Host)})
+		return web.DownloadFile(u.JoinPath(name).String(), limit, 0)
 	}
 	to := filepath.Join(b.dir, fmt.Sprintf(".brought-%d", os.Getpid()))
 	defer os.Remove(to)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"path/filepath"
 	"runtime"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
+	"github.com/tlsfloor/tlsfloor/artifacts/publish"
 	tuf "github.com/tlsfloor/tlsfloor/artifacts/repository"
 	"github.com/tlsfloor/tlsfloor/artifacts/sign"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
@@ -108,12 +108,8 @@ func (c *command) repository(st *store.Store) (tuf.Place, func(), error) {
 			"-from=%s: -offline was said", c.From)
 	}
 	f, err := fetch.New(st, fetch.Options{Sink: c.fetchSink})
-	bring := func(ctx context.Context, name, to string, limit int64) error {
-		anything := func(string) error { return nil } // its digest is looked at behind this
-		if err := f.Get(ctx, u.JoinPath(name).String(), to, limit, anything); err != nil {
-			return fmt.Errorf("%w: %w", bundle.ErrUnreachable, err)
-		}
-		return nil
+	if err != nil {
+		return tuf.Place{}, nil, err
 	}
-	return tuf.Place{Name: c.From, Bring: bring, URL: address}, func() {}, err
+	return tuf.Place{Name: c.From, Bring: publish.FromWeb(f, u).Bring, URL: address}, func() {}, nil
 }
