@@ -299,6 +299,9 @@ func (t *taking) archives(ctx context.Context) (string, error) {
 		}
 	}
 	name := t.Index.Name
+	if t.wish.Named == "" {
+		return "", fmt.Errorf("%s.tar.zst is missing", name)
+	}
 	return "", fault.New(fault.Usage, "name "+name+".tar.zst, or its folder",
 		"no archive %s of the installed trees in it", t.wish.Named)
 }

@@ -276,7 +276,7 @@ func manifestWays() []registryWay {
 		{name: "no list", change: file(sums, func(*scene) []byte { return nil }), want: "SHA256SUMS"},
 		{name: "no signature", change: file(sig, func(*scene) []byte { return nil }), want: "not signed"},
 		{name: "no archive", change: func(f *fake) { delete(f.files, f.s.archive); f.describe() },
-			want: "archive"},
+			want: "is missing"},
 		{name: "another bundle's signature",
 			change: file(sig, func(s *scene) []byte { return s.other[sig] }), want: "no trusted key"},
 		{name: "another bundle's list", change: file(sums,

@@ -63,6 +63,8 @@ func webWays() []webWay {
 	noLine := "not a digest, two spaces and the name"
 	ways := []webWay{
 		{name: "no list", file: sums, answer: code(404), want: "answered 404"},
+		{name: "no archive", file: archived, answer: code(404), want: "is missing"},
+		{name: "no proof", file: "proof/proof.json", answer: code(404), want: "is missing"},
 		{name: "no signature", file: sig, answer: code(404), want: "not signed"},
 		{name: "a page for the list", file: sums, answer: text([]byte("<!DOCTYPE html><html>hello")),
 			want: nobody},
