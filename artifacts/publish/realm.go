@@ -21,7 +21,9 @@ import (
 //     same registrable domain (registry.example.org and login.example.org; the public suffix list says what
 //     that is), or on one that the user has logged in to as well. Where there is no password for the
 //     registry any realm may be asked
-//   - whatever else is on another host is reached by https only, and gets neither password nor token
+//   - a redirect to another host goes to https only, and takes neither password nor token along: oras-go
+//     drops them
+//   - files are sent to the registry's own host only: oras-go looks at that
 //
 // Over all of it internal/transport lets no registry send this program into the machine's own network.
 
@@ -35,20 +37,12 @@ type door struct {
 
 // RoundTrip implements http.RoundTripper.
 func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
-	if strings.EqualFold(req.URL.Host, d.host) {
-		return d.next.RoundTrip(req)
-	}
-	if req.Response == nil { // no redirect: the client itself asks nobody else but realms
+	// But for a redirect, which checkRedirect has seen, the client asks nobody else but realms.
+	if !strings.EqualFold(req.URL.Host, d.host) && req.Response == nil {
 		if err := d.realm(req.Context(), req.URL); err != nil {
 			return nil, err
 		}
-		return d.next.RoundTrip(req)
 	}
-	if req.URL.Scheme != "https" {
-		return nil, fmt.Errorf("%s sends to %s, which is not https", d.host, req.URL.Redacted())
-	}
-	req = req.Clone(req.Context())
-	req.Header.Del("Authorization")
 	return d.next.RoundTrip(req)
 }
 
