@@ -41,7 +41,6 @@ const helloLimit = 1400
 
 // The setups: how far the subject is asked to lower its guard.
 var (
-	untouched = Setup{}
 	byDefault = Setup{Context: "default"}
 	perm      = Setup{Min: wire.TLS10, Level0: true}
 	seclevel0 = Setup{Context: "default", Min: wire.TLS10, Level0: true}

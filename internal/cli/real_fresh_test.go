@@ -5,7 +5,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -18,7 +17,14 @@ func (r *real) freshMachine(t *testing.T) {
 			m.host(t, "mkdir -p \"$0$(dirname \"$1\")\" && cp -rL \"$1\" \"$0$(dirname \"$1\")\"", m.root, from)
 		}
 	}
-	m.host(t, `mkdir -p "$0/usr/local" "$0/src" && cp -a "$1" "$0/usr/local/go" && cd "$2" && git ls-files -coz --exclude-standard | xargs -0 cp --parents -t "$0/src"`, m.root, runtime.GOROOT(), filepath.Join("..", ".."))
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.host(t,
+		`mkdir -p "$0/usr/local" "$0/src" && cp -a "$1" "$0/usr/local/go" && cd "$2" &&
+			git ls-files -coz --exclude-standard | xargs -0 cp --parents -t "$0/src"`,
+		m.root, strings.TrimSpace(string(goroot)), filepath.Join("..", ".."))
 	t.Run("root", func(t *testing.T) {
 		out := m.within(t, `cd /src && go tool mage build && /opt/python-with-min-tls1_2/bin/python3 --version && go tool mage build`)
 		if strings.Count(out, "min-tls1_2: generation 1 is in use") != 1 || !strings.Contains(out,

@@ -187,7 +187,8 @@ func start(t testing.TB, o Options) *running {
 }
 
 // get asks for the page as a client with an identity, and returns the page, the client's error and the log's entry.
-func (r *running) get(t testing.TB, i identity, version uint16, name string) (body string, err error, e Entry) {
+func (r *running) get(t testing.TB, i identity, version uint16, name string) (body string, e Entry,
+	err error) {
 	t.Helper()
 	config := &tls.Config{RootCAs: r.ca, ServerName: name, MinVersion: tls.VersionTLS12, MaxVersion: version}
 	if i.chain != nil {
@@ -211,7 +212,7 @@ func (r *running) get(t testing.TB, i identity, version uint16, name string) (bo
 		if len(r.log) > before {
 			e = r.log[before]
 			r.mu.Unlock()
-			return body, err, e
+			return body, e, err
 		}
 		r.mu.Unlock()
 		time.Sleep(10 * time.Millisecond) // polls for the log's line; 10 s at most
@@ -230,7 +231,7 @@ func TestVerify(t *testing.T) {
 			if version == tls.VersionTLS12 && (name == "edwards") {
 				continue // crypto/tls does not offer it there
 			}
-			body, err, e := r.get(t, client, version, "localhost")
+			body, e, err := r.get(t, client, version, "localhost")
 			want := success
 			if f.codes[name] != "" {
 				want = failed + f.codes[name]
@@ -242,7 +243,8 @@ func TestVerify(t *testing.T) {
 				t.Errorf("%s, %s: the page is %s", spoken, name, body)
 			}
 		}
-		if _, err, e := r.get(t, identity{}, version, "localhost"); err == nil || e.Status != failed+UnmappedConnectionError || e.Subject != "" {
+		if _, e, err := r.get(t, identity{}, version, "localhost"); err == nil ||
+			e.Status != failed+UnmappedConnectionError || e.Subject != "" {
 			t.Errorf("%s, no certificate: %s, %v", spoken, e.Line(), err)
 		}
 	}
@@ -252,7 +254,7 @@ func TestPassthrough(t *testing.T) {
 	f := newFixture(t)
 	r := start(t, Options{Mode: Passthrough})
 	for name, client := range f.clients {
-		body, err, e := r.get(t, client, tls.VersionTLS13, "localhost")
+		body, e, err := r.get(t, client, tls.VersionTLS13, "localhost")
 		if err != nil || e.Status != success {
 			t.Errorf("%s: %s, %v", name, e.Line(), err)
 		}
@@ -262,7 +264,8 @@ func TestPassthrough(t *testing.T) {
 			t.Errorf("%s: %d certificates in the header, not %d", name, len(got), len(client.chain))
 		}
 	}
-	if body, err, e := r.get(t, identity{}, tls.VersionTLS13, "localhost"); err != nil || e.Status != success || !strings.Contains(body, "none: the client showed no certificate") {
+	if body, e, err := r.get(t, identity{}, tls.VersionTLS13, "localhost"); err != nil ||
+		e.Status != success || !strings.Contains(body, "none: the client showed no certificate") {
 		t.Errorf("no certificate: %s, %v", e.Line(), err)
 	}
 }
@@ -310,7 +313,7 @@ func TestNamesStayApart(t *testing.T) {
 func TestNames(t *testing.T) {
 	r := start(t, Options{Mode: Passthrough, Names: []string{"a.example", "b.example"}})
 	for name, works := range map[string]bool{"localhost": true, "a.example": true, "b.example": true, "c.example": false} {
-		if _, err, e := r.get(t, identity{}, tls.VersionTLS13, name); (err == nil) != works {
+		if _, e, err := r.get(t, identity{}, tls.VersionTLS13, name); (err == nil) != works {
 			t.Errorf("%s: %v, %s", name, err, e.Line())
 		}
 	}
@@ -342,7 +345,7 @@ func TestHostilePeers(t *testing.T) {
 			io.Copy(io.Discard, conn)
 		})
 	}
-	if _, err, e := r.get(t, f.clients["right"], tls.VersionTLS13, "localhost"); err != nil {
+	if _, e, err := r.get(t, f.clients["right"], tls.VersionTLS13, "localhost"); err != nil {
 		t.Errorf("%v, %s", err, e.Line())
 	}
 	wait.Wait()

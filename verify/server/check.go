@@ -72,8 +72,8 @@ func (c *Check) suites(suites []wire.Suite) {
 		case s.Signals():
 		default:
 			c.EphemeralKeysSupported = c.EphemeralKeysSupported || strings.Contains(name, "DHE_") || s>>8 == 0x13 // all of TLS 1.3
-			for _, reason := range insecure(name) {
-				c.InsecureCipherSuites[name] = append(c.InsecureCipherSuites[name], reason)
+			if reasons := insecure(name); len(reasons) > 0 {
+				c.InsecureCipherSuites[name] = append(c.InsecureCipherSuites[name], reasons...)
 			}
 			if strings.Contains(name, "3DES") {
 				triple = append(triple, name)
