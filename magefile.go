@@ -501,11 +501,15 @@ func Bump(ctx context.Context,
 	out *string, // the folder of the recipes (default recipes)
 	mirror *string, // comma-separated folders and URLs to look for sources first
 	store *string, // folder of the store
+	wait *time.Duration, // leave releases alone that are younger (default 72h)
+	// take lists of a mirror that stands still, for so long after their time (default 0)
+	stale *time.Duration,
 	json *bool, // print JSON
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Bump(ctx, cli.Flags{Component: component, Profile: profile, Out: out, Mirror: mirror, Store: store, JSON: json, Quiet: quiet, Timeout: timeout})
+	return cli.Bump(ctx, cli.Flags{Component: component, Profile: profile, Out: out, Mirror: mirror,
+		Store: store, Wait: wait, Stale: stale, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
 // Rebuild builds a profile again from nothing, in a world that differs in everything, and compares all files. It exits with 4 when one differs.

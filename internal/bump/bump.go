@@ -71,13 +71,14 @@ func renamed(s recipes.Source, old, v string) recipes.Source {
 	return s
 }
 
-// Newest returns the newest candidate of those that the places gave. One that a signed list vouches for goes before the same version
-// without.
-func Newest(all []Candidate) (Candidate, bool) {
-	if len(all) == 0 {
-		return Candidate{}, false
-	}
-	return slices.MaxFunc(all, func(a, b Candidate) int {
-		return cmp.Or(version.Compare(a.Version, b.Version), strings.Compare(a.Voucher, b.Voucher))
-	}), true
+// order has the newest first. One that a signed list vouches for goes before the same version without.
+func order(a, b Candidate) int {
+	return cmp.Or(version.Compare(b.Version, a.Version), strings.Compare(b.Voucher, a.Voucher),
+		strings.Compare(a.Source.SHA256.String(), b.Source.SHA256.String()))
+}
+
+// Newest returns the candidates that the places gave, one of each version, the newest version first.
+func Newest(all []Candidate) []Candidate {
+	all = slices.SortedFunc(slices.Values(all), order)
+	return slices.CompactFunc(all, func(a, b Candidate) bool { return a.Version == b.Version })
 }

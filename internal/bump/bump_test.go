@@ -1,6 +1,7 @@
 package bump
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -70,7 +71,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-const stanza = `Package: openssl
+const sources = `Package: openssl
 Version: 3.5.9-1
 Files:
  0123 1 openssl_3.5.9.orig.tar.gz
@@ -82,10 +83,11 @@ Homepage: https://openssl-library.org
 `
 
 func TestStanza(t *testing.T) {
-	files, name := parseStanza(stanza)
-	l, ok := files["openssl_3.5.9.orig.tar.gz"]
-	if len(files) != 1 || !ok || l.size != 5315 || !strings.HasPrefix(l.sha256.String(), "a8c0") || name != "openssl 3.5.9-1" {
-		t.Errorf("%q: %+v", name, files)
+	s := parseStanza(sources)
+	l, ok := s.files["openssl_3.5.9.orig.tar.gz"]
+	if len(s.files) != 1 || !ok || l.size != 5315 || !strings.HasPrefix(l.sha256.String(), "a8c0") ||
+		s.pkg != "openssl" || s.version != "3.5.9-1" {
+		t.Errorf("%+v", s)
 	}
 }
 
@@ -135,7 +137,10 @@ func TestRecipe(t *testing.T) {
 }
 
 func TestNewest(t *testing.T) {
-	if c, ok := Newest([]Candidate{{Version: "1.9"}, {Version: "1.10"}, {Version: "1.10", Voucher: "a list"}, {Version: "1.2"}}); !ok || c.Version != "1.10" || c.Voucher == "" {
-		t.Errorf("%+v", c)
+	all := Newest([]Candidate{{Version: "1.9"}, {Version: "1.10"}, {Version: "1.10", Voucher: "a list"},
+		{Version: "1.2"}})
+	if got := fmt.Sprint(all[0].Version, all[1].Version, all[2].Version); len(all) != 3 ||
+		got != "1.101.91.2" || all[0].Voucher == "" {
+		t.Errorf("%+v", all)
 	}
 }

@@ -31,8 +31,12 @@ type bumped struct {
 	Series    string `json:"series,omitempty"` // the newest of another series, which a person decides about
 	Vouched   string `json:"vouched,omitempty"`
 	Unknown   bool   `json:"unknown,omitempty"` // no place could be asked
-	Refused   string `json:"refused,omitempty"` // why a newer one was not taken
-	err       error
+	// Why newer ones were not taken: they are too young, are listed and nowhere to be had, or nobody
+	// vouches for them.
+	Waits   []string `json:"waits,omitempty"`
+	Missing []string `json:"missing,omitempty"`
+	Refused []string `json:"refused,omitempty"`
+	err     error
 }
 
 // bumper is one run.
@@ -41,12 +45,16 @@ type bumper struct {
 	*fetch.Fetcher
 	store *store.Store
 	apt   *bump.Apt
+	seen  *bump.Seen
 	work  string
 	dir   string // of the recipes
 	edits map[string]string
 }
 
-const maxListBytes = 64 << 20 // of a page that lists versions
+const (
+	maxListBytes = 64 << 20 // of a page that lists versions
+	maxTried     = 8        // newer versions of a component that are tried, the newest first
+)
 
 func (c *command) bump(ctx context.Context) error {
 	b := &bumper{command: c, dir: c.Out, edits: map[string]string{}}
@@ -78,7 +86,10 @@ func (c *command) bump(ctx context.Context) error {
 	if b.Fetcher, err = c.newFetcher(ch, st); err != nil {
 		return err
 	}
-	if err := b.lists(ctx); err != nil {
+	if b.seen, err = bump.ReadSeen(filepath.Join(st.Dir(), "first-seen.json")); err != nil {
+		return err
+	}
+	if err := b.lists(ctx, ch.recipes); err != nil {
 		return err
 	}
 	var all []bumped
@@ -92,7 +103,7 @@ func (c *command) bump(ctx context.Context) error {
 		}
 		all = append(all, one)
 	}
-	if err := b.write(); err != nil {
+	if err := errors.Join(b.seen.Write(), b.write()); err != nil {
 		return err
 	}
 	return b.tell(all)
@@ -102,16 +113,32 @@ func (c *command) bump(ctx context.Context) error {
 func bumpable(r *recipes.Recipe) bool { return r.Name == r.Origin && len(r.Sources) == 1 }
 
 // lists has apt fetch what its archive's suites have; without apt canonical places are left.
-func (b *bumper) lists(ctx context.Context) error {
-	bases, err := fetch.HostApt{}.Bases(ctx)
-	if err == nil && !b.Offline {
+func (b *bumper) lists(ctx context.Context, pinned []*recipes.Recipe) error {
+	l := bump.Lists{
+		Dir: filepath.Join(b.work, "apt"), Suites: bump.Suites, Keyring: bump.Keyring, Stale: b.Stale,
+	}
+	for _, r := range pinned {
+		for _, s := range r.Sources {
+			if s.Apt != nil {
+				l.Packages = append(l.Packages, s.Apt.Package)
+			}
+		}
+	}
+	if len(l.Packages) == 0 || b.Offline {
+		return nil
+	}
+	var err error
+	if l.Bases, err = (fetch.HostApt{}).Bases(ctx); err == nil {
 		b.sink.Emit(event.Event{Kind: event.Begin, Step: "lists", Text: "fetching the distribution's lists of sources"})
-		b.apt, err = bump.NewApt(ctx, filepath.Join(b.work, "apt"), bases, bump.Suites)
+		b.apt, err = bump.NewApt(ctx, l)
 	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return ctx.Err()
-	}
-	if err != nil {
+	// somebody tries, or an archive is broken: no reason to go on
+	case fault.CodeOf(err) == fault.BadSignature:
+		return fmt.Errorf("bump: %w", err)
+	case err != nil:
 		b.sink.Warn("no distribution's lists: " + err.Error())
 		b.apt = nil
 	}
@@ -125,33 +152,58 @@ func (b *bumper) look(ctx context.Context, r *recipes.Recipe) bumped {
 	all, asked, err := b.candidates(ctx, r, false)
 	one.Unknown = !asked
 	if err == nil && r.Role == recipes.Install { // its interfaces change from one series to the next
-		if other, ok := bump.Newest(all); ok {
-			one.Series = other.Version
+		if other := bump.Newest(all); len(other) > 0 {
+			one.Series = other[0].Version
 		}
 		all, _, err = b.candidates(ctx, r, true)
 	}
-	var c bump.Candidate
-	found := false
-	if err == nil {
-		c, found = bump.Newest(all)
+	if err != nil {
+		one.Refused, one.err = []string{err.Error()}, err
 	}
-	if found {
-		if one.Series == c.Version {
-			one.Series = ""
-		}
-		if one.Vouched, err = b.confirm(ctx, &c); err == nil {
-			err = b.edit(r, c, one.Vouched)
-		}
-		if err == nil {
-			one.Newer = c.Version
-		} else {
-			one.Refused, one.err = c.Version+": "+err.Error(), err
-		}
-	} else if err != nil {
-		one.Refused, one.err = err.Error(), err
+	newest := bump.Newest(all)
+	if len(newest) > 0 && one.Series == newest[0].Version {
+		one.Series = ""
 	}
-	b.sink.Emit(event.Event{Kind: event.Done, Step: "look/" + r.Name, Text: or(&one.Newer, "")})
+	for _, c := range newest[:min(len(newest), maxTried)] {
+		if b.take(ctx, r, c, &one) {
+			break
+		}
+	}
+	b.sink.Emit(event.Event{Kind: event.Done, Step: "look/" + r.Name, Text: one.Newer})
 	return one
+}
+
+// take edits the candidate in, or says in one why not. It reports whether no older one is to be tried: a
+// version that is listed and not there, too young, or of a stranger's making must not keep a good one away.
+func (b *bumper) take(ctx context.Context, r *recipes.Recipe, c bump.Candidate, one *bumped) bool {
+	vouched, made, err := b.confirm(ctx, &c)
+	if errors.Is(err, fs.ErrNotExist) {
+		one.Missing = append(one.Missing, c.Version)
+		return false
+	}
+	if err == nil {
+		now := time.Now()
+		if made.IsZero() {
+			made = b.seen.First(r.Name, c, now)
+		}
+		if from := made.Add(b.Wait); now.Before(from) {
+			one.Waits = append(one.Waits, fmt.Sprintf("%s of %s, until %s", c.Version,
+				made.UTC().Format(time.DateOnly), from.UTC().Format("2006-01-02 15:04 UTC")))
+			return false
+		}
+		err = b.edit(r, c, vouched)
+	}
+	if err != nil {
+		one.Refused = append(one.Refused, c.Version+": "+err.Error())
+		if one.err == nil {
+			one.err = err
+		}
+		code := fault.CodeOf(err)
+		// a network that is down is so for the next one too
+		return code != fault.BadSignature && code != fault.BadDigest
+	}
+	one.Newer, one.Vouched = c.Version, vouched
+	return true
 }
 
 // candidates asks every place, and reports whether any could be asked.
@@ -159,9 +211,7 @@ func (b *bumper) candidates(ctx context.Context, r *recipes.Recipe, same bool) (
 	src := r.Sources[0]
 	if b.apt != nil && b.apt.Has(src, r.Version) {
 		asked = true
-		if all, err = b.apt.Candidates(ctx, src, r.Version, same); err != nil {
-			return nil, asked, err
-		}
+		all = b.apt.Candidates(src, r.Version, same)
 	}
 	for i, page := range bump.Pages(src, r.Version) {
 		if b.Offline {
@@ -184,43 +234,51 @@ func (b *bumper) candidates(ctx context.Context, r *recipes.Recipe, same bool) (
 	return all, asked, nil
 }
 
-// confirm brings the source into the store, checks its signature, and says who vouches for it.
-func (b *bumper) confirm(ctx context.Context, c *bump.Candidate) (string, error) {
+// confirm brings the source into the store, checks its signature, and says who vouches for it, and when it
+// was signed.
+func (b *bumper) confirm(ctx context.Context, c *bump.Candidate) (vouched string, made time.Time, err error) {
 	s := &c.Source
 	if s.SHA256.IsZero() {
 		if s.Signature == nil {
-			return "", fault.New(fault.BadSignature, "wait until the distribution has it, or pin it by hand", "upstream does not sign it, and no distribution's list has its digest")
+			return "", made, fault.New(fault.BadSignature,
+				"wait until the distribution has it, or pin it by hand",
+				"upstream does not sign it, and no distribution's list has its digest")
 		}
 		if err := b.download(ctx, s); err != nil {
-			return "", err
+			return "", made, err
 		}
 	}
 	got, err := b.Fetch(ctx, fetchSource(s))
 	if err != nil {
-		return "", err
+		return "", made, err
 	}
 	if !got.Signature.Good() {
-		return c.Voucher + "; upstream's own place was not tried", nil
+		return c.Voucher + "; upstream's own place was not tried", made, nil
 	}
-	vouched := "upstream's signature of " + got.Signature.Time.Format(time.DateOnly) + ", verified when the pin was made"
+	vouched = "upstream's signature of " + got.Signature.Time.Format(time.DateOnly) +
+		", verified when the pin was made"
 	if c.Voucher != "" {
 		vouched += "; " + c.Voucher
 	}
-	return vouched, nil
+	return vouched, got.Signature.Time, nil
 }
 
 // download brings a file that nobody has pinned into the store; its signature is looked at afterwards.
-func (b *bumper) download(ctx context.Context, s *recipes.Source) (err error) {
+func (b *bumper) download(ctx context.Context, s *recipes.Source) error {
 	file := filepath.Join(b.work, "download")
+	var errs []error
 	for _, u := range s.URLs {
-		if err = b.Get(ctx, u, file, 1<<30, func(string) error { return nil }); err == nil {
+		err := b.Get(ctx, u, file, 1<<30, func(string) error { return nil })
+		if err == nil {
 			if s.SHA256, s.Size, err = digest.OfFile(file); err == nil {
 				err = b.store.Import(file, s.SHA256)
 			}
 			return err
 		}
+		errs = append(errs, err)
 	}
-	return err
+	i := slices.IndexFunc(errs, func(err error) bool { return !errors.Is(err, fs.ErrNotExist) })
+	return errs[max(i, 0)]
 }
 
 // edit changes the texts of the recipe and of the profiles that pin the old version.
@@ -313,8 +371,17 @@ func (b *bumper) tell(all []bumped) error {
 			says = "not known: no place that lists its versions could be asked"
 		case one.Newer != "":
 			says = "-> " + one.Newer + "  " + one.Vouched
-		case one.Refused != "":
-			says = "left as it is: " + one.Refused
+		case len(one.Waits)+len(one.Missing)+len(one.Refused) > 0:
+			says = "left as it is"
+		}
+		for _, w := range one.Waits {
+			says += "; waits: " + w
+		}
+		for _, m := range one.Missing {
+			says += "; listed, and nowhere to be had: " + m
+		}
+		for _, r := range one.Refused {
+			says += "; refused: " + r
 		}
 		if one.Series != "" {
 			says += "; of another series: " + one.Series

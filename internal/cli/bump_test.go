@@ -117,7 +117,8 @@ func TestBump(t *testing.T) {
 	u.publish(t, "1.0.0", u.entity)
 	bump := func(want int, args ...string) string {
 		t.Helper()
-		cmd := exec.Command(program, append([]string{"bump", "-profile=tiny", "-store=" + filepath.Join(t.TempDir(), "store")}, args...)...)
+		cmd := exec.Command(program, append([]string{"bump", "-profile=tiny", "-wait=0", "-store=" +
+			filepath.Join(t.TempDir(), "store")}, args...)...)
 		cmd.Env = append(os.Environ(), "PATH="+t.TempDir()) // without apt
 		out, err := cmd.CombinedOutput()
 		if got := cmd.ProcessState.ExitCode(); got != want {
@@ -159,7 +160,8 @@ func TestBump(t *testing.T) {
 	stranger := newUpstream(t)
 	u.publish(t, "1.0.2", stranger.entity)
 	before := string(text)
-	if out := bump(6, "-out="+dir); !strings.Contains(out, "left as it is: 1.0.2") || !strings.Contains(out, "not by the pinned") {
+	if out := bump(6, "-out="+dir); !strings.Contains(out, "left as it is; refused: 1.0.2") ||
+		!strings.Contains(out, "not by the pinned") {
 		t.Errorf("of a stranger's it says\n%s", out)
 	}
 	if text, err := os.ReadFile(filepath.Join(dir, "tiny.yaml")); err != nil || string(text) != before {
@@ -171,4 +173,54 @@ func TestBump(t *testing.T) {
 	}
 	bump(2, "-out="+dir, "-component=nothing")
 	bump(2, "-out="+filepath.Join(dir, "nowhere"))
+}
+
+// TestBumpWaits: a release of today waits, one that is listed and not there is named, and neither keeps an
+// older one away; a page that lists a hundred is not followed for ever.
+func TestBumpWaits(t *testing.T) {
+	u := newUpstream(t)
+	u.publish(t, "1.0.0", u.entity)
+	dir := u.recipes(t)
+	st := filepath.Join(t.TempDir(), "store")
+	bump := func(want int, args ...string) string {
+		t.Helper()
+		cmd := exec.Command(program, append([]string{"bump", "-profile=tiny", "-out=" + dir, "-store=" +
+			st}, args...)...)
+		cmd.Env = append(os.Environ(), "PATH="+t.TempDir()) // without apt
+		out, err := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != want {
+			t.Fatalf("exit status %d, want %d: %v\n%s", got, want, err, out)
+		}
+		return string(out)
+	}
+	u.publish(t, "1.0.1", u.entity)
+	if out := bump(0); !strings.Contains(out, "1.0.0          left as it is; waits: 1.0.1 of ") {
+		t.Errorf("of a release of today it says\n%s", out)
+	}
+	if out := bump(2, "-wait=-1h"); !strings.Contains(out, "less than nothing") {
+		t.Errorf("it says\n%s", out)
+	}
+	for _, v := range []string{"1.0.9", "1.0.8"} {
+		u.files["/tiny/"] = append(u.files["/tiny/"], fmt.Sprintf("<a href=%q>tiny</a>\n",
+			"tiny-"+v+".tar.gz")...)
+	}
+	if out := bump(0, "-wait=0"); !strings.Contains(out, "-> 1.0.1  upstream's signature of ") ||
+		!strings.Contains(out,
+			"; listed, and nowhere to be had: 1.0.9; listed, and nowhere to be had: 1.0.8") {
+		t.Errorf("of releases that are not there it says\n%s", out)
+	}
+	// A stranger's release is refused by name and status, and what upstream has signed is still taken.
+	u.publish(t, "1.0.2", u.entity)
+	u.publish(t, "1.0.3", newUpstream(t).entity)
+	if out := bump(6, "-wait=0"); !strings.Contains(out, "-> 1.0.2  upstream's signature of ") ||
+		!strings.Contains(out, "; refused: 1.0.3: ") {
+		t.Errorf("of a stranger's it says\n%s", out)
+	}
+	for i := range 100 {
+		u.files["/tiny/"] = append(u.files["/tiny/"], fmt.Sprintf("<a href=%q>tiny</a>\n",
+			fmt.Sprintf("tiny-1.0.%d.tar.gz", 100+i))...)
+	}
+	if out := bump(0, "-wait=0"); strings.Count(out, "nowhere to be had") != maxTried {
+		t.Errorf("of a hundred that are not there it says\n%s", out)
+	}
 }

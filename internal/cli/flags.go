@@ -100,6 +100,8 @@ type Flags struct {
 	Sequence   *int           // bundle: number of the release
 	Valid      *int           // bundle: days for which the release may be installed
 	Component  *string        // bump: comma-separated components
+	Wait       *time.Duration // bump: how old a release has to be
+	Stale      *time.Duration // bump: for how long after their time lists are taken
 	Packages   *string        // bundle, rebuild: comma-separated kinds of packages
 	Release    *int           // bundle: of the packages
 	Maintainer *string        // bundle: of the packages
@@ -121,6 +123,7 @@ type options struct {
 	Floor, TrustRoot, Keys, Role, Revoke string
 	Roles, Visible                       []string
 	Sequence, Valid                      int
+	Wait, Stale                          time.Duration
 }
 
 // resolve fills flags that were not given from the environment and from the defaults.
@@ -150,6 +153,7 @@ func (f Flags) resolve() (options, error) {
 		Sequence: or(f.Sequence, 0), Valid: or(f.Valid, 365),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),
 		AllowEOL: or(f.AllowEOL, false), All: or(f.All, false), Long: or(f.Long, false), Timeout: or(f.Timeout, 0),
+		Wait: or(f.Wait, 72*time.Hour), Stale: or(f.Stale, 0),
 	}
 	return o, o.validate()
 }
@@ -249,6 +253,13 @@ func (o *options) validate() error {
 	}
 	if o.Port < 0 || o.Port > 65535 {
 		return fault.New(fault.Usage, "from 1 to 65535; leave -port out for any that are free", "-port=%d: no port", o.Port)
+	}
+	if o.Stale < 0 {
+		return fault.New(fault.Usage, "such as -stale=720h", "-stale=%s: less than nothing", o.Stale)
+	}
+	if o.Wait < 0 {
+		return fault.New(fault.Usage, "such as -wait=72h; 0 waits for nothing",
+			"-wait=%s: less than nothing", o.Wait)
 	}
 	if o.Timeout < 0 {
 		return fault.New(fault.Usage, "such as -timeout=45m", "-timeout=%s: less than nothing", o.Timeout)

@@ -3,7 +3,6 @@ package fetch
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 
@@ -32,11 +31,9 @@ func (f *Fetcher) Get(ctx context.Context, url, dest string, limit int64, accept
 		return fmt.Errorf("fetching %s: %w", name, err)
 	case from != "":
 		return nil
-	case m.gone:
-		return fault.New(fault.Failed, "copy the folder by other means, and install from that",
-			"fetching %s: %s: %w", name, &m, fs.ErrNotExist)
 	case m.wrong:
 		return fault.New(fault.BadDigest, "distrust that place, or take it anew from whoever publishes it", "fetching %s: %s", name, &m)
 	}
-	return fault.New(fault.Failed, "copy the folder by other means, and install from that", "fetching %s: %s", name, &m)
+	return fault.New(fault.Failed, "copy the folder by other means, and install from that",
+		"fetching %s: %w", name, m.err())
 }

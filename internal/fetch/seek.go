@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path"
@@ -215,6 +216,14 @@ func (m *misses) String() string {
 	return strings.Join(m.lines, "; ")
 }
 
+// err is fs.ErrNotExist where all places have answered so.
+func (m *misses) err() error {
+	if m.gone {
+		return fmt.Errorf("%s: %w", m, fs.ErrNotExist)
+	}
+	return errors.New(m.String())
+}
+
 func (m *misses) fault(src Source, offline bool) error {
 	hint := fmt.Sprintf("name a folder or URL that holds %s or %s with -mirror", src.File, src.SHA256)
 	if m.wrong {
@@ -224,5 +233,5 @@ func (m *misses) fault(src Source, offline bool) error {
 		hint = "run it once without -offline, or " + hint
 	}
 	hint += "; where there is a network, `vendor -o=sources.tar` writes all sources into a file for -mirror=sources.tar"
-	return fault.New(fault.Failed, hint, "no place has it: %s", m)
+	return fault.New(fault.Failed, hint, "no place has it: %w", m.err())
 }

@@ -226,7 +226,10 @@ func (f *Fetcher) verify(sig []byte, s Source, entity *openpgp.Entity) (Verdict,
 	if err != nil {
 		return Verdict{}, err
 	}
-	if err := f.permitted(made, key); err != nil {
+	if made.SigType != packet.SigTypeBinary {
+		return Verdict{}, fmt.Errorf("type %d is not a signature over a file", made.SigType)
+	}
+	if err := permitted(made, key, f.now()); err != nil {
 		return Verdict{}, err
 	}
 	source, err := f.store.Open(s.SHA256)
@@ -270,16 +273,14 @@ func pick(file []byte, entity *openpgp.Entity) (*packet.Signature, openpgp.Key, 
 }
 
 // permitted applies the policy that stands above.
-func (f *Fetcher) permitted(sig *packet.Signature, key openpgp.Key) error {
+func permitted(sig *packet.Signature, key openpgp.Key, now time.Time) error {
 	made := sig.CreationTime
 	switch {
-	case sig.SigType != packet.SigTypeBinary:
-		return fmt.Errorf("type %d is not a signature over a file", sig.SigType)
 	case !allowed(sig.Hash, fingerprintOf(key.Entity.PrimaryKey), made):
 		return fmt.Errorf("hash %v is not accepted", sig.Hash)
-	case made.After(f.now().Add(24 * time.Hour)):
+	case made.After(now.Add(24 * time.Hour)):
 		return fmt.Errorf("made in the future, on %s", made.UTC().Format(time.DateOnly))
-	case sig.SigExpired(f.now().Add(24 * time.Hour)):
+	case sig.SigExpired(now.Add(24 * time.Hour)):
 		return errors.New("it has expired by its own word")
 	}
 	for _, n := range sig.Notations {
