@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -227,6 +228,11 @@ func (p *pki) write(dir string, first, second *authority, key *rsa.PrivateKey, n
 	if err != nil {
 		return err
 	}
+	in, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
 	one, two := encode("CERTIFICATE", first.cert.Raw), encode("CERTIFICATE", second.cert.Raw)
 	for _, f := range []struct {
 		path *string
@@ -242,9 +248,27 @@ func (p *pki) write(dir string, first, second *authority, key *rsa.PrivateKey, n
 		{&p.files.Conf, "allow-all.cnf", []byte(allowAll)},
 	} {
 		*f.path = filepath.Join(dir, f.name)
-		if err := os.WriteFile(*f.path, f.data, 0o600); err != nil {
+		if err := writePrivate(in, f.name, f.data); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// writePrivate gives name to a new file that only its owner reads. What had the name, a link or a file
+// with another mode, is neither written to nor kept.
+func writePrivate(in *os.Root, name string, data []byte) (err error) {
+	temp := ".new-" + rand.Text()
+	f, err := in.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = in.Rename(temp, name)
+	}
+	if err != nil {
+		return errors.Join(err, in.Remove(temp))
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 	"github.com/tlsfloor/tlsfloor/verify"
 	"github.com/tlsfloor/tlsfloor/verify/server"
 	"github.com/tlsfloor/tlsfloor/verify/wire"
@@ -139,7 +140,13 @@ func (c *command) certificates() (dir string, remove func() error, err error) {
 	}
 	dir, err = filepath.Abs(c.Out)
 	if err == nil {
-		err = os.MkdirAll(dir, 0o755)
+		var made *os.Root
+		if made, err = owned.Make("", dir); err == nil { // there will be keys in it
+			err = made.Close()
+		}
+	}
+	if fault.HintOf(err) != "" {
+		return "", nil, fmt.Errorf("-out=%s: %w", c.Out, err)
 	}
 	if err != nil {
 		return "", nil, fault.New(fault.Usage, "name a new or an empty folder, where you may write", "-out=%s: %w", c.Out, err)

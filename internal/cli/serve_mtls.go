@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,6 +36,10 @@ func (c *command) balance(ctx context.Context) error {
 	return c.attend(ctx, func(dir string, tell func(error)) (listener, func() error, error) {
 		o.Dir, o.Report = dir, func(e balancer.Entry) { tell(c.logged(e)) }
 		b, err := balancer.Start(o)
+		if errors.Is(err, balancer.ErrStranger) {
+			return nil, nil, fault.New(fault.Usage, "add its CA to -truststore, or leave the list out",
+				"-crl=%s: %w", c.CRL, err)
+		}
 		if err != nil {
 			return nil, nil, err
 		}

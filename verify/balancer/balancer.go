@@ -48,7 +48,7 @@ const (
 type Options struct {
 	Mode    Mode
 	Trust   []*x509.Certificate    // the trust store; the run's own CA
-	Revoked []*x509.RevocationList // of CAs of the trust store
+	Revoked []*x509.RevocationList // of CAs of the trust store; Start refuses others
 	Names   []string               // host names, each with a certificate of its own, chosen by the client's server_name; localhost is always there
 	Dir     string                 // a folder that exists, for the run's certificates; required
 	Port    int                    // 0: any free one
@@ -106,6 +106,9 @@ func Start(o Options) (*Balancer, error) {
 		b.Trust = []*x509.Certificate{peer.CA()}
 	}
 	b.anchor()
+	if err := b.strangers(); err != nil {
+		return nil, err
+	}
 	own, err := peer.Issue("localhost")
 	b.certs = append(b.certs, own)
 	for _, name := range o.Names {

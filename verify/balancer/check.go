@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"slices"
-	"time"
 )
 
 // Why a handshake failed, in AWS's words.
@@ -101,33 +100,4 @@ func reason(err error) string {
 		return ClientCertUntrusted
 	}
 	return ClientCertInvalid
-}
-
-// revoked looks a verified chain up in the lists of its CAs. A list that is not its CA's, or not current, decides nothing, and so lets
-// nobody through; of a CA that has changed its key there may be lists of both keys.
-func (b *Balancer) revoked(chain []*x509.Certificate, now time.Time) *refusal {
-	for i, c := range chain[:len(chain)-1] {
-		issuer := chain[i+1]
-		named, good := 0, 0
-		for _, list := range b.Revoked {
-			if !slices.Equal(list.RawIssuer, issuer.RawSubject) {
-				continue
-			}
-			if named++; list.CheckSignatureFrom(issuer) != nil {
-				continue
-			}
-			if good++; now.Before(list.ThisUpdate) || !list.NextUpdate.IsZero() && now.After(list.NextUpdate) {
-				return &refusal{ClientCertCrlProcessingError}
-			}
-			for _, entry := range list.RevokedCertificateEntries {
-				if entry.SerialNumber.Cmp(c.SerialNumber) == 0 {
-					return &refusal{ClientCertCrlHit}
-				}
-			}
-		}
-		if named > 0 && good == 0 {
-			return &refusal{ClientCertCrlProcessingError}
-		}
-	}
-	return nil
 }
