@@ -204,6 +204,26 @@ func TestFastForward(t *testing.T) {
 	w.sees(2)
 }
 
+// TestWithheldRoot: whoever holds a revoked timestamp key hides the root.json that revokes it. Who has seen that is not
+// fooled; somebody who never has is, until he sees it.
+func TestWithheldRoot(t *testing.T) {
+	w := newWorld(t, simple)
+	w.add("one", 1)
+	before, old := w.copied(), w.of(metadata.TIMESTAMP)
+	if done, err := w.Rotate(t.Context(), metadata.TIMESTAMP, ""); err != nil || !done {
+		t.Fatalf("%v, %v", done, err)
+	}
+	w.sees(1)
+	w.Dir = before
+	edit(w, "timestamp.json", old, func(m *metadata.Metadata[metadata.TimestampType]) {
+		m.Signed.Version += 9
+		m.ClearSignatures()
+	})
+	w.refuses(time.Now(), "not signed by enough")
+	w.state = t.TempDir()
+	w.sees(1)
+}
+
 // TestHalfRotated: a new root.json needs the old root keys and the new ones.
 func TestHalfRotated(t *testing.T) {
 	w := newWorld(t, simple)
