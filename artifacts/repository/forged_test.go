@@ -204,8 +204,8 @@ func TestFastForward(t *testing.T) {
 	w.sees(2)
 }
 
-// TestWithheldRoot: whoever holds a revoked timestamp key hides the root.json that revokes it. Who has seen that is not
-// fooled; somebody who never has is, until he sees it.
+// TestWithheldRoot: whoever holds a revoked timestamp key hides the root.json that revokes it. Who has
+// seen that is not fooled; somebody who never has is, until he sees it.
 func TestWithheldRoot(t *testing.T) {
 	w := newWorld(t, simple)
 	w.add("one", 1)

@@ -375,7 +375,8 @@ func (b *bundled) fullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	for size, says := range map[string]string{"60m": "error: disk: ", "300m,nr_inodes=1000": "error: disk full: "} {
-		script := `mount -t tmpfs -o size=` + size + ` small "$0" && mkdir "$0/opt" && { "$@"; code=$?; find "$0" -mindepth 2; exit $code; }`
+		script := `mount -t tmpfs -o mode=755,size=` + size + ` small "$0" && mkdir "$0/opt" &&
+			{ "$@"; code=$?; find "$0" -mindepth 2; exit $code; }`
 		out := b.run(t, 1, exec.Command("unshare", "-m", "sh", "-c", script, small, program, "install", "-from="+b.dir, "-key="+b.file("key.pub.pem"), "-root="+small))
 		if !strings.Contains(out, says) || strings.Contains(out, small+"/opt/.tlsfloor/min-tls1_2/1") || strings.Contains(out, ".new-") {
 			t.Errorf("%s: it says\n%s", size, out)
