@@ -36,7 +36,7 @@ var rooms = map[string][]string{
 	"artifacts/bundle":   {"artifacts/packages", "artifacts/sign", "verify/report"},
 	"artifacts/packages": {"artifacts/deploy"},
 	"artifacts/publish":  {"artifacts/bundle", "internal/fetch"},
-	"artifacts/sign":     {"internal/digest"},
+	"artifacts/sign":     {"internal/digest", "internal/owned"},
 	"internal/build":     {"internal/elfpolicy", "internal/plan", "internal/store", "internal/fetch", "internal/archive", "internal/sandbox", "patches"},
 	"internal/rebuild":   {"internal/archive", "internal/sandbox"},
 	"internal/trial":     {"internal/sandbox", "verify/subject"},

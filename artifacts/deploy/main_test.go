@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestMain keeps the test's files in memory where that can be done: they are synced to the disk thousands of times.
+// TestMain keeps the test's files in memory where that can be done: they are synced to the disk thousands
+// of times.
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("/dev/shm", "tlsfloor-deploy-")
 	if err == nil {

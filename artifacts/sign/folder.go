@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 )
 
 // Folder holds the public keys that this machine trusts, one in each file *.pem.
@@ -49,6 +50,12 @@ func FromFolder(dir string) ([]Key, error) {
 // RootOwned refuses a path that others than root can change: the file where links lead, or a folder above
 // it.
 func RootOwned(path string) error {
+	// A link on the way, and the folder that it is in, decide as well where the path leads at the next look.
+	if err := owned.File(path); errors.Is(err, fs.ErrNotExist) {
+		return err
+	} else if err != nil {
+		return fault.New(fault.BadSignature, fault.HintOf(err), "%w", err)
+	}
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return err
