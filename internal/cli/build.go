@@ -12,6 +12,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/build"
 	"github.com/tlsfloor/tlsfloor/internal/event"
+	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/sandbox"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 	"github.com/tlsfloor/tlsfloor/recipes"
 	"github.com/tlsfloor/tlsfloor/verify"
@@ -85,8 +87,27 @@ func (c *command) ran(ctx context.Context, ch *chosen) (*workshop, map[string]st
 	if w, err = c.equipped(ctx, w); err != nil {
 		return nil, nil, err
 	}
+	if err := c.refuseSigning(w); err != nil {
+		return nil, nil, err
+	}
 	result, err := w.builder.Run(ctx, w.plan)
 	return w, result.Records, err
+}
+
+// refuseSigning stops -sign where steps would first run with this user's rights: nothing would keep one of
+// them from the key.
+func (c *command) refuseSigning(w *workshop) error {
+	if c.Sign == "" || w.builder.Mode != sandbox.None {
+		return nil
+	}
+	for _, st := range w.builder.Survey(w.plan) {
+		if st.Record == nil {
+			return fault.New(fault.Failed,
+				"run `build` with the same flags first, or allow user namespaces: `doctor` says what is lacking",
+				"-sign: %s would have to be built first, without a sandbox", st.Step.Recipe.Name)
+		}
+	}
+	return nil
 }
 
 // trees are the components of a generation, as the records say.

@@ -82,7 +82,7 @@ func (c *command) signer() (*sign.Signer, error) {
 		}
 		public = &k
 	}
-	return sign.NewSigner(c.Sign, public)
+	return sign.Apart(c.Sign, public)
 }
 
 // packaged adds which packages are asked for.

@@ -24,6 +24,8 @@ func Doctor(ctx context.Context, f Flags) error { return run(ctx, f, (*command).
 type health struct {
 	Sandbox  string            `json:"sandbox"`
 	Reason   string            `json:"sandbox_reason,omitempty"`
+	UID      int               `json:"sandbox_uid"` // of steps, outside of their namespace
+	UIDWhy   string            `json:"sandbox_uid_reason,omitempty"`
 	Tools    map[string]string `json:"tools"`
 	Missing  []string          `json:"missing,omitempty"`
 	DiskFree map[string]int64  `json:"disk_free_bytes"`
@@ -71,7 +73,12 @@ func (c *command) doctor(ctx context.Context) error {
 func (c *command) examine(ctx context.Context, ch *chosen) (h health, lack error) {
 	var host sandbox.Host
 	mode, reason := sandbox.Probe(ctx)
+	id := sandbox.Outside()
+	if mode == sandbox.None {
+		id = sandbox.Identity{UID: os.Geteuid()}
+	}
 	h = health{Sandbox: string(mode), Reason: reason, Tools: map[string]string{}, DiskFree: map[string]int64{}, Loopback: "ready", Prefix: "ready"}
+	h.UID, h.UIDWhy = id.UID, id.Reason
 	found, missing := host.Tools(ctx, sandbox.BuildNeeds())
 	for _, t := range found {
 		if t.Version != "" {
@@ -148,10 +155,13 @@ func (c *command) printHealth(h health) {
 	if len(h.Missing) > 0 {
 		row("missing", strings.Join(h.Missing, ", "))
 	}
-	if h.Reason == "" {
-		row("sandbox", h.Sandbox)
-	} else {
+	switch {
+	case h.Reason != "":
 		row("sandbox", h.Sandbox+": "+h.Reason)
+	case h.UIDWhy != "":
+		row("sandbox", fmt.Sprintf("%s; steps run as uid %d outside of them: %s", h.Sandbox, h.UID, h.UIDWhy))
+	default:
+		row("sandbox", fmt.Sprintf("%s; steps run as uid %d outside of them", h.Sandbox, h.UID))
 	}
 	for _, dir := range []string{c.Store, filepath.Join(c.Root, c.Prefix)} {
 		row("disk", fmt.Sprintf("%s free at %s", ui.Bytes(h.DiskFree[dir]), dir))

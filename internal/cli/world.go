@@ -141,6 +141,9 @@ func (c *command) open(ctx context.Context, ch *chosen) (*workshop, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := sandbox.Hide(mode); err != nil {
+		return nil, err
+	}
 	tools, err := sandbox.Host{}.Fingerprint(ctx, st.Dir())
 	if err != nil {
 		return nil, err
@@ -173,6 +176,11 @@ func (c *command) mode(ctx context.Context) (sandbox.Mode, error) {
 	if mode == sandbox.None {
 		if c.Sandbox == "require" {
 			return mode, fault.New(fault.Failed, "allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone), run as root, or leave -sandbox=require out", "sandbox: %s", reason)
+		}
+		if os.Geteuid() == 0 {
+			return mode, fault.New(fault.Failed,
+				"allow user namespaces, or run as an ordinary user; -sandbox=none builds with root's rights",
+				"as root nothing is built without a sandbox: %s", reason)
 		}
 		c.sink.Warn("building without a sandbox: " + reason)
 	}

@@ -140,3 +140,17 @@ func ownPipe(f *os.File) error {
 	}
 	return Own(int(f.Fd()))
 }
+
+// Hide closes this process to others of the same uid: they can neither trace it nor read its memory, its
+// environment or its files through /proc (PR_SET_DUMPABLE(2const)). It is for whoever runs commands that
+// have that uid and see it, which are those of the mode None, and for root. An ordinary user's process that
+// makes user namespaces has to stay open, as it could not write their maps; its commands see nothing of it.
+func Hide(mode Mode) error {
+	if mode != None && os.Geteuid() != 0 {
+		return nil
+	}
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("sandbox: closing this process to others: %w", err)
+	}
+	return nil
+}
