@@ -12,7 +12,8 @@ import (
 
 // snoop is what a hostile child does that has the same uid: it reads the environment of every process that
 // it may.
-const snoop = `cat /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n' | grep -c '^APART_CANARY=.*PRIVATE' || true`
+const snoop = `cat /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n' |
+	grep -c '^APART_CANARY=.*PRIVATE' || true`
 
 // TestApartPart is the process that builds and has something signed, when TestApart says so.
 func TestApartPart(t *testing.T) {
@@ -67,7 +68,8 @@ func TestApart(t *testing.T) {
 
 	// Files and commands sign too, and what NewSigner refuses is refused with its words.
 	k := key(t, public)
-	command := "exec:t=$(mktemp) && cat >$t && openssl pkeyutl -sign -rawin -inkey " + private + " -in $t; rm $t"
+	command := "exec:t=$(mktemp) && cat >$t && openssl pkeyutl -sign -rawin -in $t -inkey " + private +
+		"; rm $t"
 	for _, where := range []string{private, command} {
 		s, err := Apart(where, &k)
 		if err != nil {

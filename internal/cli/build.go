@@ -103,7 +103,7 @@ func (c *command) refuseSigning(w *workshop) error {
 	for _, st := range w.builder.Survey(w.plan) {
 		if st.Record == nil {
 			return fault.New(fault.Failed,
-				"run `build` with the same flags first, or allow user namespaces: `doctor` says what is lacking",
+				"run `build` with these flags first, or allow user namespaces: see `doctor`",
 				"-sign: %s would have to be built first, without a sandbox", st.Step.Recipe.Name)
 		}
 	}
