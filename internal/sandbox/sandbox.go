@@ -7,8 +7,10 @@
 //     "tlsfloor", domain "(none)", a loopback that is up and no other network
 //   - the environment of its Spec and nothing more, standard input as given (else /dev/null), a session
 //     of its own, umask 022, no signal ignored, no file descriptor but those of its Spec
-//   - stack limit 8 MiB (hard limit at most 64 MiB), no core files, 4096 file descriptors
-//   - its work folder at WorkPath, an empty HomePath and /tmp, links to the declared tools in BinPath
+//   - stack limit 8 MiB (hard limit at most 64 MiB), no core files, 4096 file descriptors, and limits of
+//     processes, memory and file size that no build comes near
+//   - no capabilities, no way to get any, an empty session keyring, and a filter of system calls
+//   - its work folder, or the parts of one that its Spec mounts, at WorkPath, an empty HomePath and /tmp, links to the declared tools in BinPath
 //   - /usr, /bin, /sbin, /lib* read-only, without /usr/local and without what -dev packages brought:
 //     of the headers, linker names, static libraries and pkgconfig folders only those of libc, the
 //     kernel and the compiler. Run-time libraries stay: the host's tools need them.
@@ -16,8 +18,12 @@
 //
 // Exceptions, because no process may change them: the kernel's release, the number of CPUs and the
 // clock are the host's; process ids are small, but differ from run to run; a user's further groups
-// show as 65534, and so does the owner of files that are not the caller's; resource limits not named
-// above are the caller's.
+// show as 65534, and so does the owner of files that are not the command's; limits not named above, and
+// lower ones, are the caller's.
+//
+// Outside of its namespace a command is the caller, but where the caller is root: then it is nobody of the
+// host (Outside), and folders that it may write to are given to that uid. Whoever reads what a command has
+// left in them must follow no link and open no pipe there: nothing in them is trustworthy.
 //
 // In the mode None environment, limits, umask and session are the same, but paths are the host's.
 //
