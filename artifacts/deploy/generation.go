@@ -290,7 +290,8 @@ func (s Site) ensureLinks() error {
 			err = base.Remove(s.Prefixes[c])
 		}
 		if err = errors.Join(err, base.Symlink(s.target(c), s.Prefixes[c])); err != nil {
-			return fmt.Errorf("linking %s: %w", s.link(c), err)
+			return fault.New(fault.Failed, "`build -adopt` moves aside what stands there",
+				"linking %s: %w", s.link(c), err)
 		}
 	}
 	return nil
@@ -309,7 +310,9 @@ func (s Site) Rollback(n int) (Generation, error) {
 	if n == 0 {
 		g, err := s.Generation(now)
 		if err != nil {
-			return g, err
+			return g, fault.New(fault.Failed,
+				"`rollback -to=<number>` names another; `build` puts the right one in use",
+				"rollback: nobody knows what was in use before: %w", err)
 		}
 		if n = g.Before; n == 0 {
 			return g, fault.New(fault.Failed, "`status` lists the generations that are there", "rollback: no generation of %s was in use before %d", s.Profile, now)

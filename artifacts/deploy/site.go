@@ -32,6 +32,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/owned"
@@ -162,6 +164,9 @@ func (s Site) base() (*os.Root, error) {
 func (s Site) Generation(n int) (Generation, error) {
 	var g Generation
 	b, err := s.read(filepath.Join(strconv.Itoa(n), "generation.json"))
+	if info, statErr := os.Lstat(s.Dir(n)); statErr == nil && !info.IsDir() {
+		err = errors.New("it is no folder")
+	}
 	if err == nil {
 		err = json.Unmarshal(b, &g)
 	}
@@ -346,7 +351,26 @@ func (s Site) lock(ctx context.Context, wait func()) (func(), error) {
 		return nil, err
 	}
 	defer home.Close()
-	return store.FlockIn(ctx, home, "lock", wait)
+	unlock, err := store.FlockIn(ctx, home, "lock", wait)
+	if errors.Is(err, syscall.EISDIR) && removeEmptyIn(home, "lock") == nil {
+		unlock, err = store.FlockIn(ctx, home, "lock", wait)
+	}
+	if info, statErr := home.Lstat("lock"); err != nil && statErr == nil && !info.Mode().IsRegular() {
+		lock := filepath.Join(s.Home(), "lock")
+		return nil, fault.New(fault.Failed, "move it away: mv "+lock+" "+lock+".old",
+			"%s is no file: %w", lock, err)
+	}
+	return unlock, err
+}
+
+// removeEmptyIn removes an empty folder, and never a file that took its place in between.
+func removeEmptyIn(dir *os.Root, name string) error {
+	f, err := dir.Open(".")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return unix.Unlinkat(int(f.Fd()), name, unix.AT_REMOVEDIR)
 }
 
 // Profiles lists the profiles that have generations below base, sorted.

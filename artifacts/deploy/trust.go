@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/internal/digest"
@@ -48,22 +49,39 @@ func (s Site) trustDir() (*os.Root, error) {
 		return nil, err
 	}
 	defer home.Close()
+	// A file where a folder has to be, or the other way round, is in the way.
+	for _, name := range []string{"trust", "trust/trust.json", "trust/cert.pem"} {
+		if info, err := home.Lstat(name); err == nil && info.IsDir() != (name == "trust") {
+			if err := aside(home, ".", name, name); err != nil {
+				return nil, err
+			}
+		}
+	}
 	if err := home.Mkdir("trust", 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	return owned.Inside(home, "trust")
 }
 
-// Trust reads what the site trusts; fs.ErrNotExist when that was never made.
+// ErrTrustLost is what Trust returns where trust.json does not say any more what the site trusts.
+var ErrTrustLost = errors.New("it does not say what is trusted")
+
+// Trust reads what the site trusts; fs.ErrNotExist when that was never made, ErrTrustLost when it is not known
+// any more.
 func (s Site) Trust() (Trust, error) {
 	var t Trust
 	path := filepath.Join(s.Home(), "trust", "trust.json")
 	b, err := s.read("trust/trust.json")
-	if err != nil {
+	if err != nil && !errors.Is(err, syscall.EISDIR) && !errors.Is(err, syscall.ENOTDIR) {
 		return t, err
 	}
-	if err := json.Unmarshal(b, &t); err != nil {
-		return t, fault.New(fault.Failed, "move the file away; `build -cafiles=<files>` makes it anew", "%s: %w", path, err)
+	if err == nil {
+		err = json.Unmarshal(b, &t)
+	}
+	if err != nil {
+		return Trust{}, fault.New(fault.Failed,
+			"`build` makes it anew; with -cafiles=<files> for the CAs that `trust:add` had added",
+			"%s: %w: %w", path, ErrTrustLost, err)
 	}
 	return t, nil
 }
@@ -187,7 +205,7 @@ func (s Site) RepairTrust(n int) error {
 		return err
 	}
 	t, err := s.Trust()
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrTrustLost) {
 		return nil // it is made after this
 	}
 	if err == nil {

@@ -78,6 +78,11 @@ func (s Site) Uninstall(ctx context.Context) (left []string, err error) {
 	if err := s.unlink(); err != nil {
 		return nil, err
 	}
+	if info, err := home.Lstat("current"); err == nil && info.IsDir() {
+		if err := aside(home, ".", "current", "current"); err != nil {
+			return nil, err
+		}
+	}
 	if err := errors.Join(s.removeModule(), remove(home, "current")); err != nil {
 		return nil, err
 	}
@@ -94,7 +99,7 @@ func (s Site) Uninstall(ctx context.Context) (left []string, err error) {
 	if err := errors.Join(removeUnfinished(home, "."), home.RemoveAll("trust")); err != nil {
 		return left, err
 	}
-	if len(left) > 0 {
+	if left = append(left, keptAside(home)...); len(left) > 0 {
 		return left, nil
 	}
 	if err := remove(home, "lock"); err != nil {
@@ -125,11 +130,28 @@ func (s Site) unlink() error {
 	return nil
 }
 
+// keptAside lists the files that were moved out of the way.
+func keptAside(home *os.Root) (files []string) {
+	filepath.WalkDir(filepath.Join(home.Name(), "aside"), func(file string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files = append(files, file)
+		}
+		return nil
+	})
+	if len(files) == 0 {
+		home.RemoveAll("aside") // folders without a file
+	}
+	return files
+}
+
 // kept are the files that tlsfloor keeps beside the trees of a generation, in the order in which they can be missed.
 var kept = []string{"LICENSES.txt", VerdictFile, "proof.json", "proof.html", "index", "generation.json"}
 
 // dismantle removes one generation. An adopted one goes back to where it stood.
 func (s Site) dismantle(home *os.Root, g Generation) (left []string, err error) {
+	if info, err := home.Lstat(strconv.Itoa(g.Number)); err == nil && !info.IsDir() {
+		return []string{s.Dir(g.Number)}, nil // whatever it is, it was not installed
+	}
 	dir, err := owned.Inside(home, strconv.Itoa(g.Number))
 	if err != nil {
 		return nil, err
@@ -163,8 +185,8 @@ func (s Site) dismantle(home *os.Root, g Generation) (left []string, err error) 
 			return left, err
 		}
 	}
-	for _, name := range kept {
-		if err := remove(dir, name); err != nil {
+	for _, name := range kept { // a folder in the place of one is left, with what is in it
+		if err := remove(dir, name); err != nil && !errors.Is(err, syscall.ENOTEMPTY) {
 			return left, err
 		}
 	}
@@ -183,12 +205,14 @@ func removeTree(dir *os.Root, name string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // it was stopped here
 	}
-	if err != nil {
-		return err
+	var tree store.Tree
+	if err == nil {
+		tree, err = store.ParseTree(list)
 	}
-	tree, err := store.ParseTree(list)
 	if err != nil {
-		return err
+		return fault.New(fault.Failed, "`build` writes the list anew, and `uninstall` works then; or remove "+
+			dir.Name()+" yourself", "%s does not say what was installed: %w",
+			filepath.Join(dir.Name(), name+listSuffix), err)
 	}
 	real := folders{dir, map[string]bool{".": true}}
 	for _, e := range slices.Backward(tree) {

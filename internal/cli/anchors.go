@@ -33,6 +33,10 @@ func (c *command) anchors(ctx context.Context, w *workshop) error {
 	if err != nil {
 		return err
 	}
+	if _, err := w.site.Trust(); errors.Is(err, deploy.ErrTrustLost) {
+		c.sink.Warn(err.Error() + "; it is made anew, without the CAs that `trust:add` had added: " +
+			"name them with -cafiles=<files>")
+	}
 	t := deploy.Trust{Mode: cmp.Or(c.Trust, kept.Mode, "host")}
 	added, err := c.caFiles()
 	if err != nil {
@@ -54,10 +58,10 @@ func (c *command) anchors(ctx context.Context, w *workshop) error {
 	return nil
 }
 
-// keptTrust reads what the site trusts now: nothing, when that was never made.
+// keptTrust reads what the site trusts now: nothing, when that was never made or is not known any more.
 func keptTrust(site deploy.Site) (deploy.Trust, error) {
 	t, err := site.Trust()
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, deploy.ErrTrustLost) {
 		err = nil
 	}
 	return t, err

@@ -175,7 +175,7 @@ func (c *command) lock(ctx context.Context, site deploy.Site) (func(), error) {
 // sameAs reports whether two generations are of the same files and the same optional sets: where a set adds no file to some version,
 // status still says with which sets a generation was built.
 func sameAs(a, b deploy.Generation) bool {
-	return sameOutputs(a.Components, b.Components) && slices.Equal(a.With, b.With)
+	return sameOutputs(a.Components, b.Components) && slices.Equal(a.With, b.With) && a.Adopted == b.Adopted
 }
 
 func sameOutputs(a, b map[string]deploy.Component) bool {

@@ -52,7 +52,11 @@ func crash(spec string) int {
 		return deploytest.Proof(noTest{}, q.Floor, components,
 			func(name string) string { return b.locate(components[name].Prefix) }), nil
 	}
-	err = Build(context.Background(), Flags{})
+	if os.Getenv("TLSFLOOR_CRASH_TARGET") == "verify" {
+		err = Verify(context.Background(), Flags{})
+	} else {
+		err = Build(context.Background(), Flags{})
+	}
 	fmt.Println("points", points)
 	if code, ok := errors.AsType[exit](err); ok {
 		return code.ExitStatus()
