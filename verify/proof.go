@@ -42,7 +42,8 @@ type Proof struct {
 	PythonVersion  string      `json:"python_version"`
 	Libraries      []Installed `json:"libraries,omitempty"` // of Python, tried beside its ssl module
 	Subjects       []Tested    `json:"subjects"`
-	Controls       []Tested    `json:"controls"` // the weak peers
+	Controls       []Tested    `json:"controls"`           // the weak peers
+	Executed       []Executed  `json:"executed,omitempty"` // what ran, by digest: outside of the verdict
 	Findings       []Finding   `json:"findings"`
 	Hosts          []Host      `json:"hosts,omitempty"` // the host's own programs: outside of status and verdict
 }

@@ -46,6 +46,9 @@ func (p *Proof) WriteTable(w io.Writer, color bool) error {
 	for _, l := range p.Libraries {
 		fmt.Fprintf(&b, "library: %s\n", printableLine(l.String()))
 	}
+	for _, line := range p.wrapperLines() {
+		fmt.Fprintln(&b, printableLine(line))
+	}
 	for _, line := range p.hostLines() {
 		fmt.Fprintln(&b, line)
 	}

@@ -255,6 +255,7 @@ func Run(ctx context.Context, o Options) (*Proof, error) {
 	proof.Findings = c.hearAll(ctx, proof.Expected())
 	proof.Hosts = c.hearHost(ctx, proof.Findings)
 	proof.Subjects, proof.Controls = c.identify(ctx)
+	proof.Executed = c.executed()
 	if err := errors.Join(c.close(), ctx.Err()); err != nil {
 		return nil, fmt.Errorf("proving the floor: %w", err)
 	}

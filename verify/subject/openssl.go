@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/tlsfloor/tlsfloor/verify"
 	"github.com/tlsfloor/tlsfloor/verify/wire"
@@ -14,6 +15,15 @@ import (
 type openSSL struct {
 	bench verify.Bench
 	path  string
+
+	look      sync.Once // at the first server
+	ran, maps []verify.Tested
+}
+
+// Executed implements verify.Executioner.
+func (o *openSSL) Executed() (ran, maps []verify.Tested) {
+	o.look.Do(func() {}) // no server was started: there is nothing to tell
+	return o.ran, o.maps
 }
 
 // protocolNames are the versions as s_client and SSL_CONF_cmd(3ssl) spell them.
@@ -155,6 +165,7 @@ func (o *openSSL) Serve(ctx context.Context, s verify.Setup) (verify.Service, er
 	}
 	select {
 	case addr := <-ready:
+		o.look.Do(func() { o.ran, o.maps = executed(p.cmd.Process.Pid) })
 		return &opensslServer{p, out, addr}, nil
 	case <-p.done:
 		err = fmt.Errorf("s_server has ended: %s", out.tail())

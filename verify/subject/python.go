@@ -241,6 +241,16 @@ func (s pythonServer) Report(ctx context.Context) (verify.Report, error) {
 // Close implements verify.Service: the thread ends with its one connection, or by its own time-out.
 func (s pythonServer) Close() error { return nil }
 
+// Executed implements verify.Executioner.
+func (p *python) Executed() (ran, maps []verify.Tested) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if d := p.drivers[startup{}]; d != nil {
+		return executed(d.process.cmd.Process.Pid)
+	}
+	return nil, nil
+}
+
 // Close implements verify.Subject.
 func (p *python) Close() error {
 	p.mu.Lock()
