@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The limits of every command. GCC raises its own stack to 64 MiB, so that the hard limit allows it.
+// The limits of every command. There is none of a file's size: CPython's test_resource wants none, and many
+// files fill a disk as well. GCC raises its own stack to 64 MiB, so that the hard limit allows it.
 const (
 	stackSoft = 8 << 20
 	stackHard = 64 << 20
 	openFiles = 4096
-	fileSize  = 64 << 30 // bytes of one file
 )
 
 // processes is the limit of a uid's processes and threads in a user namespace (before Linux 5.14: on the
@@ -28,7 +28,6 @@ func (w *world) limits() error {
 		{"stack", syscall.RLIMIT_STACK, stackSoft, stackHard},
 		{"core file", syscall.RLIMIT_CORE, 0, 0},
 		{"open file", syscall.RLIMIT_NOFILE, openFiles, openFiles},
-		{"file size", syscall.RLIMIT_FSIZE, fileSize, fileSize},
 	}
 	if w.Mode == Namespaces {
 		limits = append(limits, limit{"process", unix.RLIMIT_NPROC, processes(), processes()})

@@ -8,7 +8,7 @@
 //   - the environment of its Spec and nothing more, standard input as given (else /dev/null), a session
 //     of its own, umask 022, no signal ignored, no file descriptor but those of its Spec
 //   - stack limit 8 MiB (hard limit at most 64 MiB), no core files, 4096 file descriptors, and limits of
-//     processes, memory and file size that no build comes near
+//     processes and memory that no build comes near
 //   - no capabilities, no way to get any, an empty session keyring, and a filter of system calls
 //   - its work folder, or the parts of one that its Spec mounts, at WorkPath, an empty HomePath and /tmp, links to the declared tools in BinPath
 //   - /usr, /bin, /sbin, /lib* read-only, without /usr/local and without what -dev packages brought:
