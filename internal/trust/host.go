@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // hostBundles lists where distributions keep the bundle that their own tools make, as regular files first: in an image's root an
@@ -28,14 +29,16 @@ func HostBundles() []string { return slices.Clone(hostBundles) }
 
 // FromHost reads the bundle of the machine, or of the image whose root folder is given. Without one it returns fs.ErrNotExist.
 func FromHost(root string) (path string, list List, skipped []Skipped, err error) {
-	open := func(name string) (fs.File, error) { return os.Open(name) }
+	open := func(name string) (fs.File, error) { return regular(os.OpenFile(name, readOnly, 0)) }
 	if root != "" && root != "/" {
 		dir, err := os.OpenRoot(root)
 		if err != nil {
 			return "", nil, nil, err
 		}
 		defer dir.Close()
-		open = func(name string) (fs.File, error) { return dir.Open(strings.TrimPrefix(name, "/")) }
+		open = func(name string) (fs.File, error) {
+			return regular(dir.OpenFile(strings.TrimPrefix(name, "/"), readOnly, 0))
+		}
 	}
 	for _, path := range hostBundles {
 		data, err := readFile(open, path)
@@ -65,6 +68,21 @@ func FromFile(path string) (List, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return Of(Site, certs...), nil
+}
+
+// readOnly opens a pipe too without waiting for somebody who writes to it.
+const readOnly = os.O_RDONLY | syscall.O_NONBLOCK
+
+// regular passes on a file, and nothing else that an image's author may have put in its place.
+func regular(f *os.File, err error) (fs.File, error) {
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, fmt.Errorf("%s: not a file", f.Name())
+	}
+	return f, nil
 }
 
 func readFile(open func(string) (fs.File, error), path string) ([]byte, error) {
