@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -206,10 +207,15 @@ with zipfile.ZipFile(sys.argv[1], "w") as z:
     z.writestr("mine-1.0.dist-info/RECORD", "mine/__init__.py,,\nmine-1.0.dist-info/METADATA,,\n")
 `
 	python := filepath.Join(site.Dir(1), "python/bin/python3")
+	pips, err := filepath.Glob(filepath.Join(site.Dir(1), inLibrary, "ensurepip/_bundled/pip-*.whl"))
+	if err != nil || len(pips) != 1 {
+		t.Fatal(pips, err)
+	}
+	install := []string{python, pips[0] + "/pip", "install", "--no-index", "--break-system-packages"}
 	for _, argv := range [][]string{
 		{python, "-c", build, wheel},
-		{python, "-m", "ensurepip"},
-		{python, "-m", "pip", "install", "--no-index", "--break-system-packages", wheel},
+		append(slices.Clone(install), pips[0]), // ensurepip has no way to say --break-system-packages
+		append(slices.Clone(install), wheel),
 	} {
 		cmd := exec.Command(argv[0], argv[1:]...)
 		cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + work, "LC_ALL=C.UTF-8"}
