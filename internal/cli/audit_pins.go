@@ -10,6 +10,7 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/internal/advisory"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ui"
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
@@ -170,7 +171,8 @@ func (c *command) printPins(pins []pinned, advisories int) {
 			if runes := []rune(summary); len(runes) > 80 {
 				summary = string(runes[:77]) + "..."
 			}
-			fmt.Fprintf(c.out, "%-12s %-16s %-18s %-9s %-4s %-14s %s\n", p.Component, p.Version, h.ID, h.Severity, score, fixed, summary)
+			fmt.Fprintf(c.out, "%-12s %-16s %-18s %-9s %-4s %-14s %s\n", p.Component, p.Version, h.ID,
+				h.Severity, score, fixed, ui.Line(summary))
 		}
 	}
 	fmt.Fprintf(c.out, "%d advisories were read; nothing in them about: %s\n", advisories, strings.Join(clean, ", "))

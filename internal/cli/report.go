@@ -42,8 +42,12 @@ func (c *command) report(site deploy.Site, g deploy.Generation, proof *verify.Pr
 
 // colour reports whether the result goes to a terminal that shows colours.
 func (c *command) colour() bool {
-	f, ok := c.out.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	r, ok := c.out.(*results)
+	return ok && r.to.Colours
+}
+
+func colourful(f *os.File) bool {
+	return term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
 // json prints one indented JSON value.

@@ -74,8 +74,9 @@ func framed(ctx context.Context, f Flags, do func(*command, context.Context) err
 	if o.Trace != "" {
 		sink = trace.Sink(sink)
 	}
-	out := &results{to: os.Stdout}
+	out := &results{to: ui.Cleaner{To: os.Stdout, Colours: colourful(os.Stdout)}}
 	err = do(&command{options: o, out: out, sink: sink}, ctx)
+	out.remember(out.to.Flush())
 	drawing.Close()
 	if o.Trace != "" {
 		err = errors.Join(err, trace.Write(o.Trace))
@@ -109,16 +110,20 @@ func signalled(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // results is where a result goes; it remembers what could not be written.
 type results struct {
-	to  io.Writer
+	to  ui.Cleaner
 	err error
 }
 
 func (p *results) Write(b []byte) (int, error) {
 	n, err := p.to.Write(b)
+	p.remember(err)
+	return n, err
+}
+
+func (p *results) remember(err error) {
 	if p.err == nil {
 		p.err = err
 	}
-	return n, err
 }
 
 var errTimeout = errors.New("the time of -timeout is over")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ui"
 )
 
 // Status prints the installed generations and what is in use.
@@ -132,7 +133,7 @@ func (c *command) printStatus(s sited) {
 		if g.Broken != "" {
 			fmt.Fprintf(c.out,
 				"%s %3d  broken: %s; `build` puts another in use, `uninstall` removes all\n", mark,
-				g.Number, g.Broken)
+				g.Number, ui.Line(g.Broken))
 			continue
 		}
 		var what []string

@@ -133,16 +133,10 @@ func (l *live) String() string {
 	return text + l.tail
 }
 
-// clip cuts text to width columns and drops what would move the cursor.
+// clip cuts text to width columns, without what would move the cursor.
 func clip(text string, width int) string {
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, text)
-	if r := []rune(text); len(r) > width {
+	if r := []rune(Line(text)); len(r) > width {
 		return string(r[:width])
 	}
-	return text
+	return Line(text)
 }

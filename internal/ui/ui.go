@@ -69,7 +69,7 @@ type lines struct {
 }
 
 func (l *lines) Emit(e event.Event) {
-	if text := l.draw(e); text != "" {
+	if text := Clean(l.draw(e)); text != "" {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		fmt.Fprintln(l.w, text)
@@ -90,6 +90,7 @@ func asJSON(e event.Event) string {
 }
 
 func asText(e event.Event) string {
+	e.Step, e.Text = Line(e.Step), Line(e.Text)
 	switch e.Kind {
 	case event.Begin:
 		return fmt.Sprintf("%-28s %s", e.Step, orElse(e.Text, "begins"))
@@ -140,8 +141,11 @@ func Bytes(n int64) string {
 
 // Error prints err and its hint.
 func Error(w io.Writer, err error) {
-	fmt.Fprintf(w, "tlsfloor: error: %s\n", strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "\n  "))
+	fmt.Fprintf(w, "tlsfloor: error: %s\n", indented(strings.TrimSpace(err.Error())))
 	if hint := fault.HintOf(err); hint != "" {
-		fmt.Fprintf(w, "tlsfloor: hint: %s\n", strings.ReplaceAll(hint, "\n", "\n  "))
+		fmt.Fprintf(w, "tlsfloor: hint: %s\n", indented(hint))
 	}
 }
+
+// indented cleans the text; no line of it begins like one of ours.
+func indented(text string) string { return Clean(strings.ReplaceAll(text, "\n", "\n  ")) }
