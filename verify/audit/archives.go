@@ -298,10 +298,9 @@ func (a *auditor) behind(ctx context.Context, at place, data []byte, end uint64)
 
 // What PyInstaller writes at the end of a program (CArchive): a table of members, and a cookie that says
 // where it is.
-const (
-	cookieMagic = "MEI\x0c\x0b\x0a\x0b\x0e"
-	cookieSize  = 24
-)
+const cookieSize = 24
+
+var cookieMagic = bare("MEI\x0c|\x0b\x0a\x0b\x0e") // which this program does not have itself
 
 // frozen looks at the archive of PyInstaller's, and reports whether there is one.
 func (a *auditor) frozen(ctx context.Context, at place, data []byte) bool {

@@ -172,6 +172,9 @@ func TestLibraries(t *testing.T) {
 		for n, marks := range l.marks {
 			text := ""
 			for _, m := range marks {
+				if i := strings.IndexByte(m, '|'); i <= 0 || i == len(m)-1 {
+					t.Errorf("%s: the mark %q stands in this program as it is", l.name, m)
+				}
 				if len(bare(m)) < shortest {
 					t.Errorf("%s: the mark %q is too short to be found", l.name, m)
 				}

@@ -233,14 +233,16 @@ func (a *auditor) program(ctx context.Context, at place, data []byte) {
 	a.behind(ctx, at, data, o.payload)
 }
 
-// shebang is the first line of a script, and paths names a library in it.
+// What names a library in a script, or does not.
 var (
 	libraryPath = regexp.MustCompile(`[A-Za-z0-9_.+/-]*lib[A-Za-z0-9_+-]+\.so[0-9.]*`)
-	loaders     = regexp.MustCompile(`CDLL|LoadLibrary|dlopen|ffi`)
 	findLibrary = regexp.MustCompile(
 		`find_library\(\s*["'](ssl|gnutls|ssl3|wolfssl|mbedtls|curl|bearssl)["']`)
 	comments = regexp.MustCompile(`(?m)^\s*#.*$`)
 )
+
+// loaders are the words by which scripts load a library.
+var loaders = []string{"CDLL", "LoadLibrary", "dlopen", "ffi."}
 
 // script looks at text that an interpreter reads, for stacks that are written in its language, for libraries
 // that it loads, and for what
@@ -249,7 +251,7 @@ func (a *auditor) script(ctx context.Context, at place, data []byte) {
 	a.interpreterOf(at, data)
 	h := scan(data)
 	o := &object{path: at.name, own: inside(evidence{hits: h, form: script, data: data})}
-	if loaders.Match(data) {
+	if slices.ContainsFunc(loaders, func(word string) bool { return bytes.Contains(data, []byte(word)) }) {
 		text := comments.ReplaceAll(data, nil)
 		for _, name := range libraryPath.FindAll(text, 100) {
 			if filepath.IsAbs(string(name)) || soname(string(name)) != "" {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -280,7 +281,8 @@ func parseELF(path string, data []byte) (*object, error) {
 	switch i.Type {
 	case elf.ET_EXEC, elf.ET_DYN:
 	case elf.ET_REL:
-		return &object{path: path, own: inside(compiled(data, scan(data)))}, nil
+		own := inside(compiled(data, scan(data)))
+		return &object{path: path, own: own, payload: uint64(len(data))}, nil
 	default:
 		return nil, nil // core dumps
 	}
@@ -292,19 +294,17 @@ func parseELF(path string, data []byte) (*object, error) {
 	sees := lazily(i.sight)
 	o.own = inside(evidence{hits: h, form: native, data: data, exports: defined, openSSL: sees})
 	_, from, to := i.strings()
-	o.loads = named(h, data, from, to, !o.dynamic || canLoad(wanted))
+	o.loads = named(h, data, from, to, canLoad(o.dynamic, wanted, data))
 	if strings.HasPrefix(filepath.Base(path), "libcrypto.so") {
 		o.crypto = find(openSSLVersion, data)
 	}
 	return o, nil
 }
 
-// canLoad reports whether a program calls dlopen(3).
-func canLoad(wanted []string) bool {
-	for _, name := range wanted {
-		if name == "dlopen" || name == "dlmopen" {
-			return true
-		}
+// canLoad reports whether a program calls dlopen(3), which a static one has from glibc with its messages.
+func canLoad(dynamic bool, wanted []string, data []byte) bool {
+	if !dynamic {
+		return bytes.Contains(data, []byte(bare("invalid mode for| dlopen()")))
 	}
-	return false
+	return slices.Contains(wanted, "dlopen") || slices.Contains(wanted, "dlmopen")
 }

@@ -69,9 +69,13 @@ func TestStaticLibrary(t *testing.T) {
 			object).CombinedOutput(); err != nil {
 			t.Skip("no ar", err, string(out))
 		}
-		os.Remove(other)
+		large := cc(t, dir, "large.o", "char x[20000] = {1, 2, 3};", "-c") // and nothing stands behind it
+		if r, _ := Files(t.Context(), large, []string{large}); r.Worst() != Holds {
+			t.Errorf("%+v", r)
+		}
 		for _, path := range []string{filepath.Join(dir, "libssl.a"), object} {
-			if r, _ := Files(t.Context(), path, []string{path}); only(t, r).Verdict != want {
+			r, _ := Files(t.Context(), path, []string{path})
+			if only(t, r).Verdict != want {
 				t.Errorf("%s: %+v", filepath.Base(path), r)
 			}
 		}

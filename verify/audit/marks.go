@@ -102,7 +102,7 @@ var libraries = []library{
 		verdict: Below, known: "JSSE has TLS 1.0 and 1.1 in every JDK; jdk.tls.disabledAlgorithms decides, " +
 			"which a program can change"},
 	{name: "Bouncy Castle", in: java | managed | native, marks: [][]string{{"org/bouncycastle/|tls/TlsUtils"},
-		{"org/bouncycastle/|crypto/tls/TlsUtils"}, {"Org.BouncyCastle.Tls|"},
+		{"org/bouncycastle/|crypto/tls/TlsUtils"}, {"Org.Bouncy|Castle.Tls"},
 		{"Org.BouncyCastle.|Crypto.Tls"}},
 		verdict: Below, known: "Bouncy Castle's TLS has TLS 1.0 and 1.1 in every release; a program's " +
 			"versions decide"},
