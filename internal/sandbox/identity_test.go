@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -103,5 +105,46 @@ func TestWorldOwners(t *testing.T) {
 		if out, err := shell(t, spec, "cat /opt/x/file"); err == nil {
 			t.Errorf("it read root's file: %s", out)
 		}
+	}
+}
+
+// hidden has commands without namespaces look for this process's environment, before and after it hides.
+func hidden() {
+	look := func() {
+		script := fmt.Sprintf(`grep -qas CANARY /proc/%d/environ && echo seen || echo hidden`, os.Getpid())
+		err := Run(context.Background(), Spec{
+			Mode: None, Dir: "/", Argv: []string{"sh", "-c", script}, Env: None.Environ("/"), Stdout: os.Stdout,
+		})
+		if err != nil {
+			fmt.Println(err)
+		}
+	}
+	look()
+	if err := Hide(None); err != nil {
+		fmt.Println(err)
+	}
+	look()
+	os.Exit(0)
+}
+
+// TestHide: an ordinary user's commands without namespaces cannot look into the process that runs them.
+func TestHide(t *testing.T) {
+	cmd := part(t, "hidden", "CANARY=a private key")
+	if os.Geteuid() == 0 {
+		program := filepath.Join(t.TempDir(), "sandbox.test")
+		self, err := os.ReadFile("/proc/self/exe")
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, program, string(self), 0o755)
+		if err := os.Chmod(filepath.Dir(filepath.Dir(program)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		cmd.Path, cmd.Dir = program, "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65533, Gid: 65533}}
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil || string(out) != "seen\nhidden\n" {
+		t.Errorf("got %q, %v", out, err)
 	}
 }

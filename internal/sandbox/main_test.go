@@ -26,6 +26,8 @@ func TestMain(m *testing.M) {
 		submount()
 	case "tracer":
 		tracer()
+	case "hidden":
+		hidden()
 	default:
 		os.Exit(m.Run())
 	}
