@@ -53,6 +53,7 @@ func (r *real) audit(t *testing.T) {
 	r.auditProcesses(t)
 	r.gate(t, tree)
 	t.Run("probe", r.probe)
+	t.Run("libraries", r.libraries)
 }
 
 // gate runs the example of a check for images and logins: what is not accepted is printed, and what is accepted passes.
