@@ -143,7 +143,7 @@ func problems(dir string, out []byte) (found []string, err error) {
 		if strings.HasPrefix(p.Code, "compile") { // nothing was looked at
 			return nil, fmt.Errorf("%s:%d: %s", file, p.Location.Line, p.Message)
 		}
-		found = append(found, fmt.Sprintf("%s %s: %s", file, p.Code, p.Message))
+		found = append(found, fmt.Sprintf("%s %s: %s", file, p.Code, strings.TrimSpace(p.Message)))
 	}
 }
 

@@ -42,7 +42,7 @@ type listed struct {
 func (l Lists) read() (*Apt, error) {
 	ring, err := os.ReadFile(l.Keyring)
 	if err != nil {
-		return nil, fmt.Errorf("Debian's keys: %w", err)
+		return nil, fmt.Errorf("keyring: %w", err)
 	}
 	lists, err := filepath.Glob(filepath.Join(l.Dir, "lists", "*_"+strings.ReplaceAll(sourcesPath, "/", "_")))
 	if err != nil || len(lists) == 0 {

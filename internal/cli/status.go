@@ -108,8 +108,8 @@ func siteStatus(ctx context.Context, site deploy.Site) (sited, error) {
 
 // doubtful is an error where people do not get what was proved.
 func (s sited) doubtful() error {
-	for _, d := range s.Doubts {
-		code := fault.Incomplete
+	if len(s.Doubts) > 0 {
+		d, code := s.Doubts[0], fault.Incomplete
 		if d.Breached {
 			code = fault.Breached
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -154,15 +153,6 @@ func TestMissingLibrary(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	}
-}
-
-// quote writes bytes as C has them.
-func quote(text string) string {
-	out := ""
-	for _, c := range []byte(text) {
-		out += fmt.Sprintf("\\%03o", c)
-	}
-	return out
 }
 
 // Each list of marks by itself gives away its library, in a file of its form, and nothing in a file of
