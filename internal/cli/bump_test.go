@@ -49,7 +49,11 @@ func newUpstream(t *testing.T) *upstream {
 // publish adds a version, signed by who.
 func (u *upstream) publish(t *testing.T, v string, who *openpgp.Entity) {
 	t.Helper()
-	cmd := exec.Command("tar", "-czf", "-", "-C", t.TempDir(), ".")
+	dir := t.TempDir() // two versions never have the same bytes: what was signed once would stay signed
+	if err := os.WriteFile(filepath.Join(dir, "VERSION"), []byte(v), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("tar", "-czf", "-", "-C", dir, ".")
 	data, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
