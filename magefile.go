@@ -137,7 +137,9 @@ func (Bundle) Write(ctx context.Context,
 		Sandbox: sandbox, Deps: deps, Offline: offline, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
-// Verify holds a bundle against its keys, its digests and its proof, and installs nothing. The argument is its folder, or an https:// or oci:// address. It exits with 6 when something is missing, extra, altered, not signed by a trusted key, or not proved.
+// Verify holds a bundle against its keys, its digests and its proof, and installs nothing. The argument is
+// its folder, or an https:// or oci:// address. It exits with 6 when something is missing, extra, altered,
+// not signed by a trusted key, or not proved.
 func (Bundle) Verify(ctx context.Context, from string,
 	key *string, // comma-separated public keys, PEM files, one of which has to have signed it (default: those in /etc/tlsfloor/keys.d)
 	unsigned *bool, // hold digests and proof against what the bundle itself says, whoever made it

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestSecurityPages holds the two pages about security to what readers look for there, and the ways that lead to them.
+// TestSecurityPages holds the two pages about security to what readers look for there, and the ways that
+// lead to them.
 func TestSecurityPages(t *testing.T) {
 	for file, wants := range map[string][]string{
 		"SECURITY.md": {"## Reporting", "## Supported versions", "## Advisories", "## Who must not win",

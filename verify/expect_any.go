@@ -72,7 +72,8 @@ func (t *table) endpoint() {
 	fallback.Fallback = true
 	plain := weak(at(wire.TLS11))
 	t.add(Server, "server-tls11-scsv", fallback, refuse, "70: the version is not there. 86 would mean that it is, and that only the fallback was refused (RFC 7507 section 3)", answers, plain, odd(plain))
-	// Not every server has an alert for these: SSLv3 has none, and to hang up is an answer too. But the hello has every suite there is.
+	// Not every server has an alert for these: SSLv3 has none, and to hang up is an answer too. But the
+	// hello has every suite there is.
 	silent := Want{Outcome: Refused, Unlike: []wire.Description{wire.InternalError, wire.InsufficientSecurity, wire.UnrecognizedName}}
 	old := at(wire.SSL30)
 	t.add(Server, "server-ssl3", old, silent, "SSLv3 (RFC 7568)", answers, weak(old), odd(weak(old)))
@@ -83,7 +84,8 @@ func (t *table) endpoint() {
 	t.add(Server, "server-ssl2-tls11", asks, silent, "TLS 1.1 asked for in the format of SSLv2 (RFC 5246 appendix E.2)", answers, weak(asks), odd(weak(asks)))
 }
 
-// odd is a weak server's control again, with one suite that hardly any client offers: it shows that the hello leaves nothing out.
+// odd is a weak server's control again, with one suite that hardly any client offers: it shows that the
+// hello leaves nothing out.
 func odd(c Control) Control {
 	c.Offer.Setup.Ciphers = "CAMELLIA128-SHA:@SECLEVEL=0"
 	c.Name += ", with Camellia alone"

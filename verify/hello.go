@@ -11,8 +11,9 @@ import (
 // x25519 is the group of the one key share (RFC 8446 section 4.2.7).
 const x25519 wire.Group = 0x001d
 
-// groups and schemes are what a server's certificate and key exchange may insist on (RFC 8446 sections 4.2.7 and 4.2.3, RFC 8422
-// section 5.1.1): the curves of NIST, 448, Brainpool and Bitcoin, and RSA, ECDSA, EdDSA and DSA with any hash.
+// groups and schemes are what a server's certificate and key exchange may insist on (RFC 8446 sections
+// 4.2.7 and 4.2.3, RFC 8422 section 5.1.1): the curves of NIST, 448, Brainpool and Bitcoin, and RSA, ECDSA,
+// EdDSA and DSA with any hash.
 var (
 	groups  = []wire.Group{x25519, 0x0017, 0x0018, 0x0019, 0x001e, 0x001a, 0x001b, 0x001c, 0x0016, 0x0015, 0x0013, 0x000e, 0x0100, 0x0101, 0x0102}
 	schemes = []wire.Scheme{
@@ -21,20 +22,21 @@ var (
 	}
 )
 
-// preferred are the suites below TLS 1.3 that a server of today has; every hello has all others as well, behind them.
+// preferred are the suites below TLS 1.3 that a server of today has; every hello has all others as well,
+// behind them.
 var preferred = []wire.Suite{
 	wire.ECDHERSAAES128GCM, wire.ECDHEECDSAAES128GCM, wire.ECDHERSAAES128SHA, wire.ECDHEECDSAAES128SHA, wire.RSAAES256SHA, wire.RSAAES128SHA,
 }
 
-// every lists all suites below TLS 1.3: a server that is refused for its version must have no other reason, however odd the one suite is that
-// it speaks.
+// every lists all suites below TLS 1.3: a server that is refused for its version must have no other reason,
+// however odd the one suite is that it speaks.
 func every() []wire.Suite {
 	others := slices.DeleteFunc(wire.EverySuite(), func(s wire.Suite) bool { return slices.Contains(preferred, s) })
 	return slices.Concat(preferred, others, []wire.Suite{wire.EmptyRenegotiation})
 }
 
-// clientHello is the hello to the server of that name of a client that speaks o.Version at most. It has all that a server of that version
-// could insist on.
+// clientHello is the hello to the server of that name of a client that speaks o.Version at most. It has all
+// that a server of that version could insist on.
 func clientHello(o Offer, name string) wire.ClientHello {
 	h := wire.ClientHello{Version: min(o.Version, wire.TLS12), Compression: []byte{0}}
 	rand.Read(h.Random[:])

@@ -11,8 +11,9 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
-// oldServer speaks versions up to newest with one suite alone and answers nothing but its name, where it insists on one. What it refuses for
-// its suite or its name it refuses with refusal, and what it refuses for its version with the alert that is for that. At TLS 1.2 and later it has every suite.
+// oldServer speaks versions up to newest with one suite alone and answers nothing but its name, where it
+// insists on one. What it refuses for its suite or its name it refuses with refusal, and what it refuses
+// for its version with the alert that is for that. At TLS 1.2 and later it has every suite.
 type oldServer struct {
 	oldest, newest wire.Version
 	suite          wire.Suite

@@ -15,8 +15,8 @@
 //
 // What it does not show: ciphers beyond those of the cases; TLS libraries that wheels bring along; what a program does that was not tried.
 //
-// It imports the standard library, golang.org/x/crypto, internal/event and internal/elffile only, and never the builder. The
-// programs themselves are driven by verify/subject, which is handed in as Options.Open.
+// It imports the standard library, golang.org/x/crypto, internal/event and internal/elffile only, and never
+// the builder. The programs themselves are driven by verify/subject, which is handed in as Options.Open.
 package verify
 
 import (

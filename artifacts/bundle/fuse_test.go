@@ -18,7 +18,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle/bundletest"
 )
 
-// fickle is a file server's file: it holds one text when it is opened for the first time, and another ever after.
+// fickle is a file server's file: it holds one text when it is opened for the first time, and another ever
+// after.
 type fickle struct {
 	fuse.Inode
 	name  string
@@ -47,7 +48,8 @@ func (o *opened) Read(_ context.Context, dest []byte, off int64) (kernel.ReadRes
 	return kernel.ReadResultData(o.text[off:min(off+int64(len(dest)), int64(len(o.text)))]), 0
 }
 
-// server mounts a file system in which every file of the bundle first has its text in the folder first, and then in second.
+// server mounts a file system in which every file of the bundle first has its text in the folder first, and
+// then in second.
 func server(t *testing.T, first, second string) (dir string, opens func() map[string]int) {
 	t.Helper()
 	var lock sync.Mutex
@@ -96,8 +98,8 @@ func server(t *testing.T, first, second string) (dir string, opens func() map[st
 	}
 }
 
-// TestAFileServerThatLies: it shows the signed bundle to whoever opens a file for the first time, and an attacker's after
-// that. What is unpacked is the signed one, and no file was opened twice.
+// TestAFileServerThatLies: it shows the signed bundle to whoever opens a file for the first time, and an
+// attacker's after that. What is unpacked is the signed one, and no file was opened twice.
 func TestAFileServerThatLies(t *testing.T) {
 	signer, key := bundletest.Key(t, filepath.Join(t.TempDir(), "key"))
 	good := bundletest.Make(t, t.TempDir(), bundletest.Options{Signer: signer, Text: "good", Controls: true})

@@ -11,11 +11,13 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
-// ReleaseFile stands in the list of every signed bundle: index.json says what the bundle is, and this which release of it.
+// ReleaseFile stands in the list of every signed bundle: index.json says what the bundle is, and this which
+// release of it.
 const ReleaseFile = "release.json"
 
-// Release is release.json. What a bundle is, its profile, floor and versions, stands in index.json, which the same list
-// covers; this is apart from it because index.json is the same for every build, and this is not.
+// Release is release.json. What a bundle is, its profile, floor and versions, stands in index.json, which
+// the same list covers; this is apart from it because index.json is the same for every build, and this is
+// not.
 type Release struct {
 	Format   int       `json:"format"`   // 1
 	Name     string    `json:"name"`     // of the bundle
@@ -66,8 +68,8 @@ func parseRelease(text []byte) (*Release, error) {
 	return r, nil
 }
 
-// release reads which release it is, and refuses one that has expired. Bundles that were signed before there was such a
-// file have none: they count as older than every other.
+// release reads which release it is, and refuses one that has expired. Bundles that were signed before
+// there was such a file have none: they count as older than every other.
 func (k *check) release(context.Context) error {
 	if _, listed := k.sums[ReleaseFile]; !listed {
 		return nil
@@ -97,8 +99,8 @@ func (k *check) now() time.Time {
 	return k.Now()
 }
 
-// fresh refuses a release that has expired at now. A clock that shows a time before the release was signed is wrong, and
-// says nothing: then the release is as fresh as it was on that day.
+// fresh refuses a release that has expired at now. A clock that shows a time before the release was signed
+// is wrong, and says nothing: then the release is as fresh as it was on that day.
 func (r *Release) fresh(now time.Time) error {
 	if r.Expires.IsZero() || now.Before(r.Expires) { // a repository says otherwise how long it holds
 		return nil
@@ -108,8 +110,8 @@ func (r *Release) fresh(now time.Time) error {
 		r.Expires.Format(time.DateTime), now.UTC().Format(time.DateTime))
 }
 
-// Fresh refuses a release that had expired before another one was signed that was put in use here, whatever the clock says:
-// one that has lost its time does not make an old release a fresh one.
+// Fresh refuses a release that had expired before another one was signed that was put in use here, whatever
+// the clock says: one that has lost its time does not make an old release a fresh one.
 func (k *Checked) Fresh(seen *Seen) error {
 	if k.Release == nil {
 		return nil

@@ -18,7 +18,8 @@ import (
 // seenFile stands beside the profiles' folders, and stays there when they are uninstalled.
 const seenFile = ".tlsfloor/releases.json"
 
-// Seen is the newest release of each line that was put in use below a base folder, by the key that had signed it.
+// Seen is the newest release of each line that was put in use below a base folder, by the key that had
+// signed it.
 type Seen struct {
 	Format int                          `json:"format"` // 1
 	Lines  map[string]map[string]Newest `json:"lines"`  // line -> key -> release
@@ -33,7 +34,8 @@ type Newest struct {
 	Name     string    `json:"name"`
 }
 
-// Line is what releases follow each other in: the same profile for the same kind of machine, built in the same way.
+// Line is what releases follow each other in: the same profile for the same kind of machine, built in the
+// same way.
 func (x *Index) Line() string {
 	parts := append([]string{x.Claim.Profile, x.Claim.Triple}, x.Claim.With...)
 	if x.Claim.Sysroot != "" {

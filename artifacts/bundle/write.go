@@ -16,12 +16,14 @@
 //
 // What stands beside proof/ is the same, byte for byte, for every build from the same sources with the same tools, and for any number
 // of processors. proof/ is not: it holds the time and what TLS has random. With a key there are a signature SHA256SUMS.sig of each list,
-// and an envelope *.dsse.json of each Statement; then release.json and its line in SHA256SUMS differ too, as they hold a time.
+// and an envelope *.dsse.json of each Statement; then release.json and its line in SHA256SUMS differ too,
+// as they hold a time.
 //
-// Taking a bundle in (Take) promises: each file of the place that it comes from is read once, into a folder that only the
-// caller's user can look into, and nothing but that copy is checked and used; no file is copied before a trusted key is
-// known to have signed its list, and none is larger than it may be; no name in it is more than a name; what a trusted key
-// has signed is still held against itself, its proof and its expiry.
+// Taking a bundle in (Take) promises: each file of the place that it comes from is read once, into a folder
+// that only the caller's user can look into, and nothing but that copy is checked and used; no file is
+// copied before a trusted key is known to have signed its list, and none is larger than it may be; no name
+// in it is more than a name; what a trusted key has signed is still held against itself, its proof and its
+// expiry.
 package bundle
 
 import (

@@ -14,10 +14,10 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/owned"
 )
 
-// Adopt turns what stands at the prefixes into a generation, so that a rollback brings it back, and returns it. The exchange
-// of folder and link is atomic (renameat2(2), RENAME_EXCHANGE): at no moment is a prefix empty. Where a
-// generation of ours is in use already, somebody exchanged the links: what stands there goes to the folder
-// Aside.
+// Adopt turns what stands at the prefixes into a generation, so that a rollback brings it back, and returns
+// it. The exchange of folder and link is atomic (renameat2(2), RENAME_EXCHANGE): at no moment is a prefix
+// empty. Where a generation of ours is in use already, somebody exchanged the links: what stands there goes
+// to the folder Aside.
 func (s Site) Adopt(now time.Time) (Generation, error) {
 	blocked := s.Blocked()
 	g := Generation{Profile: s.Profile, Created: now, Adopted: true, Components: map[string]Component{}}
@@ -68,8 +68,8 @@ func (s Site) clear(blocked []Blocked) error {
 	return nil
 }
 
-// beginAdopt makes the generation that will hold what stands at the prefixes, and puts it in use: a link that takes a
-// folder's place finds the folder there.
+// beginAdopt makes the generation that will hold what stands at the prefixes, and puts it in use: a link
+// that takes a folder's place finds the folder there.
 func (s Site) beginAdopt(g *Generation, blocked []Blocked) error {
 	home, err := s.makeHome()
 	if err != nil {

@@ -21,8 +21,9 @@ import (
 
 const unfinished = ".new-"
 
-// Filler puts the trees of a generation into its new folder dir, each in a folder by the name of its component and beside that its
-// list, <component>.tree, having held all bytes against the components' Outputs.
+// Filler puts the trees of a generation into its new folder dir, each in a folder by the name of its
+// component and beside that its list, <component>.tree, having held all bytes against the components'
+// Outputs.
 type Filler func(ctx context.Context, dir string, g Generation) error
 
 // FromStore fills from a store.
@@ -190,7 +191,8 @@ func (s Site) Discard(n int) error {
 	return home.RemoveAll(dead)
 }
 
-// Switch makes the generation that was proved the one in use, and notes in it which one was in use before, where `rollback` goes.
+// Switch makes the generation that was proved the one in use, and notes in it which one was in use before,
+// where `rollback` goes.
 func (s Site) Switch(p Proved) error {
 	if p.number == 0 || p.home != s.Home() {
 		return fault.New(fault.Incomplete, "`verify -to=<number>` proves a generation", "switching in %s: no generation of it was proved", s.Home())
@@ -208,8 +210,8 @@ func (s Site) Switch(p Proved) error {
 	return s.put(p)
 }
 
-// put switches to what was proved: the links at the prefixes first, while they lead where `current` leads now, then the one rename that
-// moves both.
+// put switches to what was proved: the links at the prefixes first, while they lead where `current` leads
+// now, then the one rename that moves both.
 func (s Site) put(p Proved) error {
 	n := p.number
 	g, err := s.Generation(n)
@@ -297,8 +299,8 @@ func (s Site) ensureLinks() error {
 	return nil
 }
 
-// Rollback switches to generation n, or with n == 0 to the one that was in use before the current, once its stored proof was judged again. It
-// returns where it went.
+// Rollback switches to generation n, or with n == 0 to the one that was in use before the current, once its
+// stored proof was judged again. It returns where it went.
 func (s Site) Rollback(n int) (Generation, error) {
 	now := s.Current()
 	if now == 0 && n == 0 {

@@ -18,8 +18,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
-// The index of a generation holds what stat(2) said of every installed file: a file whose line is unchanged has not been
-// written to since, as no program can set a file's ctime.
+// The index of a generation holds what stat(2) said of every installed file: a file whose line is unchanged
+// has not been written to since, as no program can set a file's ctime.
 
 func statLine(path string) (string, error) {
 	var st syscall.Stat_t

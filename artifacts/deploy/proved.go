@@ -32,14 +32,16 @@ type Candidate struct {
 	Elsewhere  string // the bundle that brought the proof with it; empty: the proof is made here
 }
 
-// Proved is a generation that may be put in use. Nobody can make one but Prove and Stored, from a complete proof without a breach, and the two
-// named exceptions asAdopted and asPackaged. The zero value is no generation, and Switch refuses it.
+// Proved is a generation that may be put in use. Nobody can make one but Prove and Stored, from a complete
+// proof without a breach, and the two named exceptions asAdopted and asPackaged. The zero value is no
+// generation, and Switch refuses it.
 type Proved struct {
 	home   string
 	number int
 }
 
-// Prove tries a candidate, keeps the proof beside its trees and judges it. The proof is returned with every error that comes after it was made.
+// Prove tries a candidate, keeps the proof beside its trees and judges it. The proof is returned with every
+// error that comes after it was made.
 func Prove(ctx context.Context, c Candidate, judge Judge) (Proved, *verify.Proof, error) {
 	proof, err := judge(ctx, c.Generation)
 	if err != nil {
@@ -74,7 +76,8 @@ func Verdict(p *verify.Proof) error {
 	return nil
 }
 
-// Edition names the judge and what it asks of a generation: a proof of another edition does not count. It is "" for an unknown floor.
+// Edition names the judge and what it asks of a generation: a proof of another edition does not count. It
+// is "" for an unknown floor.
 func Edition(floor string, g Generation) string {
 	f, err := verify.ParseFloor(floor)
 	if err != nil {
@@ -84,7 +87,8 @@ func Edition(floor string, g Generation) string {
 	return digest.Of(fmt.Append(nil, verify.Edition, cases)).Short()
 }
 
-// Keep writes the proof beside the generation, for programs and as a page, and notes it in the generation's record.
+// Keep writes the proof beside the generation, for programs and as a page, and notes it in the generation's
+// record.
 func (c Candidate) Keep(p *verify.Proof) error {
 	g, err := c.Site.Generation(c.Generation.Number)
 	if err != nil {
@@ -133,8 +137,9 @@ func (s Site) NoteDowngrade(n int, than string) error {
 	return s.save(g)
 }
 
-// Proof reads the proof of a generation and judges it anew, so that what it says of itself is not believed. A proof that is missing, was altered
-// or is about something else is an error; whether it passed is Verdict's to say.
+// Proof reads the proof of a generation and judges it anew, so that what it says of itself is not believed.
+// A proof that is missing, was altered or is about something else is an error; whether it passed is
+// Verdict's to say.
 func (s Site) Proof(g Generation) (*verify.Proof, error) {
 	if g.Proof == nil {
 		return nil, fmt.Errorf("generation %d has no proof", g.Number)
@@ -159,7 +164,8 @@ func (s Site) Proof(g Generation) (*verify.Proof, error) {
 	return &p, nil
 }
 
-// Stored judges the proof that generation n carries, against its trees and against what this edition of the judge asks.
+// Stored judges the proof that generation n carries, against its trees and against what this edition of the
+// judge asks.
 func (s Site) Stored(n int) (Proved, *verify.Proof, error) {
 	g, err := s.Generation(n)
 	if err != nil {

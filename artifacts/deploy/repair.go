@@ -55,9 +55,9 @@ type repair struct {
 	listed map[string]bool
 }
 
-// Repair mends what Altered lists of generation n. What was installed comes back from the store, each file by a
-// rename, so that a running program keeps the file that it has open. What was added goes to the folder Aside.
-// Where a list was not that of its Output, the trees are to be inspected again.
+// Repair mends what Altered lists of generation n. What was installed comes back from the store, each file
+// by a rename, so that a running program keeps the file that it has open. What was added goes to the folder
+// Aside. Where a list was not that of its Output, the trees are to be inspected again.
 func (s Site) Repair(ctx context.Context, st *store.Store, n int, names []string) error {
 	g, err := s.Generation(n)
 	if err != nil {

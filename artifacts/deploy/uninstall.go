@@ -57,9 +57,10 @@ func (s Site) followLinks() {
 	}
 }
 
-// Uninstall removes what was installed and nothing else: first the links at the prefixes, then the files that each generation's lists
-// name, then what tlsfloor itself keeps. What stood at the prefixes before goes back there. It returns the files that are left because
-// somebody else put them there. Stopped in the middle, it goes on when it is called again. It is called under the site's lock.
+// Uninstall removes what was installed and nothing else: first the links at the prefixes, then the files
+// that each generation's lists name, then what tlsfloor itself keeps. What stood at the prefixes before
+// goes back there. It returns the files that are left because somebody else put them there. Stopped in the
+// middle, it goes on when it is called again. It is called under the site's lock.
 func (s Site) Uninstall(ctx context.Context) (left []string, err error) {
 	all, err := s.Generations()
 	if err != nil {
@@ -144,7 +145,8 @@ func keptAside(home *os.Root) (files []string) {
 	return files
 }
 
-// kept are the files that tlsfloor keeps beside the trees of a generation, in the order in which they can be missed.
+// kept are the files that tlsfloor keeps beside the trees of a generation, in the order in which they can
+// be missed.
 var kept = []string{"LICENSES.txt", VerdictFile, "proof.json", "proof.html", "index", "generation.json"}
 
 // dismantle removes one generation. An adopted one goes back to where it stood.

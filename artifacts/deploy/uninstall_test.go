@@ -197,7 +197,8 @@ func TestLeftIsNoGeneration(t *testing.T) {
 	}
 }
 
-// TestUninstallTakesTheLockWithIt has a second wait for the lock that an uninstallation removes: a third must not get in beside it.
+// TestUninstallTakesTheLockWithIt has a second wait for the lock that an uninstallation removes: a third
+// must not get in beside it.
 func TestUninstallTakesTheLockWithIt(t *testing.T) {
 	w := newWorld(t)
 	first, err := w.Lock(t.Context(), nil)

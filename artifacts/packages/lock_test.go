@@ -13,7 +13,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
-// TestScriptTakesTheLockOfTheName has a script wait for a lock that its holder removes: afterwards it must hold what others find under that name.
+// TestScriptTakesTheLockOfTheName has a script wait for a lock that its holder removes: afterwards it must
+// hold what others find under that name.
 func TestScriptTakesTheLockOfTheName(t *testing.T) {
 	h := newHost(t)
 	home := filepath.Join(h.base, ".tlsfloor", "min_1")

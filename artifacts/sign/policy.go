@@ -21,9 +21,9 @@ const Etc = "/etc/tlsfloor"
 // PolicyFile stands in Etc.
 const PolicyFile = "policy.json"
 
-// Policy is what the administrator of a machine wants of everything that is installed there. No flag and no variable
-// overrides it. It is the policy of the machine on which tlsfloor runs, also for an image that it stages into: an image does
-// not say who is trusted to fill it.
+// Policy is what the administrator of a machine wants of everything that is installed there. No flag and no
+// variable overrides it. It is the policy of the machine on which tlsfloor runs, also for an image that it
+// stages into: an image does not say who is trusted to fill it.
 type Policy struct {
 	Format     int  `json:"format"`      // 1
 	SignedOnly bool `json:"signed_only"` // nothing unsigned is installed
@@ -41,8 +41,8 @@ type Scope struct {
 
 const hintPolicy = `such as {"format": 1, "signed_only": true, "keys": {"release.pem": {"profiles": ["min-tls1_*"]}}}`
 
-// ReadPolicy reads the policy in the folder etc; nil where there is none. Whoever can write there decides what is
-// installed: so the file and all folders above it must be root's, and no other's to write to.
+// ReadPolicy reads the policy in the folder etc; nil where there is none. Whoever can write there decides
+// what is installed: so the file and all folders above it must be root's, and no other's to write to.
 func ReadPolicy(etc string) (*Policy, error) {
 	file := filepath.Join(etc, PolicyFile)
 	text, err := os.ReadFile(file)

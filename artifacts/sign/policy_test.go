@@ -19,7 +19,8 @@ func policyOf(t *testing.T, text string) string {
 	return etc
 }
 
-// TestPolicyIsStrict: what an administrator has misspelt is an error and not a weaker policy. Only root can write one.
+// TestPolicyIsStrict: what an administrator has misspelt is an error and not a weaker policy. Only root can
+// write one.
 func TestPolicyIsStrict(t *testing.T) {
 	if p, err := ReadPolicy(t.TempDir()); p != nil || err != nil {
 		t.Errorf("none: %v, %v", p, err)

@@ -19,8 +19,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
-// limits bounds what is read. What osv.dev publishes of all ecosystems stays below it: some 700,000 advisories, of which the largest has
-// 5 MiB and 50,000 values.
+// limits bounds what is read. What osv.dev publishes of all ecosystems stays below it: some 700,000
+// advisories, of which the largest has 5 MiB and 50,000 values.
 type limits struct {
 	file      int64 // bytes of one advisory
 	values    int   // objects, lists, strings, numbers in one advisory: some 150 bytes of memory each
@@ -212,7 +212,8 @@ func (r *reader) shape(text []byte) error {
 	return nil
 }
 
-// trimmed drops what is not looked at, such as the versions of distributions' packages, and reports whether it may speak of a component.
+// trimmed drops what is not looked at, such as the versions of distributions' packages, and reports whether
+// it may speak of a component.
 func trimmed(v *osvschema.Vulnerability) bool {
 	if !slices.ContainsFunc(v.Affected, concerns) {
 		return false

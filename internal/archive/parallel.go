@@ -17,9 +17,10 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
-// An xz file of several streams of one block each is decoded by all processors when it is a file: where its streams begin stands at
-// their ends (the .xz file format, sections 2.1.2 and 4). Pack writes such files. What cannot be read that way, for whatever reason, is
-// decoded from its beginning as any other, and that says what is wrong.
+// An xz file of several streams of one block each is decoded by all processors when it is a file: where its
+// streams begin stands at their ends (the .xz file format, sections 2.1.2 and 4). Pack writes such files.
+// What cannot be read that way, for whatever reason, is decoded from its beginning as any other, and that
+// says what is wrong.
 
 // span is one stream of an xz file. What it says of itself was not held against its bytes; decoding it does.
 type span struct{ from, packed, unpacked, dictionary int64 }
@@ -129,8 +130,9 @@ func parallelXZ(ctx context.Context, r io.Reader, packed *counter) io.ReadCloser
 	return o
 }
 
-// ordered gives the streams in their order. As many are decoded ahead as there are processors, and as fit into aheadMemory. Who waits for
-// room holds none, and those before it need no more: the first of them can always be read.
+// ordered gives the streams in their order. As many are decoded ahead as there are processors, and as fit
+// into aheadMemory. Who waits for room holds none, and those before it need no more: the first of them can
+// always be read.
 type ordered struct {
 	ctx     context.Context
 	results chan chan decoded

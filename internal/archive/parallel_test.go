@@ -165,7 +165,8 @@ func BenchmarkUnpack(b *testing.B) {
 	}
 }
 
-// FuzzParallelXZ holds that a file is read in parallel, and from its beginning, to the same bytes or not at all.
+// FuzzParallelXZ holds that a file is read in parallel, and from its beginning, to the same bytes or not at
+// all.
 func FuzzParallelXZ(f *testing.F) {
 	honest := bytes.Repeat([]byte("the same line again\n"), 50)
 	two := append(xzed(f, honest), xzed(f, honest)...)

@@ -13,15 +13,16 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
-// The decoder allocates for each block what the block's header asks for, up to 4 GiB, before the block's first byte. So it reads
-// through a guard, which follows the format (the .xz file format, sections 2 and 3; LZMA2's chunks) without unpacking anything, and
-// hands on no byte that it does not understand.
+// The decoder allocates for each block what the block's header asks for, up to 4 GiB, before the block's
+// first byte. So it reads through a guard, which follows the format (the .xz file format, sections 2 and 3;
+// LZMA2's chunks) without unpacking anything, and hands on no byte that it does not understand.
 
 const (
-	// maxDictionary bounds what a block may ask for, an xz one or a zstd window: xz -9, the most that xz itself uses, asks for 64 MiB.
+	// maxDictionary bounds what a block may ask for, an xz one or a zstd window: xz -9, the most that xz
+	// itself uses, asks for 64 MiB.
 	maxDictionary = 64 << 20
-	// allDictionaries bounds what the blocks of a file may ask for one after the other: clearing that memory takes time. What xz -T
-	// makes asks for a third of what it unpacks to.
+	// allDictionaries bounds what the blocks of a file may ask for one after the other: clearing that
+	// memory takes time. What xz -T makes asks for a third of what it unpacks to.
 	allDictionaries = 8 << 30
 
 	lzma2Filter = 0x21
@@ -202,8 +203,8 @@ func (g *xzGuard) number() (uint64, error) {
 	return 0, err
 }
 
-// dictionary returns the LZMA2 dictionary size in a block's header (the .xz file format, sections 3.1 and 5.3.1). It is not ok when it
-// has another filter, or more than one.
+// dictionary returns the LZMA2 dictionary size in a block's header (the .xz file format, sections 3.1 and
+// 5.3.1). It is not ok when it has another filter, or more than one.
 func dictionary(block []byte) (bytes int64, ok bool) {
 	if len(block) < 2 || block[1]&0x3f != 0 { // one filter, and no bit that is not known
 		return 0, false

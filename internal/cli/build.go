@@ -238,8 +238,8 @@ func (c *command) install(ctx context.Context, w *workshop, result build.Result)
 	})
 }
 
-// decide proves a staged generation and switches to it; one that did not pass goes again, unless it was there before. It is called under the
-// site's lock.
+// decide proves a staged generation and switches to it; one that did not pass goes again, unless it was
+// there before. It is called under the site's lock.
 func (c *command) decide(ctx context.Context, w *workshop, g deploy.Generation, reused bool, judge deploy.Judge) error {
 	proved, proof, err := deploy.Prove(ctx, w.candidate(g), judge)
 	if err == nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle/bundletest"
 )
 
-// exchange is whoever owns the folder of a bundle: each of the files is replaced by the one in evil as soon as somebody has
-// read it. The end says how many were.
+// exchange is whoever owns the folder of a bundle: each of the files is replaced by the one in evil as soon
+// as somebody has read it. The end says how many were.
 func exchange(t *testing.T, dir, evil string, files ...string) (end func() int) {
 	t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
@@ -53,8 +53,8 @@ func exchange(t *testing.T, dir, evil string, files ...string) (end func() int) 
 	}
 }
 
-// TestExchangedWhileItIsChecked: the owner of the share has no key, and exchanges files while root looks at them. What is
-// installed or published is what was signed, and bundle:verify speaks of that too.
+// TestExchangedWhileItIsChecked: the owner of the share has no key, and exchanges files while root looks at
+// them. What is installed or published is what was signed, and bundle:verify speaks of that too.
 func TestExchangedWhileItIsChecked(t *testing.T) {
 	m := newReceiving(t)
 	published := ""

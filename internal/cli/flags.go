@@ -175,7 +175,8 @@ func list(s string) []string {
 	return all
 }
 
-// spoken are the flags that only the command line sets: what is left out of a check is never a matter of the environment.
+// spoken are the flags that only the command line sets: what is left out of a check is never a matter of
+// the environment.
 var spoken = []string{"Unsigned", "Unproved", "Downgrade"}
 
 // fromEnvironment reads TLSFLOOR_<FLAG> for every flag that was not given, but for the spoken ones.

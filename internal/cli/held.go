@@ -111,8 +111,8 @@ func (c *command) asked(set *recipes.Set, x *bundle.Index) error {
 	return nil
 }
 
-// older says what a bundle is older than: the newest release that was in use here, or the versions of the generation that
-// is. It is "" for one that is as new.
+// older says what a bundle is older than: the newest release that was in use here, or the versions of the
+// generation that is. It is "" for one that is as new.
 func older(k *bundle.Checked, seen *bundle.Seen, site deploy.Site) string {
 	var than []string
 	if k.Key != nil {
@@ -137,8 +137,8 @@ func older(k *bundle.Checked, seen *bundle.Seen, site deploy.Site) string {
 	return strings.Join(than, "; ")
 }
 
-// fresh refuses a bundle that is older than what is in use, or was, unless that is wanted. It is called under the site's
-// lock.
+// fresh refuses a bundle that is older than what is in use, or was, unless that is wanted. It is called
+// under the site's lock.
 func (c *command) fresh(a *arrival) (downgrade string, err error) {
 	seen, err := bundle.ReadSeen(a.site)
 	if err != nil {

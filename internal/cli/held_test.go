@@ -75,8 +75,8 @@ func (m *receiving) version() string {
 	return g.Components["python"].Version
 }
 
-// TestOldReleases: an older release than what is in use, or was, is refused, and what is in use stays; -downgrade installs
-// it, and it is noted.
+// TestOldReleases: an older release than what is in use, or was, is refused, and what is in use stays;
+// -downgrade installs it, and it is noted.
 func TestOldReleases(t *testing.T) {
 	m := newReceiving(t)
 	old := m.release(bundletest.Options{Python: "3.13.14", Release: numbered(1)})
@@ -158,8 +158,8 @@ func TestAnotherThanWasAskedFor(t *testing.T) {
 	m.install(0, from, "-floor=1.2")
 }
 
-// TestExpired: a release is refused by name when its time is over, by the clock or by what was in use here before; and a
-// release of another bundle is none of this.
+// TestExpired: a release is refused by name when its time is over, by the clock or by what was in use here
+// before; and a release of another bundle is none of this.
 func TestExpired(t *testing.T) {
 	m := newReceiving(t)
 	now := time.Now().UTC().Truncate(time.Second)
@@ -213,8 +213,8 @@ func TestExpired(t *testing.T) {
 	}
 }
 
-// TestWithoutWeakPeers: nothing is put in use unproved unless that was said, on the command line, and then it is said by
-// status.
+// TestWithoutWeakPeers: nothing is put in use unproved unless that was said, on the command line, and then
+// it is said by status.
 func TestWithoutWeakPeers(t *testing.T) {
 	m := newReceiving(t)
 	from := m.release(bundletest.Options{Release: numbered(1), Controls: true, Without: []string{}})

@@ -37,7 +37,8 @@ func (c *command) verify(ctx context.Context) error {
 	return c.verifyCurrent(ctx, ch)
 }
 
-// verifyCurrent proves the generation in use, or the one that -to names, with controls that are built if the store does not have them.
+// verifyCurrent proves the generation in use, or the one that -to names, with controls that are built if
+// the store does not have them.
 func (c *command) verifyCurrent(ctx context.Context, ch *chosen) error {
 	n := cmp.Or(c.To, ch.site.Current())
 	// what people get, and not only what is tried

@@ -1,11 +1,15 @@
 // Package elffile reads ELF files that nobody vouches for.
 //
-// debug/elf says of itself that it is not hardened against such files. What this package promises of a hostile one:
+// debug/elf says of itself that it is not hardened against such files. What this package promises of a
+// hostile one:
 //
-//   - A panic while it is read is an error of that file (Guard), and so everything that is asked of it belongs into a Guard.
-//   - What debug/elf allocates before it has checked anything is bounded by New: the number of sections and the table of their
-//     names; so is what it unpacks: a compressed table is refused, which no linker writes.
-//   - Look opens nothing but regular files and does not wait for a pipe.
+// - A panic while it is read is an error of that file (Guard), and so everything that is asked of it
+// belongs into a Guard.
+// - What debug/elf allocates before it has checked anything is bounded by New: the number of sections and
+// the table of their
+//
+//	  names; so is what it unpacks: a compressed table is refused, which no linker writes.
+//	- Look opens nothing but regular files and does not wait for a pipe.
 //
 // Exceptions: memory follows the size of the file. Nothing here follows what a file names.
 package elffile
@@ -20,7 +24,8 @@ import (
 	"syscall"
 )
 
-// maxVersions bounds in bytes the tables of symbol versions: real ones have a few hundred, and reading a crafted one takes the square of its size.
+// maxVersions bounds in bytes the tables of symbol versions: real ones have a few hundred, and reading a
+// crafted one takes the square of its size.
 const maxVersions = 16 << 10
 
 // Guard calls one part after the other, up to the first that has an error. A panic in one is its error.
@@ -38,7 +43,8 @@ func Guard(parts ...func() error) (err error) {
 	return nil
 }
 
-// New reads the tables of sections and segments, and refuses what no linker writes. It and all that is asked of the file are to be called in a Guard.
+// New reads the tables of sections and segments, and refuses what no linker writes. It and all that is
+// asked of the file are to be called in a Guard.
 func New(r io.ReaderAt) (*elf.File, error) {
 	if err := bounded(r); err != nil {
 		return nil, err
@@ -93,8 +99,8 @@ type place struct {
 	size, count, names uint16
 }
 
-// bounded looks at what debug/elf allocates for: without a count in the header the first section has it, in 64 bits, and the
-// table of names may be compressed.
+// bounded looks at what debug/elf allocates for: without a count in the header the first section has it, in
+// 64 bits, and the table of names may be compressed.
 func bounded(r io.ReaderAt) error {
 	head := make([]byte, 64)
 	if n, err := r.ReadAt(head, 0); n < 52 || string(head[:4]) != elf.ELFMAG {

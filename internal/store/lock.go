@@ -20,8 +20,9 @@ func (s *Store) Lock(ctx context.Context, name string, wait func()) (func(), err
 }
 
 // Flock locks the file or folder at path, which is created as a file when it is not there, and returns the release. While another
-// holds it, wait is called once, if there is one. The kernel drops the lock of a process that dies, however it dies. Whoever holds the lock
-// may remove the file: a lock counts only where its file is still the one of that name, as whoever comes next opens another.
+// holds it, wait is called once, if there is one. The kernel drops the lock of a process that dies, however
+// it dies. Whoever holds the lock may remove the file: a lock counts only where its file is still the one
+// of that name, as whoever comes next opens another.
 func Flock(ctx context.Context, path string, wait func()) (func(), error) {
 	open := func() (*os.File, error) {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// TestRemovedLockHasOneHolder has everybody who gets the lock remove its file: nobody else may be inside meanwhile.
+// TestRemovedLockHasOneHolder has everybody who gets the lock remove its file: nobody else may be inside
+// meanwhile.
 func TestRemovedLockHasOneHolder(t *testing.T) {
 	dir := t.TempDir()
 	root, err := os.OpenRoot(dir)
@@ -52,7 +53,8 @@ func TestRemovedLockHasOneHolder(t *testing.T) {
 	}
 }
 
-// TestThirdWaitsForTheSecond has the second wait for a lock whose file the first removes: the third must not get in beside it.
+// TestThirdWaitsForTheSecond has the second wait for a lock whose file the first removes: the third must
+// not get in beside it.
 func TestThirdWaitsForTheSecond(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	first, err := Flock(t.Context(), path, nil)

@@ -9,7 +9,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
-// old is an openssl that serves whatever it is asked at most at TLS 1.1, with one suite; what is newer gets the ordinary one's answer.
+// old is an openssl that serves whatever it is asked at most at TLS 1.1, with one suite; what is newer gets
+// the ordinary one's answer.
 type old struct {
 	*openSSL
 	newest wire.Version
@@ -24,7 +25,8 @@ func (o old) Serve(ctx context.Context, s verify.Setup) (verify.Service, error) 
 	return o.openSSL.Serve(ctx, s)
 }
 
-// A real server of SSLv3 and later with one suite that hardly anybody offers is found in every way to ask for less than the floor.
+// A real server of SSLv3 and later with one suite that hardly anybody offers is found in every way to ask
+// for less than the floor.
 func TestRealServerWithOneOldSuite(t *testing.T) {
 	weak := os.Getenv("TLSFLOOR_TEST_WEAK_OPENSSL")
 	if weak == "" {

@@ -1,4 +1,5 @@
-// Package verifytest makes proofs for tests: nothing was tried for them, and the judge finds in them what was wanted.
+// Package verifytest makes proofs for tests: nothing was tried for them, and the judge finds in them what
+// was wanted.
 package verifytest
 
 import (
@@ -9,8 +10,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
-// Pass completes p, which names floor, versions and tested files, with every case as if it had gone as wanted; salt
-// stands in the randoms of all hellos.
+// Pass completes p, which names floor, versions and tested files, with every case as if it had gone as
+// wanted; salt stands in the randoms of all hellos.
 func Pass(t testing.TB, p *verify.Proof, salt byte) *verify.Proof {
 	t.Helper()
 	for _, c := range verify.ExpectedCases(p.Floor, p.OpenSSLVersion, p.PythonVersion) {
@@ -37,7 +38,8 @@ func Settled(t testing.TB, p *verify.Proof) *verify.Proof {
 	return again
 }
 
-// Enact makes a trial that shows exactly what w wants: the report and the bytes, from which the proof derives the rest.
+// Enact makes a trial that shows exactly what w wants: the report and the bytes, from which the proof
+// derives the rest.
 func Enact(t testing.TB, o verify.Offer, w verify.Want, salt byte) verify.Trial {
 	t.Helper()
 	tr := verify.Trial{Report: verify.Report{Reason: w.Reason, Verify: w.Verify}}

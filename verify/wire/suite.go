@@ -239,8 +239,9 @@ func (s Suite) Signals() bool { return s == EmptyRenegotiation || s == FallbackS
 // GREASE is Version's.
 func (s Suite) GREASE() bool { return Version(s).GREASE() }
 
-// unnamed are the numbers of IANA's registry below 0xd000 that the table leaves out, and the two of Netscape's that it never had: static
-// Diffie-Hellman, Fortezza, Kerberos, EXPORT1024, GOST, SEED. No client in use offers them, and an old server may speak nothing else.
+// unnamed are the numbers of IANA's registry below 0xd000 that the table leaves out, and the two of
+// Netscape's that it never had: static Diffie-Hellman, Fortezza, Kerberos, EXPORT1024, GOST, SEED. No
+// client in use offers them, and an old server may speak nothing else.
 var unnamed = []Suite{
 	0x000b, 0x000c, 0x000d, 0x000e, 0x000f, 0x0010, 0x001c, 0x001d, 0x001e, 0x001f, 0x0020, 0x0021, 0x0022, 0x0023, 0x0024, 0x0025,
 	0x0026, 0x0027, 0x0028, 0x0029, 0x002a, 0x002b, 0x0030, 0x0031, 0x0036, 0x0037, 0x0042, 0x0043, 0x0060, 0x0061, 0x0062, 0x0063,
@@ -248,8 +249,8 @@ var unnamed = []Suite{
 	0xc00b, 0xc01a, 0xc01b, 0xc01c, 0xc033, 0xc034, 0xc100, 0xc101, 0xc102, 0xfefe, 0xfeff,
 }
 
-// EverySuite lists, sorted, all that a server from SSLv3 to TLS 1.2 may have as its only one: a hello that offers less than all is
-// refused by some server for its suites, where its version was to be tried.
+// EverySuite lists, sorted, all that a server from SSLv3 to TLS 1.2 may have as its only one: a hello that
+// offers less than all is refused by some server for its suites, where its version was to be tried.
 func EverySuite() []Suite {
 	all := slices.Concat(slices.Collect(maps.Keys(suiteNames)), unnamed)
 	all = slices.DeleteFunc(all, func(s Suite) bool { return s.Signals() || s>>8 == 0x13 })

@@ -14,8 +14,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/verifytest"
 )
 
-// Proof is a proof in which everything went as wanted. It names the first file of each component; trees are their
-// folders on disk.
+// Proof is a proof in which everything went as wanted. It names the first file of each component; trees are
+// their folders on disk.
 func Proof(t testing.TB, floor verify.Floor, components map[string]deploy.Component, trees func(name string) string) *verify.Proof {
 	t.Helper()
 	p := &verify.Proof{Floor: floor, OpenSSLVersion: components["openssl"].Version, PythonVersion: components["python"].Version,
