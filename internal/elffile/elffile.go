@@ -3,13 +3,11 @@
 // debug/elf says of itself that it is not hardened against such files. What this package promises of a
 // hostile one:
 //
-// - A panic while it is read is an error of that file (Guard), and so everything that is asked of it
-// belongs into a Guard.
-// - What debug/elf allocates before it has checked anything is bounded by New: the number of sections and
-// the table of their
-//
-//	  names; so is what it unpacks: a compressed table is refused, which no linker writes.
-//	- Look opens nothing but regular files and does not wait for a pipe.
+//   - A panic while it is read is an error of that file (Guard), and so everything that is asked of it
+//     belongs into a Guard.
+//   - What debug/elf allocates before it has checked anything is bounded by New: the number of sections and
+//     the table of their names; so is what it unpacks: a compressed table is refused, which no linker writes.
+//   - Look opens nothing but regular files and does not wait for a pipe.
 //
 // Exceptions: memory follows the size of the file. Nothing here follows what a file names.
 package elffile

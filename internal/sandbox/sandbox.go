@@ -10,9 +10,8 @@
 //   - stack limit 8 MiB (hard limit at most 64 MiB), no core files, 4096 file descriptors, and limits of
 //     processes and memory that no build comes near
 //   - no capabilities, no way to get any, an empty session keyring, and a filter of system calls
-//
-// - its work folder, or the parts of one that its Spec mounts, at WorkPath, an empty HomePath and /tmp,
-// links to the declared tools in BinPath
+//   - its work folder, or the parts of one that its Spec mounts, at WorkPath, an empty HomePath and /tmp,
+//     links to the declared tools in BinPath
 //   - /usr, /bin, /sbin, /lib* read-only, without /usr/local and without what -dev packages brought:
 //     of the headers, linker names, static libraries and pkgconfig folders only those of libc, the
 //     kernel and the compiler. Run-time libraries stay: the host's tools need them.

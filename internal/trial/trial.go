@@ -4,14 +4,12 @@
 // What it promises where there are namespaces:
 //
 //   - Judge and subjects share a network of their own with a loopback and nothing else: no interface, listener
-//
-// or abstract socket of the host is there, and the host's loopback need not be up. What a user names on the
-//
-//	  host (Request.Reachable) is dialled by the calling process, at those addresses alone, and the judge gets
-//	  the connected socket.
-//	- A subject sees what sandbox.Spec.HostView shows, and the Mounts of its World, read-only: it can leave
-//	  nothing behind, so that nothing it wrote is ever read by name.
-//	- The process ends with its caller, whatever becomes of that, and all subjects with it.
+//     or abstract socket of the host is there, and the host's loopback need not be up. What a user names on the
+//     host (Request.Reachable) is dialled by the calling process, at those addresses alone, and the judge gets
+//     the connected socket.
+//   - A subject sees what sandbox.Spec.HostView shows, and the Mounts of its World, read-only: it can leave
+//     nothing behind, so that nothing it wrote is ever read by name.
+//   - The process ends with its caller, whatever becomes of that, and all subjects with it.
 //
 // Without namespaces all is done in the calling process, with the host's files and network.
 //
