@@ -137,9 +137,7 @@ func (Bundle) Write(ctx context.Context,
 		Sandbox: sandbox, Deps: deps, Offline: offline, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
-// Verify holds a bundle against its keys, its digests and its proof, and installs nothing. The argument is
-// its folder, or an https:// or oci:// address. It exits with 6 when something is missing, extra, altered,
-// not signed by a trusted key, or not proved.
+// Verify holds a bundle (a folder, https:// or oci://) against its keys, digests and proof, and installs nothing.
 func (Bundle) Verify(ctx context.Context, from string,
 	key *string, // comma-separated public keys, PEM files, one of which has to have signed it (default: those in /etc/tlsfloor/keys.d)
 	unsigned *bool, // hold digests and proof against what the bundle itself says, whoever made it
@@ -259,9 +257,7 @@ func Verify(ctx context.Context,
 	starttls *string, // what is spoken with that server, or by that client, before TLS: none (default) or postgres
 	servername *string, // the name that that server is called by (default: the host of -server, if it is a name)
 	libraries *string, // comma-separated client libraries of -python to try too: urllib3, botocore, pymongo, pymongo[ocsp], psycopg2
-	// comma-separated files and folders that a -client, -python or -openssl may read beside the system's and
-	// its own (it sees nothing else of this machine)
-	visible *string,
+	visible *string, // comma-separated files and folders of this machine that the program tried may read besides
 	mongodb *string, // host:port of a MongoDB or FerretDB without TLS on this machine, which pymongo reaches through the judge's TLS
 	postgres *string, // host:port of a PostgreSQL without TLS on this machine, for psycopg2 and for clients with -starttls=postgres
 	to *int, // prove this generation instead of the one in use, so that rollback may go to it
@@ -504,8 +500,7 @@ func Bump(ctx context.Context,
 	mirror *string, // comma-separated folders and URLs to look for sources first
 	store *string, // folder of the store
 	wait *time.Duration, // leave releases alone that are younger (default 72h)
-	// take lists of a mirror that stands still, for so long after their time (default 0)
-	stale *time.Duration,
+	stale *time.Duration, // take lists that a mirror has not renewed, this long after their time (default 0)
 	json *bool, // print JSON
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
