@@ -265,6 +265,10 @@ func (o *options) validate() error {
 	if o.Timeout < 0 {
 		return fault.New(fault.Usage, "such as -timeout=45m", "-timeout=%s: less than nothing", o.Timeout)
 	}
+	return o.validateChoices()
+}
+
+func (o *options) validateChoices() error {
 	for _, c := range []struct {
 		flag, value string
 		choices     []string

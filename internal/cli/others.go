@@ -17,6 +17,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
+	"github.com/tlsfloor/tlsfloor/internal/store"
 	"github.com/tlsfloor/tlsfloor/internal/trial"
 	"github.com/tlsfloor/tlsfloor/recipes"
 	"github.com/tlsfloor/tlsfloor/verify"
@@ -59,36 +60,8 @@ func (c *command) verifyOther(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := b.add(ctx, w, records, recipes.Control); err != nil {
-		return err
-	}
-	weak := w.weak(b)
-	if r, ok := records["python"]; ok { // the one that can load the weak _ssl: not at its prefix, where the subject may stand
-		tree := filepath.Join(work, "python")
-		if err := w.store.Restore(ctx, r.Output, tree); err != nil {
-			return err
-		}
-		reach.Add(tree)
-		weak.WeakPython = filepath.Join(tree, "bin", "python3")
-	}
-	weak.Python, weak.OpenSSL, weak.Command, weak.Endpoint, weak.StartTLS, weak.ServerName = c.Python, c.OpenSSL, c.Client, c.Server, c.StartTLS, c.ServerName
-	weak.Backends = c.backends()
-	floor, err := verify.ParseFloor(string(ch.profile.Floor))
+	q, err := c.requestOther(ctx, w, b, reach, records, kind)
 	if err != nil {
-		return err
-	}
-	if err := c.imports(ctx, b.beside(reach), reach); err != nil {
-		return err
-	}
-	q, err := b.request(floor, weak)
-	if err != nil {
-		return err
-	}
-	q.World, q.Kind, q.Reachable = b.beside(reach), kind, c.reachable()
-	if err := c.versions(ctx, &q, reach); err != nil {
-		return err
-	}
-	if err := c.libraries(ctx, &q); err != nil {
 		return err
 	}
 	proof, err := trial.Run(ctx, q, c.sink)
@@ -105,6 +78,44 @@ func (c *command) verifyOther(ctx context.Context) error {
 		fmt.Fprintf(c.out, "subject: %s\n", name)
 	}
 	return errors.Join(deploy.Verdict(proof), err, c.writeReport(report.About{Profile: ch.profile.Name}, proof))
+}
+
+// requestOther is what the judge is asked about it. The weak peers stand in the rig, what is tried where it is.
+func (c *command) requestOther(ctx context.Context, w *workshop, b rig, reach *trial.Reach,
+	records map[string]store.Record, kind verify.Kind) (q trial.Request, err error) {
+	if err := b.add(ctx, w, records, recipes.Control); err != nil {
+		return q, err
+	}
+	weak := w.weak(b)
+	if r, ok := records["python"]; ok { // the one that can load the weak _ssl: not at its prefix, where the subject may stand
+		tree := filepath.Join(b.work, "python")
+		if err := w.store.Restore(ctx, r.Output, tree); err != nil {
+			return q, err
+		}
+		reach.Add(tree)
+		weak.WeakPython = filepath.Join(tree, "bin", "python3")
+	}
+	weak.Python, weak.OpenSSL, weak.Command, weak.Endpoint, weak.StartTLS, weak.ServerName = c.Python, c.OpenSSL, c.Client, c.Server, c.StartTLS, c.ServerName
+	weak.Backends = c.backends()
+	floor, err := verify.ParseFloor(string(w.profile.Floor))
+	if err != nil {
+		return q, err
+	}
+	if err := c.imports(ctx, b.beside(reach), reach); err != nil {
+		return q, err
+	}
+	q, err = b.request(floor, weak)
+	if err != nil {
+		return q, err
+	}
+	q.World, q.Kind, q.Reachable = b.beside(reach), kind, c.reachable()
+	if err := c.versions(ctx, &q, reach); err != nil {
+		return q, err
+	}
+	if err := c.libraries(ctx, &q); err != nil {
+		return q, err
+	}
+	return q, nil
 }
 
 // onlyControls leaves of the recipes those that the controls of a kind need: without a Python there is none to build.

@@ -201,22 +201,22 @@ func walk(image, path string, look bool) (real string, missing []string, err err
 		if err != nil {
 			return "", nil, err
 		}
-		if info.Mode()&fs.ModeSymlink == 0 {
-			if look {
-				if err := judge(here, info, place(len(rest) == 0)); err != nil {
-					return "", nil, err
-				}
+		link := info.Mode()&fs.ModeSymlink != 0
+		if look {
+			at := above
+			if !link {
+				at = place(len(rest) == 0)
 			}
+			if err := judge(here, info, at); err != nil {
+				return "", nil, err
+			}
+		}
+		if !link {
 			done = here
 			continue
 		}
 		if links++; links > maxLinks {
 			return "", nil, &fs.PathError{Op: "open", Path: path, Err: syscall.ELOOP}
-		}
-		if look {
-			if err := judge(here, info, above); err != nil {
-				return "", nil, err
-			}
 		}
 		target, err := os.Readlink(here)
 		if err != nil {
