@@ -137,7 +137,7 @@ func (Bundle) Write(ctx context.Context,
 		Sandbox: sandbox, Deps: deps, Offline: offline, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
-// Verify holds a bundle (a folder, https:// or oci://) against its keys, digests and proof, and installs nothing.
+// Verify holds a bundle against its keys, its digests and its proof, and installs nothing.
 func (Bundle) Verify(ctx context.Context, from string,
 	key *string, // comma-separated public keys, PEM files, one of which has to have signed it (default: those in /etc/tlsfloor/keys.d)
 	unsigned *bool, // hold digests and proof against what the bundle itself says, whoever made it
@@ -257,7 +257,7 @@ func Verify(ctx context.Context,
 	starttls *string, // what is spoken with that server, or by that client, before TLS: none (default) or postgres
 	servername *string, // the name that that server is called by (default: the host of -server, if it is a name)
 	libraries *string, // comma-separated client libraries of -python to try too: urllib3, botocore, pymongo, pymongo[ocsp], psycopg2
-	visible *string, // comma-separated files and folders of this machine that the program tried may read besides
+	visible *string, // comma-separated files and folders that the program tried may read besides
 	mongodb *string, // host:port of a MongoDB or FerretDB without TLS on this machine, which pymongo reaches through the judge's TLS
 	postgres *string, // host:port of a PostgreSQL without TLS on this machine, for psycopg2 and for clients with -starttls=postgres
 	to *int, // prove this generation instead of the one in use, so that rollback may go to it

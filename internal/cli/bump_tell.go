@@ -16,13 +16,23 @@ func (b *bumper) replace() error {
 	for name, text := range b.edits {
 		beside := filepath.Join(b.dir, name+".new")
 		if err := os.WriteFile(beside, []byte(text), 0o644); err != nil {
-			return fault.New(fault.Failed, "nothing was changed; let yourself write there, or name a copy of the folder with -out=<folder>", "bump: %w", err)
+			return fault.New(
+				fault.Failed,
+				"nothing was changed; let yourself write there, or name a copy of the folder with -out=<folder>",
+				"bump: %w",
+				err,
+			)
 		}
 		defer os.Remove(beside)
 	}
 	for name := range b.edits {
 		if err := os.Rename(filepath.Join(b.dir, name+".new"), filepath.Join(b.dir, name)); err != nil {
-			return fault.New(fault.Failed, "some of the files may be written already: `git diff` shows which", "bump: %w", err)
+			return fault.New(
+				fault.Failed,
+				"some of the files may be written already: `git diff` shows which",
+				"bump: %w",
+				err,
+			)
 		}
 	}
 	return nil
@@ -33,8 +43,18 @@ func (b *bumper) tell(all []bumped) error {
 	for _, one := range all {
 		errs = append(errs, one.err)
 	}
-	if !slices.ContainsFunc(all, func(o bumped) bool { return !o.Unknown }) { // a nightly job must not take that for good news
-		errs = append(errs, fault.New(fault.Failed, "it wants a network, and not TLSFLOOR_OFFLINE", "bump: no place that lists versions could be asked"))
+	if !slices.ContainsFunc(
+		all,
+		func(o bumped) bool { return !o.Unknown },
+	) { // a nightly job must not take that for good news
+		errs = append(
+			errs,
+			fault.New(
+				fault.Failed,
+				"it wants a network, and not TLSFLOOR_OFFLINE",
+				"bump: no place that lists versions could be asked",
+			),
+		)
 	}
 	if b.JSON {
 		return errors.Join(b.json(all), first(errs))
@@ -69,7 +89,11 @@ func (b *bumper) tell(all []bumped) error {
 			names = append(names, filepath.Join(b.dir, name))
 		}
 		slices.Sort(names)
-		fmt.Fprintf(b.out, "written: %s\n`git diff` shows it; then test, and build\n", strings.Join(names, ", "))
+		fmt.Fprintf(
+			b.out,
+			"written: %s\n`git diff` shows it; then test, and build\n",
+			strings.Join(names, ", "),
+		)
 	}
 	return first(errs)
 }
