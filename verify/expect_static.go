@@ -32,7 +32,8 @@ func (t *table) static() {
 		WeakOpenSSL,
 		Methods,
 		"",
-		"a C program that calls a fixed-version method connects below the floor, unless it does not link: no-tls1_1 alone leaves the methods in",
+		"a C program that calls a fixed-version method connects below the floor, unless it does not "+
+			"link: no-tls1_1 alone leaves the methods in",
 	)
 	look("static-versions", OpenSSL, WeakOpenSSL, Versions, "",
 		"the tables of libssl.a that versions are negotiated from: below the floor none has a method")

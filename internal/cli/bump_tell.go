@@ -18,7 +18,7 @@ func (b *bumper) replace() error {
 		if err := os.WriteFile(beside, []byte(text), 0o644); err != nil {
 			return fault.New(
 				fault.Failed,
-				"nothing was changed; let yourself write there, or name a copy of the folder with -out=<folder>",
+				"nothing was changed: make the folder writable, or pass a copy with -out=<folder>",
 				"bump: %w",
 				err,
 			)
@@ -43,18 +43,10 @@ func (b *bumper) tell(all []bumped) error {
 	for _, one := range all {
 		errs = append(errs, one.err)
 	}
-	if !slices.ContainsFunc(
-		all,
-		func(o bumped) bool { return !o.Unknown },
-	) { // a nightly job must not take that for good news
-		errs = append(
-			errs,
-			fault.New(
-				fault.Failed,
-				"it wants a network, and not TLSFLOOR_OFFLINE",
-				"bump: no place that lists versions could be asked",
-			),
-		)
+	known := func(o bumped) bool { return !o.Unknown }
+	if !slices.ContainsFunc(all, known) { // a nightly job must not take that for good news
+		errs = append(errs, fault.New(fault.Failed, "it wants a network, and not TLSFLOOR_OFFLINE",
+			"bump: no place that lists versions could be asked"))
 	}
 	if b.JSON {
 		return errors.Join(b.json(all), first(errs))
