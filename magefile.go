@@ -345,12 +345,14 @@ func Uninstall(ctx context.Context,
 	return cli.Uninstall(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, JSON: json})
 }
 
-// Dist compiles tlsfloor, with its recipes and patches inside, into one static program that runs on machines without Go.
+// Dist compiles tlsfloor into one static program for machines without Go, with SBOM, digests and signatures.
 func Dist(ctx context.Context,
 	o *string, // the file to write (default artifacts/out/tlsfloor-linux-<arch>)
+	sign *string, // the private key: a PEM file, env:NAME or exec:COMMAND
+	key *string, // the public key that belongs to it; needed with exec:
 	json *bool, // print JSON
 ) error {
-	return cli.Dist(ctx, cli.Flags{O: o, JSON: json})
+	return cli.Dist(ctx, cli.Flags{O: o, Sign: sign, Key: key, JSON: json})
 }
 
 // Doctor looks at this machine and the profiles, and says what is missing, old or not validated.

@@ -48,6 +48,10 @@ func (f *facts) sbom(archives []Archive) ([]byte, error) {
 			}
 		}
 	}
+	return s.encode()
+}
+
+func (s *sbom) encode() ([]byte, error) {
 	text, err := json.Marshal(s.doc)
 	if err != nil {
 		return nil, fmt.Errorf("sbom: %w", err)

@@ -67,13 +67,14 @@ func (c *command) bundle(ctx context.Context) error {
 func (c *command) signer() (*sign.Signer, error) {
 	if c.Sign == "" {
 		if len(c.Key) > 0 {
-			return nil, fault.New(fault.Usage, "-sign=<private key> signs; -key only says which key that is", "bundle: -key without -sign")
+			return nil, fault.New(fault.Usage, "-sign=<private key> signs; -key only says which key that is",
+				"-key without -sign")
 		}
 		return nil, nil
 	}
 	var public *sign.Key
 	if len(c.Key) > 1 {
-		return nil, fault.New(fault.Usage, "one public key, that of -sign", "bundle: -key names %d files", len(c.Key))
+		return nil, fault.New(fault.Usage, "one public key, that of -sign", "-key names %d files", len(c.Key))
 	}
 	if len(c.Key) == 1 {
 		k, err := sign.ReadKey(c.Key[0])

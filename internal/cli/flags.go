@@ -82,8 +82,8 @@ type Flags struct {
 	SARIF      *string        // audit: file for code scanners
 	Probe      *bool          // audit:env: drive the clients too
 	O          *string        // vendor, dist: the file to write
-	Sign       *string        // bundle: where the private key is
-	Key        *string        // bundle, bundle:verify, install: comma-separated files of public keys
+	Sign       *string        // bundle, dist: where the private key is
+	Key        *string        // bundle, dist, bundle:verify, install: comma-separated files of public keys
 	From       *string        // install: a bundle's tarball, folder or https URL
 	OSV        *string        // audit:pins: folder of advisories
 	Severity   *string        // audit:pins: from which on the exit is not 0
