@@ -3,6 +3,7 @@ package bundle
 import (
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -84,15 +85,19 @@ func readTrees(ctx context.Context, file string) (map[string]store.Tree, error) 
 		return nil, err
 	}
 	defer f.Close()
+	return treesOf(ctx, f, filepath.Base(file), archive.Limits{})
+}
+
+func treesOf(ctx context.Context, r io.Reader, called string, l archive.Limits) (map[string]store.Tree, error) {
 	trees := map[string]store.Tree{}
 	top := ""
-	err = archive.Visit(ctx, f, filepath.Base(file), archive.Limits{}, func(v archive.Visited) error {
+	err := archive.Visit(ctx, r, called, l, func(v archive.Visited) error {
 		name := path.Clean(v.Name)
 		first, rest, _ := strings.Cut(name, "/")
 		if top == "" {
 			top = first
 		}
-		if first != top || name == ".." || strings.Contains(name, "../") {
+		if first != top || first == "" || name == ".." || strings.Contains(name, "../") {
 			return fmt.Errorf("not below the folder %s", top)
 		}
 		folder, inside, below := strings.Cut(rest, "/")

@@ -20,7 +20,7 @@ import (
 )
 
 // small is a toolchain of a few files, with prefixes below base.
-func small(t *testing.T, base string) *Spec {
+func small(t testing.TB, base string) *Spec {
 	t.Helper()
 	s := &Spec{Site: deploy.Site{Base: base, Profile: "min_1", Prefixes: map[string]string{}}, Trees: map[string]Tree{}, Floor: "1.2", Arch: "x86_64",
 		License: "Apache-2.0", Licences: []byte("terms\n"), Docs: map[string][]byte{"verdict.txt": []byte("pass\n")}, Maintainer: "Somebody <somebody@localhost>", When: time.Unix(1700000000, 5),
@@ -60,7 +60,7 @@ func small(t *testing.T, base string) *Spec {
 	return s
 }
 
-func written(t *testing.T, s *Spec, kind string) (string, []byte) {
+func written(t testing.TB, s *Spec, kind string) (string, []byte) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), s.File(kind))
 	if err := Write(t.Context(), s, kind, file); err != nil {

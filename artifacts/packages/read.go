@@ -21,7 +21,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
-var inTree = regexp.MustCompile(`^/.*?/\.tlsfloor/[^/]+/package/[^/]+/tree/([^/]+)/(.+)$`)
+// inTree matches every name below a tree, whatever characters are in it.
+var inTree = regexp.MustCompile(`(?s)^/.*?/\.tlsfloor/[^/]+/package/[^/]+/tree/([^/]+)/(.+)$`)
 
 // Trees reads the components' trees out of a package that Write wrote.
 func Trees(ctx context.Context, file string) (map[string]store.Tree, error) {
@@ -30,32 +31,42 @@ func Trees(ctx context.Context, file string) (map[string]store.Tree, error) {
 		return nil, err
 	}
 	defer f.Close()
-	trees := map[string]store.Tree{}
-	take := func(name string, mode fs.FileMode, target string, body io.Reader) error {
-		at := inTree.FindStringSubmatch(path.Join("/", name))
-		if at == nil {
-			return nil
-		}
-		component, rest := at[1], at[2]
-		e := store.Entry{Path: rest, Mode: mode.Type() | mode.Perm(), Target: target}
-		if mode.IsRegular() {
-			var err error
-			if e.Digest, e.Size, err = digest.OfReader(body); err != nil {
-				return err
-			}
-		}
-		trees[component] = append(trees[component], e)
-		return ctx.Err()
-	}
+	trees := shelf{}
 	if strings.HasSuffix(file, "."+RPM) {
-		err = readRPM(ctx, f, take)
+		err = readRPM(ctx, f, trees.take)
 	} else {
-		err = archive.Visit(ctx, f, path.Base(file), archive.Limits{}, func(v archive.Visited) error { return take(v.Name, v.Mode, v.Link, v.Body) })
+		err = archive.Visit(ctx, f, path.Base(file), archive.Limits{}, func(v archive.Visited) error {
+			return trees.take(v.Name, v.Mode, v.Link, v.Body)
+		})
 	}
-	for _, t := range trees {
+	trees.sort()
+	return trees, err
+}
+
+// shelf holds trees by their components.
+type shelf map[string]store.Tree
+
+// take adds an entry of a package, if it is of a tree.
+func (s shelf) take(name string, mode fs.FileMode, target string, body io.Reader) error {
+	at := inTree.FindStringSubmatch(path.Join("/", name))
+	if at == nil {
+		return nil
+	}
+	e := store.Entry{Path: at[2], Mode: mode.Type() | mode.Perm(), Target: target}
+	if mode.IsRegular() {
+		var err error
+		if e.Digest, e.Size, err = digest.OfReader(body); err != nil {
+			return err
+		}
+	}
+	s[at[1]] = append(s[at[1]], e)
+	return nil
+}
+
+func (s shelf) sort() {
+	for _, t := range s {
 		slices.SortFunc(t, func(a, b store.Entry) int { return strings.Compare(a.Path, b.Path) })
 	}
-	return trees, err
 }
 
 // readRPM reads the files of a package: lead, two headers, and a cpio archive behind them (RPM's file format, version 4).
@@ -83,17 +94,61 @@ func readRPM(ctx context.Context, r io.Reader, take func(string, fs.FileMode, st
 		return err
 	}
 	defer z.Close()
-	c := cpio.NewReader(z)
-	for {
+	return readCPIO(ctx, z, take)
+}
+
+// What a package's archive may have, as archive.Limits has it for others.
+const (
+	entriesLimit = 200_000
+	nameLimit    = 1024
+)
+
+// readCPIO reads an archive to its end. The library takes a size below nothing, and the end of the input for
+// the end of the archive; neither is one here.
+func readCPIO(ctx context.Context, r io.Reader, take func(string, fs.FileMode, string, io.Reader) error) error {
+	seen := &counter{Reader: r}
+	c := cpio.NewReader(seen)
+	for n := 0; ; n++ {
 		h, err := c.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
+		switch {
+		case err == io.EOF && seen.short || err == io.ErrUnexpectedEOF:
+			return errors.New("its archive ends before its end")
+		case err == io.EOF: // checksums stand behind the last entry
+			_, err = io.Copy(io.Discard, r)
 			return err
+		case err != nil:
+			return err
+		case n >= entriesLimit:
+			return fmt.Errorf("more than %d entries", entriesLimit)
+		case h.Size < 0 || len(h.Name) > nameLimit || len(h.Linkname) > nameLimit:
+			return fmt.Errorf("entry %.80q: no size or name of a file", h.Name)
 		}
+		begin := seen.bytes
 		if err := take(h.Name, h.FileInfo().Mode(), h.Linkname, c); err != nil {
 			return err
 		}
+		if _, err := io.Copy(io.Discard, c); err != nil {
+			return err
+		}
+		if seen.bytes-begin != h.Size {
+			return fmt.Errorf("entry %.80q: its bytes end early", h.Name)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 	}
+}
+
+// counter counts what is read, and notes when there was less than was asked for.
+type counter struct {
+	io.Reader
+	bytes int64
+	short bool
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.bytes += int64(n)
+	c.short = c.short || err == io.EOF && n < len(p)
+	return n, err
 }

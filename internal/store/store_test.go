@@ -322,15 +322,22 @@ func FuzzParseTree(f *testing.F) {
 	f.Add([]byte("d \"bin\"\nf 0755 3 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad \"bin/x\"\nl \"bin/y\" \"x\"\n"))
 	f.Add([]byte("d \"../x\"\n"))
 	f.Add([]byte("l \"a\" \"\n"))
+	f.Add([]byte("d \"a\"\nl \"a/b\" \"../..\"\nd \"a/c\"\n"))
+	f.Add([]byte("l \"a\" \"..\"\nd \"a/b\"\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		tree, err := ParseTree(b)
 		if err != nil {
 			return
 		}
-		for _, e := range tree {
+		folders := map[string]bool{".": true}
+		for i, e := range tree {
 			if !filepath.IsLocal(e.Path) {
 				t.Errorf("path %q leaves the tree", e.Path)
 			}
+			if !folders[filepath.Dir(e.Path)] || i > 0 && tree[i-1].Path >= e.Path {
+				t.Errorf("%q stands behind what is no folder, or twice", e.Path)
+			}
+			folders[e.Path] = e.Mode.IsDir()
 		}
 		if string(tree.Encode()) != string(b) {
 			t.Error("not canonical")
