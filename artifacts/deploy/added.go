@@ -24,7 +24,9 @@ import (
 //   - In the python tree, below site-packages, bin, share, include, etc and man, people may add files,
 //     links and folders: packages with pip, scripts, pages.
 //   - But in site-packages no module by the name of sitecustomize, usercustomize or one of those of TLS,
-//     and no .pth file with a line that does something: Python runs or follows those at every start.
+//     and no .pth file with a line that does something: Python runs or follows those at every start. In a
+//     folder below it whose name is none of a package no such module either: it is reached only where
+//     something makes Python look for modules there.
 //   - But in bin no folder, nothing by the name of one of our programs or of a module of the standard
 //     library (a script imports from its own folder first), and no file that tells the interpreter where
 //     its library lies.
@@ -34,7 +36,7 @@ import (
 // So the standard library, the OpenSSL tree and every other folder hold what was installed and nothing else.
 // All .pyc files of the standard library were installed and Python never writes one there, so another one is
 // an alteration too. A package's RECORD in site-packages (PEP 376, PEP 627) gives an addition its name, and
-// excuses nothing.
+// excuses nothing. What a RECORD has is not listed by itself, but for .pth files and modules by those names.
 
 // Added is something in a tree that its list does not have.
 type Added struct {
@@ -60,10 +62,12 @@ var (
 	sitePackages = regexp.MustCompile(`^lib/python3\.\d+/site-packages$`)
 	stdlib       = regexp.MustCompile(`^lib/python3\.\d+(/lib-dynload)?$`)
 	ourPrograms  = regexp.MustCompile(
-		`^(python[0-9.]*[a-z]*(-config)?(\._pth)?|idle[0-9.]*|pydoc[0-9.]*|openssl.*|` +
+		`^(python[0-9.]*[a-z]*(-config)?|.*\._pth|idle[0-9.]*|pydoc[0-9.]*|openssl.*|` +
 			`c_rehash.*|pyvenv\.cfg|pybuilddir\.txt)$`,
 	)
 	namesOfTLS = regexp.MustCompile(`^(sitecustomize|usercustomize|_?ssl|_?hashlib|_?socket)$`)
+	belowSite  = regexp.MustCompile(`^lib/python3\.\d+/site-packages/(.+)/[^/]+$`)
+	packages   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*$`)
 	importable = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)(\.py|\.pyc|(\.[^.]+)?\.so)?$`)
 )
 
@@ -128,8 +132,10 @@ func (a *additions) entry(inside string, e fs.DirEntry) error {
 		a.found = append(a.found, Added{key, alters, a.packageOf(inside)})
 	case e.IsDir():
 		return a.folder(inside)
-	case path.Base(path.Dir(inside)) != "__pycache__" && a.packageOf(inside) == "":
-		a.found = append(a.found, Added{Path: key})
+	case path.Base(path.Dir(inside)) == "__pycache__":
+	case a.packageOf(inside) == "" || strings.HasSuffix(inside, ".pth") ||
+		namesOfTLS.MatchString(module(inside)):
+		a.found = append(a.found, Added{Path: key, Package: a.packageOf(inside)})
 	}
 	return nil
 }
@@ -150,18 +156,27 @@ func (a *additions) alters(inside string, info fs.FileInfo) string {
 	case a.component != "python" || !mayBeAddedTo.MatchString(inside):
 		return "only what was installed belongs there"
 	}
-	name, module := path.Base(inside), ""
-	if m := importable.FindStringSubmatch(name); m != nil {
-		module = m[1]
-	}
+	name, module := path.Base(inside), module(inside)
 	switch dir := path.Dir(inside); {
 	case dir == "bin":
 		return a.altersPrograms(name, module, info)
 	case !sitePackages.MatchString(dir):
+		m := belowSite.FindStringSubmatch(inside)
+		if m != nil && !packages.MatchString(m[1]) && namesOfTLS.MatchString(module) {
+			return "no package has its folder: it waits for Python to look for modules there"
+		}
 	case namesOfTLS.MatchString(module):
 		return "Python imports it at its start, or it passes for a module of TLS"
 	case strings.HasSuffix(name, ".pth") && pathFileActs(filepath.Join(a.dir, inside)):
 		return "Python runs or follows its lines at every start"
+	}
+	return ""
+}
+
+// module is the name by which a file or folder can be imported from its folder; empty for none.
+func module(inside string) string {
+	if m := importable.FindStringSubmatch(path.Base(inside)); m != nil {
+		return m[1]
 	}
 	return ""
 }
@@ -191,23 +206,31 @@ const (
 	maxRecord   = 64 << 20
 )
 
-// pathFileActs reports whether Python's site.py does something with a .pth file: each line but a comment is
-// run, or is a folder to import from. Everything that str.splitlines may take for the end of a line ends one.
+// noPath is a line of a .pth file that every Python 3 takes for nothing: a comment, which begins with # in the
+// first column and nowhere else, or white space. Anything else is run, or is a folder to import from, also
+// where it begins with a space. What ends a line, and what the bytes mean, differs: CPython 3.9 and 3.11 end
+// one at CR and LF and decode by the locale, 3.13 ends one as str.splitlines does and decodes as UTF-8 without
+// a mark first (Lib/site.py, addpackage). So no line with another control character or a byte beyond ASCII is
+// one.
+var noPath = regexp.MustCompile(`^(#[\t -~]*|[\t ]*)$`)
+
+// pathFileActs reports whether Python's site.py does something with a .pth file. One behind a link does: its
+// text is somebody else's.
 func pathFileActs(file string) bool {
+	if info, err := os.Lstat(file); err != nil || !info.Mode().IsRegular() {
+		return true
+	}
 	f, err := openRegular(file, maxPathFile)
 	if err != nil {
 		return true
 	}
 	defer f.Close()
-	text, err := io.ReadAll(f)
-	if err != nil {
+	text, err := io.ReadAll(io.LimitReader(f, maxPathFile+1))
+	if err != nil || len(text) > maxPathFile {
 		return true
 	}
-	lines := strings.FieldsFunc(string(text), func(r rune) bool { return r < ' ' && r != '\t' || r > '~' })
-	return slices.ContainsFunc(lines, func(line string) bool {
-		line = strings.TrimSpace(line)
-		return line != "" && !strings.HasPrefix(line, "#")
-	})
+	lines := strings.FieldsFunc(string(text), func(r rune) bool { return r == '\n' || r == '\r' })
+	return slices.ContainsFunc(lines, func(line string) bool { return !noPath.MatchString(line) })
 }
 
 // openRegular opens a file of at most max bytes, and nothing else.

@@ -34,17 +34,17 @@ func (c *command) printDifferences(s sited) {
 	}
 	bad, yours := 0, 0
 	for _, a := range s.Added {
+		whose := ""
+		if a.Package != "" {
+			whose = ", of your package " + visible(a.Package)
+		}
 		if a.Alters == "" {
 			if yours++; yours <= shownMost {
-				fmt.Fprintf(c.out, "      added by you: %s\n", visible(a.Path))
+				fmt.Fprintf(c.out, "      added by you: %s%s\n", visible(a.Path), whose)
 			}
 			continue
 		}
 		if bad++; bad <= shownMost {
-			whose := ""
-			if a.Package != "" {
-				whose = ", of your package " + visible(a.Package)
-			}
 			fmt.Fprintf(
 				c.out,
 				"      added: %s%s: %s (%s moves it aside)\n",
