@@ -78,7 +78,7 @@ var owners = map[string][]string{
 	"github.com/hashicorp/go-getter":   {"internal/fetch"},
 	"github.com/ProtonMail/go-crypto":  {"internal/fetch"},
 	"github.com/ulikunitz/xz":          {"internal/archive"},
-	"github.com/klauspost/compress":    {"internal/archive"},
+	"github.com/klauspost/compress":    {"internal/archive", "verify/audit"},
 	"github.com/goccy/go-yaml":         {"recipes"},
 	"github.com/hbollon/go-edlib":      {"internal/cli"},
 	"github.com/bluekeyes/go-gitdiff":  {"patches"},

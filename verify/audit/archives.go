@@ -9,12 +9,9 @@ import (
 	"compress/zlib"
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/tlsfloor/tlsfloor/internal/archive"
@@ -34,13 +31,13 @@ func (a *auditor) archive(ctx context.Context, at place, kind kind, data []byte)
 	}
 	together := hits{marks: map[string]bool{}}
 	forms, opened := form(0), 0
-	each := func(name string, size int64, open func() (io.Reader, error)) error {
+	each := func(name string, size int64, twin uint64, open func() (io.Reader, error)) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		opened++
 		together.merge(scan([]byte(name)))
-		return a.member(ctx, at.inner(name), size, open, func(h hits, f form) {
+		return a.member(ctx, at.inner(name), size, twin, open, func(h hits, f form) {
 			together.merge(h)
 			forms |= f
 		})
@@ -86,31 +83,45 @@ func reasonOf(err error) Reason {
 // member looks at one member: what it is decides whether more than its beginning is read. Classes and
 // scripts, which are many and small, and
 // know each other by name, count together.
-func (a *auditor) member(ctx context.Context, at place, size int64, open func() (io.Reader, error),
-	together func(hits, form)) error {
+func (a *auditor) member(ctx context.Context, at place, size int64, twin uint64,
+	open func() (io.Reader, error), together func(hits, form)) error {
 	if at.left.entries--; at.left.entries < 0 {
 		return errTooMuch
+	}
+	if s, ok := a.twins.known(twin); ok {
+		together(s.hits, s.form)
+		return nil
 	}
 	r, err := open()
 	if err != nil {
 		a.unseen(at.name, reasonOf(err), err.Error())
 		return nil
 	}
-	b := bufio.NewReaderSize(r, headBytes)
-	head, err := b.Peek(headBytes)
-	if err != nil && err != io.EOF {
+	if c, ok := r.(io.Closer); ok {
+		defer c.Close()
+	}
+	buffer, back := borrow()
+	defer back()
+	n, err := io.ReadFull(r, (*buffer)[:headBytes])
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		a.unseen(at.name, reasonOf(err), err.Error())
 		return nil
 	}
-	kind, form, _ := kindOf(at.name, head)
+	kind, form, _ := kindOf(at.name, (*buffer)[:n])
 	if kind == plain {
+		a.twins.keep(twin, shown{})
 		return nil
 	}
 	if size > maxMember {
 		a.unseen(at.name, TooBig, fmt.Sprintf("%d bytes", size))
 		return nil
 	}
-	data, err := io.ReadAll(io.LimitReader(b, min(maxMember, at.left.bytes)+1))
+	data := (*buffer)[:n]
+	if err == nil {
+		data, err = readAll(r, buffer, n, min(maxMember, at.left.bytes)+1)
+	} else {
+		err = nil // it is no longer
+	}
 	if at.left.bytes -= int64(len(data)); at.left.bytes < 0 {
 		return errTooMuch
 	}
@@ -122,14 +133,17 @@ func (a *auditor) member(ctx context.Context, at place, size int64, open func() 
 		a.unseen(at.name, TooBig, fmt.Sprintf("more than %d bytes", int64(maxMember)))
 		return nil
 	case form&(java|erlang) != 0 && kind == code:
-		together(scan(data), form)
+		h := scan(data)
+		a.twins.keep(twin, shown{h, form})
+		together(h, form)
 		return nil
 	}
 	a.content(ctx, at, data)
 	return nil
 }
 
-type visit func(name string, size int64, open func() (io.Reader, error)) error
+// visit gets each member, with what tells it from others but not from its twins (see twins), 0 for nothing.
+type visit func(name string, size int64, twin uint64, open func() (io.Reader, error)) error
 
 // eachZip reads a zip archive, whatever stands before it.
 func eachZip(data []byte, each visit) error {
@@ -137,11 +151,13 @@ func eachZip(data []byte, each visit) error {
 	if err != nil {
 		return err
 	}
+	z.RegisterDecompressor(zip.Deflate, inflaterOf(data))
 	for _, f := range z.File {
 		if f.FileInfo().IsDir() {
 			continue
 		}
-		err := each(f.Name, int64(min(f.UncompressedSize64, 1<<62)), func() (io.Reader, error) {
+		size := int64(min(f.UncompressedSize64, 1<<62))
+		err := each(f.Name, size, twinOf(f, data), func() (io.Reader, error) {
 			if f.Flags&1 != 0 {
 				return nil, errEncrypted
 			}
@@ -160,7 +176,7 @@ func (a *auditor) eachPacked(ctx context.Context, at place, data []byte, each vi
 		return nil
 	}
 	limits := archive.Limits{Bytes: max(1, at.left.bytes), Entries: max(1, at.left.entries)}
-	r, err := archive.Decompressor(ctx, bytes.NewReader(data), limits)
+	r, err := archive.Decompressor(ctx, guarded{bytes.NewReader(data)}, limits)
 	if err != nil {
 		return err
 	}
@@ -175,7 +191,7 @@ func (a *auditor) eachPacked(ctx context.Context, at place, data []byte, each vi
 		if dot := strings.LastIndexByte(name, '.'); dot > 0 {
 			name = name[:dot]
 		}
-		return each(name, 0, func() (io.Reader, error) { return b, nil })
+		return each(name, 0, 0, func() (io.Reader, error) { return b, nil })
 	}
 	for t := tar.NewReader(b); ; {
 		h, err := t.Next()
@@ -186,7 +202,7 @@ func (a *auditor) eachPacked(ctx context.Context, at place, data []byte, each vi
 			return err
 		}
 		if h.Typeflag == tar.TypeReg {
-			if err := each(h.Name, h.Size, func() (io.Reader, error) { return t, nil }); err != nil {
+			if err := each(h.Name, h.Size, 0, func() (io.Reader, error) { return t, nil }); err != nil {
 				return err
 			}
 		}
@@ -207,56 +223,6 @@ func dull(name string, data []byte) bool {
 	}
 	kind, _, _ := kindOf(strings.TrimSuffix(name, ".gz"), head[:n])
 	return kind == plain
-}
-
-// eachASAR reads an archive of Electron's: four numbers of a pickle, a header in JSON, and the files one
-// after the other.
-func eachASAR(data []byte, each visit) error {
-	size := int64(binary.LittleEndian.Uint32(data[4:]))
-	length := int64(binary.LittleEndian.Uint32(data[12:]))
-	if 16+length > int64(len(data)) || 8+size > int64(len(data)) {
-		return errors.New("its header is cut off")
-	}
-	var root asarNode
-	if err := json.Unmarshal(data[16:16+length], &root); err != nil {
-		return err
-	}
-	return root.walk("", data[8+size:], 0, each)
-}
-
-type asarNode struct {
-	Files  map[string]*asarNode `json:"files"`
-	Size   int64                `json:"size"`
-	Offset string               `json:"offset"` // none: it stands beside the archive
-}
-
-func (n *asarNode) walk(name string, data []byte, depth int, each visit) error {
-	if n == nil || depth > 200 {
-		return nil
-	}
-	if at, err := strconv.ParseInt(n.Offset, 10, 64); err == nil && n.Files == nil {
-		if at < 0 || n.Size < 0 || at > int64(len(data)) || n.Size > int64(len(data))-at {
-			return fmt.Errorf("%s is outside of it", name)
-		}
-		return each(name, n.Size, func() (io.Reader, error) {
-			return bytes.NewReader(data[at : at+n.Size]),
-				nil
-		})
-	}
-	for _, key := range keys(n.Files) {
-		if err := n.Files[key].walk(name+"/"+key, data, depth+1, each); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func keys(m map[string]*asarNode) (all []string) {
-	for k := range m {
-		all = append(all, k)
-	}
-	slices.Sort(all)
-	return all
 }
 
 // smallest is what no TLS stack fits into, in bytes: the smallest that is known takes some 20,000.
@@ -302,9 +268,21 @@ const cookieSize = 24
 
 var cookieMagic = bare("MEI\x0c|\x0b\x0a\x0b\x0e") // which this program does not have itself
 
+// lastIndex is bytes.LastIndex for what most files do not have: to search forward is several times as fast.
+func lastIndex(data []byte, text string) int {
+	last := -1
+	for at := 0; ; at = last + 1 {
+		i := bytes.Index(data[at:], []byte(text))
+		if i < 0 {
+			return last
+		}
+		last = at + i
+	}
+}
+
 // frozen looks at the archive of PyInstaller's, and reports whether there is one.
 func (a *auditor) frozen(ctx context.Context, at place, data []byte) bool {
-	i := bytes.LastIndex(data, []byte(cookieMagic))
+	i := lastIndex(data, cookieMagic)
 	if i < 0 || i+cookieSize > len(data) {
 		return false
 	}
@@ -344,7 +322,7 @@ func (a *auditor) frozenMembers(ctx context.Context, at place, data []byte, tabl
 			a.modules(ctx, at.inner(name), body)
 			continue
 		}
-		err := a.member(ctx, at.inner(name), whole, func() (io.Reader, error) {
+		err := a.member(ctx, at.inner(name), whole, 0, func() (io.Reader, error) {
 			if !compressed {
 				return bytes.NewReader(body), nil
 			}

@@ -130,6 +130,7 @@ type auditor struct {
 	beside map[string]map[string]string // of an archive: its members by their last names
 	links  map[string]string            // what led to a file outside of the tree
 	more   []task                       // what was found on the way
+	twins  twins
 	report *Report
 }
 
@@ -247,9 +248,14 @@ func (a *auditor) look(ctx context.Context, path, open, link string) {
 	if again {
 		return
 	}
-	head := make([]byte, headBytes)
-	n, err := f.ReadAt(head, 0)
-	if n == 0 || kindOnly(path, head[:n]) == plain {
+	buffer, back := borrow()
+	n, err := f.ReadAt((*buffer)[:headBytes], 0)
+	kind := plain
+	if n > 0 {
+		kind, _, _ = kindOf(path, (*buffer)[:n])
+	}
+	back()
+	if kind == plain {
 		if err != nil && n == 0 && !isEOF(err) {
 			a.unseen(path, Unreadable, cause(err))
 		}
@@ -264,18 +270,13 @@ func (a *auditor) look(ctx context.Context, path, open, link string) {
 		a.unseen(path, TooBig, fmt.Sprintf("%d bytes", info.Size()))
 		return
 	}
-	data, done, err := mapped(f, info.Size())
+	data, done, err := whole(f, info.Size())
 	if err != nil {
 		a.unseen(path, Unreadable, cause(err))
 		return
 	}
 	defer done()
 	a.content(ctx, place{name: path, left: &allowance{maxBytes, maxEntries}}, data)
-}
-
-func kindOnly(name string, head []byte) kind {
-	k, _, _ := kindOf(name, head)
-	return k
 }
 
 // cause is an error without the path, which stands beside it.

@@ -251,7 +251,8 @@ func (a *auditor) script(ctx context.Context, at place, data []byte) {
 	a.interpreterOf(at, data)
 	h := scan(data)
 	o := &object{path: at.name, own: inside(evidence{hits: h, form: script, data: data})}
-	if slices.ContainsFunc(loaders, func(word string) bool { return bytes.Contains(data, []byte(word)) }) {
+	if (bytes.Contains(data, []byte(".so")) || bytes.Contains(data, []byte("find_library("))) &&
+		slices.ContainsFunc(loaders, func(word string) bool { return bytes.Contains(data, []byte(word)) }) {
 		text := comments.ReplaceAll(data, nil)
 		for _, name := range libraryPath.FindAll(text, 100) {
 			if filepath.IsAbs(string(name)) || soname(string(name)) != "" {

@@ -7,13 +7,12 @@ import (
 	"sync"
 )
 
-// A search for many texts at once: a file is read once, however many marks are known. Of every second
-// position eight bytes are looked up
-// in a table of bits, and only what may be a mark is compared; so every mark has at least window+stride-1
-// bytes.
+// A search for many texts at once: a file is read once, however many marks are known. Of every fourth
+// position six bytes are looked up in a table of bits, and only what may be a mark is compared; so every
+// mark has at least window+stride-1 bytes.
 const (
-	window   = 8
-	stride   = 2
+	window   = 6
+	stride   = 4
 	shortest = window + stride - 1
 )
 
@@ -31,7 +30,7 @@ func newMatcher(texts []string) *matcher {
 	for i, text := range texts {
 		m.texts = append(m.texts, []byte(text))
 		for offset := range stride {
-			v := binary.LittleEndian.Uint64([]byte(text)[offset:])
+			v := tail([]byte(text)[offset : offset+window])
 			m.starts[v] = append(m.starts[v], start{i, offset})
 			h := hash(v)
 			m.bits[h>>6] |= 1 << (h & 63)
@@ -40,21 +39,39 @@ func newMatcher(texts []string) *matcher {
 	return m
 }
 
-// hash spreads eight bytes over 16 bits (Knuth's multiplicative method).
+// hash spreads a window over 16 bits (Knuth's multiplicative method).
 func hash(v uint64) uint64 { return v * 0x9e3779b97f4a7c15 >> 48 }
+
+// windowBits moves the two bytes behind a window out of a number of eight.
+const windowBits = 64 - 8*window
+
+// tail is the window at the beginning of b, of which there may be no eight bytes.
+func tail(b []byte) uint64 {
+	var eight [8]byte
+	copy(eight[:], b)
+	return binary.LittleEndian.Uint64(eight[:]) << windowBits
+}
 
 // each calls found for every place of a text.
 func (m *matcher) each(data []byte, found func(text, at int)) {
-	for p := 0; p+window <= len(data); p += stride {
-		v := binary.LittleEndian.Uint64(data[p:])
-		h := hash(v)
-		if m.bits[h>>6]&(1<<(h&63)) == 0 {
-			continue
+	p := 0
+	for rest := data; len(rest) >= 8; rest = rest[stride:] {
+		v := binary.LittleEndian.Uint64(rest) << windowBits
+		if h := hash(v); m.bits[h>>6]&(1<<(h&63)) != 0 {
+			m.compare(v, data, p, found)
 		}
-		for _, s := range m.starts[v] {
-			if at := p - s.offset; at >= 0 && bytes.HasPrefix(data[at:], m.texts[s.text]) {
-				found(s.text, at)
-			}
+		p += stride
+	}
+	for ; p+window <= len(data); p += stride {
+		m.compare(tail(data[p:]), data, p, found)
+	}
+}
+
+// compare calls found for the texts of which v, at p, is a part.
+func (m *matcher) compare(v uint64, data []byte, p int, found func(text, at int)) {
+	for _, s := range m.starts[v] {
+		if at := p - s.offset; at >= 0 && bytes.HasPrefix(data[at:], m.texts[s.text]) {
+			found(s.text, at)
 		}
 	}
 }
@@ -112,10 +129,12 @@ var everything = sync.OnceValue(func() *matcher {
 })
 
 // scan looks for all marks in a file, or in a part of one.
-func scan(data []byte) hits {
-	h := hits{marks: map[string]bool{}, names: map[string][]int{}}
+func scan(data []byte) (h hits) {
 	m := everything()
 	m.each(data, func(text, at int) {
+		if h.marks == nil { // most have none
+			h = hits{marks: map[string]bool{}, names: map[string][]int{}}
+		}
 		mark := string(m.texts[text])
 		h.marks[mark] = true
 		if isLoadable[mark] && len(h.names[mark]) < 1000 {
