@@ -13,7 +13,8 @@ import (
 func words(from *rand.Rand, n int) []byte {
 	var b []byte
 	for len(b) < n {
-		b = fmt.Appendf(b, "java/util/%d%cLinkedHash%dMap;", from.IntN(99), byte(from.IntN(256)), from.IntN(999))
+		b = fmt.Appendf(b, "java/util/%d%cLinkedHash%dMap;", from.IntN(99), byte(from.IntN(256)),
+			from.IntN(999))
 	}
 	return b[:n]
 }

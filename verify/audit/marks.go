@@ -68,7 +68,7 @@ var libraries = []library{
 	{name: "Mbed TLS", soname: "libmbedtls.so", marks: [][]string{{"mbe|dtls_ssl_handshake"},
 		{"TLS-RSA-|WITH-AES-128-CBC-SHA256", keyExpansion}, {"TLS-ECDHE-|RSA-WITH-AES-128-GCM-SHA256",
 			keyExpansion}},
-		version: regexp.MustCompile(`[mM]bed TLS (\d+\.\d+\.\d+)`), verdict: Unknown,
+		version: regexp.MustCompile(`bed TLS (\d+\.\d+\.\d+)`), verdict: Unknown,
 		known:   "Mbed TLS before 3.0 may have TLS 1.0 and 1.1",
 		low:     [][]string{{"mbedtls_ssl_|conf_cbc_record_splitting"}},
 		without: [][]string{{"mbedtls_ssl_|conf_sig_algs"}, {"mbedtls_ssl_tls1|3_"}}, since: "3.0.0"},
