@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,6 +68,37 @@ func TestOutside(t *testing.T) {
 			rel, _ := filepath.Rel(env+"/"+site, out)
 			return write(t, env+"/"+site+"/p.pth", rel+"\n")
 		},
+		"a line of a .pth file behind a long one": pthOf("#" + strings.Repeat("x", 70_000) + "\n%s\n"),
+		"a .pth file with a mark of its order":    pthOf("\ufeff%s\n"),
+		"a line that ends with a form feed":       pthOf("# x\x0c%s\n"),
+		"a line that ends with a next line":       pthOf("# x\u0085%s\n"),
+		"a line that ends with a return":          pthOf("#\r%s\n"),
+		"what a .pth file imports": func(t *testing.T, env, out string) string {
+			write(t, out+"/p/a.class", weak)
+			write(t, env+"/"+site+"/x.pth", "import os, hook.deep as h\n")
+			return write(t, env+"/"+site+"/hook/__init__.py", "import sys\nsys.path.append('"+out+"')\n")
+		},
+		"a .pth file by a link": func(t *testing.T, env, out string) string {
+			write(t, out+"/p/a.class", weak)
+			link(t, write(t, t.TempDir()+"/x.txt", out+"\n"), env+"/"+site+"/x.pth")
+			return env + "/" + site + "/x.pth"
+		},
+		"sitecustomize": func(t *testing.T, env, out string) string {
+			write(t, out+"/p/a.class", weak)
+			return write(t, env+"/"+site+"/sitecustomize.py", "import sys\nsys.path.append(\""+out+"\")\n")
+		},
+		"usercustomize, a package": func(t *testing.T, env, out string) string {
+			write(t, out+"/p/a.class", weak)
+			return write(t, env+"/"+site+"/usercustomize/__init__.py",
+				"import site\nsite.addsitedir('"+out+"')\n")
+		},
+		"the base's sitecustomize": func(t *testing.T, env, out string) string {
+			far := t.TempDir()
+			write(t, far+"/p/a.class", weak)
+			write(t, env+"/pyvenv.cfg",
+				"home = "+out+"/bin\ninclude-system-site-packages = false\nversion = 3.13.15\n")
+			return write(t, out+"/lib/python3.13/sitecustomize.py", "import sys\nsys.path.append('"+far+"')\n")
+		},
 		"a line of Python in a .pth file": func(t *testing.T, env, out string) string {
 			write(t, out+"/p/a.class", weak)
 			return write(t, env+"/"+site+"/p.pth", "import sys; sys.path.insert(0, '"+out+"')\n")
@@ -91,6 +123,15 @@ func TestOutside(t *testing.T) {
 			write(t, out+"/lib/python3.13/site-packages/p/a.class", weak)
 			return write(t, env+"/pyvenv.cfg",
 				"home = "+out+"/bin\ninclude-system-site-packages = true\nversion = 3.13.15\n")
+		},
+		"the base's packages, below many lines": func(t *testing.T, env, out string) string {
+			write(t, out+"/lib/python3.13/site-packages/p/a.class", weak)
+			return write(t, env+"/pyvenv.cfg", "home = "+out+"/bin\n"+strings.Repeat("# a comment\n", 200)+
+				"version = 3.13.15\ninclude-system-site-packages = true\n")
+		},
+		"the base's packages, unless they are refused": func(t *testing.T, env, out string) string {
+			write(t, out+"/lib/python3.13/site-packages/p/a.class", weak)
+			return write(t, env+"/pyvenv.cfg", "home = "+out+"/bin\nversion = 3.13.15\n")
 		},
 		"the base's packages, of Debian's": func(t *testing.T, env, out string) string {
 			write(t, out+"/lib/python3/dist-packages/p/a.class", weak)
@@ -120,6 +161,89 @@ func TestOutside(t *testing.T) {
 				t.Errorf("%s is not where the file is", r.Stacks[0].File)
 			}
 		})
+	}
+}
+
+// pthOf makes a .pth file of a text, in which %s is a folder outside.
+func pthOf(text string) func(t *testing.T, env, out string) string {
+	return func(t *testing.T, env, out string) string {
+		write(t, out+"/p/a.class", weak)
+		return write(t, env+"/lib/python3.13/site-packages/x.pth", fmt.Sprintf(text, out))
+	}
+}
+
+// What Python follows and the audit cannot is a gap.
+func TestNotFollowed(t *testing.T) {
+	site := "lib/python3.13/site-packages/"
+	for name, lay := range map[string]func(t *testing.T, env, out string){
+		"a hook that hides its place": func(t *testing.T, env, _ string) {
+			write(t, env+"/"+site+"x.pth", "import hook\n")
+			write(t, env+"/"+site+"hook.py", "import sys\nsys.path.append(bytes([47]).decode() + 'x')\n")
+		},
+		"a hook of setuptools' name with more": func(t *testing.T, env, _ string) {
+			write(t, env+"/"+site+"x.pth", "import os; __import__('_distutils_hack').add_shim()\n")
+			write(t, env+"/"+site+"_distutils_hack/__init__.py",
+				"sys.meta_path.insert(0, DISTUTILS_FINDER)\nsys.meta_path.append(other)\n")
+		},
+		"a hook without its source": func(t *testing.T, env, _ string) {
+			write(t, env+"/"+site+"sitecustomize.pyc", "\xa7\x0d\x0d\x0a")
+		},
+		"a .pth file in another encoding": func(t *testing.T, env, out string) {
+			write(t, env+"/"+site+"x.pth", "# \xe9\n"+out+"\n")
+		},
+		"a .pth file that is too long": func(t *testing.T, env, out string) {
+			write(t, env+"/"+site+"x.pth", strings.Repeat("#\n", maxText/2)+out+"\n")
+		},
+		"a Python beside whoever starts it": func(t *testing.T, env, _ string) {
+			write(t, env+"/pyvenv.cfg", "home = bin\n")
+		},
+		"a link by way of a process": func(t *testing.T, env, _ string) {
+			link(t, "/proc/self/cwd/nothing.so", env+"/a.so")
+		},
+		"a link whose path is too long": func(t *testing.T, env, out string) {
+			half := strings.Repeat("/"+strings.Repeat("d", 200), 11)
+			write(t, out+half+"/x", "")
+			root, err := os.OpenRoot(out + half)
+			if err == nil {
+				err = root.MkdirAll(half[1:], 0o755)
+			}
+			if err == nil {
+				err = root.WriteFile(half[1:]+"/a.class", []byte(weak), 0o644)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { root.RemoveAll(half[1:202]) }) // RemoveAll of a path does not reach it
+			link(t, out+half, env+"/near")
+			link(t, "near"+half+"/a.class", env+"/a.class")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env, out := t.TempDir(), t.TempDir()
+			lay(t, env, out)
+			if r, err := Tree(t.Context(), env); err != nil || len(r.Gaps) == 0 || r.Worst() != Unknown {
+				t.Errorf("%v, %+v", err, r)
+			}
+		})
+	}
+}
+
+// The hooks of setuptools and virtualenv, and the weights of a model, are none.
+func TestStart(t *testing.T) {
+	env := t.TempDir()
+	site := env + "/lib/python3.13/site-packages/"
+	write(t, site+"distutils-precedence.pth", "import os; var = 'SETUPTOOLS_USE_DISTUTILS'; "+
+		"enabled = os.environ.get(var, 'local') == 'local'; enabled and "+
+		"__import__('_distutils_hack').add_shim(); \n")
+	write(t, site+"_distutils_hack/__init__.py", "def ensure_shim():\n    "+
+		"DISTUTILS_FINDER in sys.meta_path or insert_shim()\n\ndef insert_shim():\n    "+
+		"sys.meta_path.insert(0, DISTUTILS_FINDER)\n\ndef remove_shim():\n    "+
+		"sys.meta_path.remove(DISTUTILS_FINDER)\n")
+	write(t, site+"_virtualenv.pth", "import _virtualenv")
+	write(t, site+"_virtualenv.py", "sys.meta_path.insert(0, _Finder())\n")
+	write(t, env+"/model.pth", "\x80\x02\x8a\x00\xff\n/usr\n")
+	if r, err := Tree(t.Context(), env); err != nil || r.Worst() != Holds || len(r.Gaps) > 0 {
+		t.Errorf("%v, %+v", err, r)
 	}
 }
 

@@ -20,18 +20,24 @@ func (a *auditor) environment(path string) {
 	case strings.HasSuffix(name, ".pth"):
 		a.pth(path)
 	case strings.HasSuffix(name, ".egg-link"):
-		if all := lines(path, 1); len(all) == 1 {
-			a.outside(path, strings.TrimSpace(all[0]))
+		if first, _, _ := strings.Cut(a.whole(path), "\n"); strings.TrimSpace(first) != "" {
+			a.outside(path, strings.TrimSpace(first))
 		}
 	case strings.HasPrefix(name, "__editable__") && strings.HasSuffix(name, ".py"):
-		a.quoted(path, strings.Join(lines(path, 10_000), "\n"))
+		a.quoted(path, a.whole(path))
+	case startsWithPython(path):
+		a.atStart(path)
 	}
 }
 
-// outside adds a file or folder that a file of the tree leads to.
+// outside adds a file or folder that a file of the tree leads to, and reports whether something is there. What
+// cannot be told is a gap.
 func (a *auditor) outside(link, target string) bool {
-	real, err := filepath.EvalSymlinks(target)
+	real, err := resolved(target)
 	if err != nil || !filepath.IsAbs(real) {
+		if there(target, err) {
+			a.unseen(link, Unreadable, "it leads to "+target+": "+cause(err))
+		}
 		return false
 	}
 	info, err := os.Stat(real)
@@ -46,38 +52,45 @@ func (a *auditor) outside(link, target string) bool {
 }
 
 // virtual adds the Python that a virtual environment is of, which stands outside of it: the program, its
-// extension modules (PEP 405), and
-// where the environment says so all that is installed for it.
+// extension modules (PEP 405), and all that is installed for it, unless the environment says that it is not
+// used (venv() of Python's site.py; where a key stands twice, each value counts).
 func (a *auditor) virtual(cfg string) {
-	set := map[string]string{}
-	for _, line := range lines(cfg, 100) {
+	set := map[string][]string{}
+	for _, line := range strings.FieldsFunc(a.whole(cfg), func(r rune) bool { return r == '\n' || r == '\r' }) {
 		if key, value, ok := strings.Cut(line, "="); ok {
-			set[strings.ToLower(strings.TrimSpace(key))] = strings.TrimSpace(value)
+			key = strings.ToLower(strings.TrimSpace(key))
+			set[key] = append(set[key], strings.TrimSpace(value))
 		}
 	}
-	for _, key := range []string{"executable", "base-executable"} {
-		if filepath.IsAbs(set[key]) {
-			a.outside(cfg, set[key])
+	for _, program := range append(set["executable"], set["base-executable"]...) {
+		if filepath.IsAbs(program) {
+			a.outside(cfg, program)
 		}
 	}
-	home := set["home"]
-	if !filepath.IsAbs(home) {
-		return
+	version := ""
+	if all := append(set["version"], set["version_info"]...); len(all) > 0 {
+		version = all[0]
 	}
-	a.outside(cfg, filepath.Join(home, "python3"))
-	version := set["version"]
-	if version == "" {
-		version = set["version_info"]
-	}
-	a.python(cfg, filepath.Dir(home), version)
-	if strings.EqualFold(set["include-system-site-packages"], "true") {
-		a.sitePackages(cfg, filepath.Dir(home), version)
+	shared := set["include-system-site-packages"]
+	for _, home := range set["home"] {
+		if !filepath.IsAbs(home) {
+			a.unseen(cfg, Elsewhere, "its Python is at "+home+", which depends on where it is started")
+			continue
+		}
+		a.outside(cfg, filepath.Join(home, "python3"))
+		a.python(cfg, filepath.Dir(home), version)
+		if len(shared) == 0 || slices.ContainsFunc(shared, func(v string) bool {
+			return strings.EqualFold(v, "true")
+		}) {
+			a.sitePackages(cfg, filepath.Dir(home), version)
+		}
 	}
 }
 
 // python adds the extension modules of a Python, and what is loaded with it.
 func (a *auditor) python(link, prefix, version string) {
 	for _, pattern := range []string{filepath.Join(prefix, "lib*", minor(version), "lib-dynload", "*.so"),
+		filepath.Join(prefix, "lib*", minor(version), "*customize.py"),
 		filepath.Join(prefix, "bin", "python3")} {
 		found, _ := filepath.Glob(pattern)
 		for _, path := range found {
@@ -114,40 +127,6 @@ func (a *auditor) sitePackages(link, prefix, version string) {
 	}
 }
 
-// changes are what a line of a .pth file does that brings in code from elsewhere.
-var changes = regexp.MustCompile(
-	`sys\.path\b|sys\.meta_path|addsitedir|exec\(|eval\(|runpy|CDLL|b64decode|addpackage`)
-
-// pth reads a file of folders, and of lines of Python that run when it starts (site.py of Python).
-func (a *auditor) pth(path string) {
-	for _, line := range lines(path, 10_000) {
-		line = strings.TrimRight(line, " \t\r")
-		switch {
-		case line == "" || strings.HasPrefix(line, "#"):
-		case strings.HasPrefix(line, "import ") || strings.HasPrefix(line, "import\t"):
-			if changes.MatchString(line) && !a.quoted(path, line) {
-				a.unseen(path, Elsewhere,
-					"a line of Python in it changes where modules are found, and the place does not stand "+
-						"in it")
-			}
-		case filepath.IsAbs(line):
-			a.outside(path, line)
-		default:
-			a.outside(path, filepath.Join(filepath.Dir(path), line))
-		}
-	}
-}
-
-var quotedPath = regexp.MustCompile(`["'](/[^"'\n]*)["']`)
-
-// quoted follows the paths that stand in a text of Python, and reports whether there was one.
-func (a *auditor) quoted(link, text string) (found bool) {
-	for _, m := range quotedPath.FindAllStringSubmatch(text, 1000) {
-		found = a.outside(link, m[1]) || found
-	}
-	return found
-}
-
 // editable follows the folder that a package was installed from, where it is imported from there (PEP 610).
 func (a *auditor) editable(dir string) {
 	file := filepath.Join(dir, "direct_url.json")
@@ -157,7 +136,7 @@ func (a *auditor) editable(dir string) {
 			Editable bool `json:"editable"`
 		} `json:"dir_info"`
 	}
-	if json.Unmarshal([]byte(strings.Join(lines(file, 1000), "\n")), &direct) != nil || !direct.Dir.Editable {
+	if json.Unmarshal([]byte(a.whole(file)), &direct) != nil || !direct.Dir.Editable {
 		return
 	}
 	if u, err := url.Parse(direct.URL); err == nil && u.Scheme == "file" {

@@ -41,6 +41,7 @@ func (a *auditor) walk(ctx context.Context, t task, files chan<- task) {
 	}
 	info, err := os.Lstat(t.path)
 	if err == nil && !info.IsDir() {
+		a.environment(t.path)
 		files <- t
 		return
 	}
@@ -75,6 +76,7 @@ func (a *auditor) walk(ctx context.Context, t task, files chan<- task) {
 			a.environment(path)
 			files <- task{path, link}
 		case d.Type()&fs.ModeSymlink != 0:
+			a.environment(path)
 			a.follow(path)
 		}
 		return nil
@@ -101,9 +103,9 @@ func (a *auditor) seenFolder(path string) bool {
 
 // follow adds what a link leads to. One that leads to nothing, or to a device, brings no code.
 func (a *auditor) follow(link string) {
-	real, err := filepath.EvalSymlinks(link)
+	real, err := resolved(link)
 	if err != nil {
-		if os.IsPermission(err) {
+		if there(link, err) {
 			a.unseen(link, Unreadable, "the link's target: "+cause(err))
 		}
 		return
