@@ -32,7 +32,7 @@ var rooms = map[string][]string{
 	"artifacts":          {"internal/store"},
 	"artifacts/deploy":   {"artifacts", "verify", "internal/elfpolicy", "internal/archive", "internal/store", "internal/plan", "internal/trust", "recipes"},
 	"internal/advisory":  {"recipes/version"},
-	"internal/bump":      {"internal/fetch", "internal/owned", "recipes"},
+	"internal/bump":      {"internal/archive", "internal/fetch", "internal/owned", "recipes"},
 	"artifacts/bundle":   {"artifacts/packages", "artifacts/sign", "verify/report"},
 	"artifacts/packages": {"artifacts/deploy"},
 	"artifacts/publish":  {"artifacts/bundle", "internal/fetch"},

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
@@ -35,6 +36,23 @@ func (p placed) clone() *Profile {
 
 // Versions returns the versions of a component, oldest first; none for an unknown one.
 func (s *Set) Versions(component string) []string { return s.components[component].versionList() }
+
+// Pinning names the version whose source, or an alternative of it, has the digest: "openssl 3.5.7"; "" where
+// no recipe has it.
+func (s *Set) Pinning(d digest.Digest) string {
+	for _, name := range slices.Sorted(maps.Keys(s.components)) {
+		for _, v := range s.Versions(name) {
+			for _, src := range s.components[name].versions[v].Sources {
+				for _, one := range append([]Source{src}, src.Alternatives...) {
+					if one.SHA256 == d {
+						return name + " " + v
+					}
+				}
+			}
+		}
+	}
+	return ""
+}
 
 // Data returns the newest version of a component of role data.
 func (s *Set) Data(component string) (*Recipe, error) {

@@ -40,8 +40,8 @@ var xzSource = recipes.Source{
 	File: "xz-5.8.1.tar.xz", Apt: &recipes.Apt{Package: "xz-utils", File: "xz-utils_5.8.1.orig.tar.xz"},
 }
 
-// archive is one of the tests' making, and what is wrong with it.
-type archive struct {
+// served is an archive of the tests' making, and what is wrong with it.
+type served struct {
 	signer  *openpgp.Entity // nil: nobody signs
 	hash    crypto.Hash
 	release string // its fields above the digests
@@ -92,7 +92,7 @@ func dated(at time.Time) string {
 }
 
 // inRelease is the archive's, or its Release where nobody signs.
-func (a archive) inRelease(t testing.TB) string {
+func (a served) inRelease(t testing.TB) string {
 	t.Helper()
 	if a.release == "" {
 		a.release = goodRelease + dated(time.Now().Add(-time.Hour))
@@ -122,7 +122,7 @@ func (a archive) inRelease(t testing.TB) string {
 	return out.String() + a.behind
 }
 
-func (a archive) list() string {
+func (a served) list() string {
 	if a.sources == "" {
 		return xzStanza
 	}
@@ -140,34 +140,34 @@ func TestLists(t *testing.T) {
 	ring, now := keyring(t, us), time.Now()
 	text := xzStanza
 	for name, test := range map[string]struct {
-		archive
+		served
 		want string // in the error; "": it is taken
 	}{
-		"good": {archive{signer: us}, ""},
-		"until later": {archive{signer: us, release: goodRelease + dated(now) + "Valid-Until" +
+		"good": {served{signer: us}, ""},
+		"until later": {served{signer: us, release: goodRelease + dated(now) + "Valid-Until" +
 			dated(now.Add(time.Hour))[4:]}, ""},
-		"unsigned": {archive{}, "it is not signed"},
-		"stranger": {archive{signer: them}, "which is not in the keyring"},
-		"another list": {archive{signer: us, sources: strings.ReplaceAll(text, "99.9.9", "99.9.8")},
+		"unsigned": {served{}, "it is not signed"},
+		"stranger": {served{signer: them}, "which is not in the keyring"},
+		"another list": {served{signer: us, sources: strings.ReplaceAll(text, "99.9.9", "99.9.8")},
 			"the signed InRelease has"},
-		"only MD5": {archive{signer: us, sums: fmt.Sprintf("MD5Sum:\n %x %d main/source/Sources\n",
+		"only MD5": {served{signer: us, sums: fmt.Sprintf("MD5Sum:\n %x %d main/source/Sources\n",
 			md5.Sum([]byte(text)), len(text))}, "no SHA-256 digest"},
-		"expired": {archive{signer: us,
+		"expired": {served{signer: us,
 			release: goodRelease + dated(now.Add(-72*time.Hour)) + "Valid-Until" +
 				dated(now.Add(-time.Hour))[4:]}, "it was valid until"},
-		"of tomorrow": {archive{signer: us, release: goodRelease + dated(now.Add(72*time.Hour))},
+		"of tomorrow": {served{signer: us, release: goodRelease + dated(now.Add(72*time.Hour))},
 			"in the future"},
-		"no date": {archive{signer: us, release: goodRelease}, "is none"},
-		"mixed up": {archive{signer: us, release: "Suite: experimental\nCodename: rc-buggy\n" +
+		"no date": {served{signer: us, release: goodRelease}, "is none"},
+		"mixed up": {served{signer: us, release: "Suite: experimental\nCodename: rc-buggy\n" +
 			dated(now)}, `"stable" was asked for`},
-		"twice": {archive{signer: us, release: goodRelease + "Suite: unstable\n" + dated(now)},
+		"twice": {served{signer: us, release: goodRelease + "Suite: unstable\n" + dated(now)},
 			"stands twice"},
-		"behind":      {archive{signer: us, behind: "\nSHA256:\n"}, "before or behind"},
-		"expired key": {archive{signer: old}, "not in the keyring"},
-		"too stale": {archive{signer: us,
+		"behind":      {served{signer: us, behind: "\nSHA256:\n"}, "before or behind"},
+		"expired key": {served{signer: old}, "not in the keyring"},
+		"too stale": {served{signer: us,
 			release: goodRelease + dated(now) + "Valid-Until" + dated(now.Add(-4 * time.Hour))[4:]},
 			"it was valid until"},
-		"stale": {archive{signer: us,
+		"stale": {served{signer: us,
 			release: goodRelease + dated(now) + "Valid-Until" + dated(now.Add(-2 * time.Hour))[4:]}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -194,7 +194,7 @@ func TestLists(t *testing.T) {
 	// An expired key of the ring could date back.
 	l := Lists{Dir: t.TempDir(), Packages: []string{"xz-utils"}, Keyring: keyring(t, old), Now: time.Now}
 	prefix := filepath.Join(l.Dir, "lists", "deb.example_debian_dists_stable_")
-	write(t, prefix+"InRelease", archive{signer: old}.inRelease(t))
+	write(t, prefix+"InRelease", served{signer: old}.inRelease(t))
 	write(t, prefix+"main_source_Sources", xzStanza)
 	if _, err := l.read(); err == nil || !strings.Contains(err.Error(), "expired") {
 		t.Errorf("signed by a key that has expired: %v", err)
@@ -212,7 +212,7 @@ func TestAptConfigured(t *testing.T) {
 		t.Skip("no apt-get on this host")
 	}
 	us := newSigner(t, nil)
-	good := archive{signer: us}
+	good := served{signer: us}
 	repo := filepath.Join(t.TempDir(), "debian")
 	conf := filepath.Join(t.TempDir(), "apt.conf")
 	write(t, conf, `Acquire::AllowInsecureRepositories "true";
@@ -234,14 +234,14 @@ APT::Authentication::TrustCDROM "true";
 	if _, err := try("file://" + repo); err == nil {
 		t.Error("without a Release it is taken")
 	}
-	write(t, filepath.Join(dist, "Release"), archive{}.inRelease(t))
+	write(t, filepath.Join(dist, "Release"), served{}.inRelease(t))
 	if _, err := try("file://" + repo); err == nil {
 		t.Error("an unsigned Release is taken")
 	}
 	if _, err := try("[trusted=yes] file://" + repo); err == nil {
 		t.Error("a base with an option of its own is taken")
 	}
-	write(t, filepath.Join(dist, "InRelease"), archive{signer: newSigner(t, nil)}.inRelease(t))
+	write(t, filepath.Join(dist, "InRelease"), served{signer: newSigner(t, nil)}.inRelease(t))
 	if _, err := try("file://" + repo); err == nil {
 		t.Error("a stranger's InRelease is taken")
 	}
@@ -253,7 +253,7 @@ APT::Authentication::TrustCDROM "true";
 	// What apt was told to trust is read here again.
 	l := Lists{Dir: t.TempDir(), Packages: []string{"xz-utils"}, Keyring: keyring(t, us), Now: time.Now}
 	write(t, filepath.Join(l.Dir, "lists", "x_debian_dists_stable_main_source_Sources"), xzStanza)
-	write(t, filepath.Join(l.Dir, "lists", "x_debian_dists_stable_Release"), archive{}.inRelease(t))
+	write(t, filepath.Join(l.Dir, "lists", "x_debian_dists_stable_Release"), served{}.inRelease(t))
 	if _, err := l.read(); err == nil || !strings.Contains(err.Error(), "it is not signed") {
 		t.Errorf("trusted=yes: %v", err)
 	}

@@ -45,6 +45,7 @@ type bumper struct {
 	store *store.Store
 	apt   *bump.Apt
 	seen  *bump.Seen
+	set   *recipes.Set
 	work  string
 	dir   string // of the recipes
 	edits map[string]string
@@ -81,7 +82,7 @@ func (c *command) bump(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	b.store, b.work = st, work
+	b.store, b.work, b.set = st, work, ch.set
 	if b.Fetcher, err = c.newFetcher(ch, st); err != nil {
 		return err
 	}
@@ -175,7 +176,7 @@ func (b *bumper) look(ctx context.Context, r *recipes.Recipe) bumped {
 // take edits the candidate in, or says in one why not. It reports whether no older one is to be tried: a
 // version that is listed and not there, too young, or of a stranger's making must not keep a good one away.
 func (b *bumper) take(ctx context.Context, r *recipes.Recipe, c bump.Candidate, one *bumped) bool {
-	vouched, made, err := b.confirm(ctx, &c)
+	vouched, made, err := b.confirm(ctx, r, &c)
 	if errors.Is(err, fs.ErrNotExist) {
 		one.Missing = append(one.Missing, c.Version)
 		return false
@@ -233,9 +234,10 @@ func (b *bumper) candidates(ctx context.Context, r *recipes.Recipe, same bool) (
 	return all, asked, nil
 }
 
-// confirm brings the source into the store, checks its signature, and says who vouches for it, and when it
-// was signed.
-func (b *bumper) confirm(ctx context.Context, c *bump.Candidate) (vouched string, made time.Time, err error) {
+// confirm brings the source into the store, checks its signature and that it is of that version, and says
+// who vouches for it, and when it was signed.
+func (b *bumper) confirm(ctx context.Context, r *recipes.Recipe, c *bump.Candidate) (vouched string,
+	made time.Time, err error) {
 	s := &c.Source
 	if s.SHA256.IsZero() {
 		if s.Signature == nil {
@@ -249,6 +251,9 @@ func (b *bumper) confirm(ctx context.Context, c *bump.Candidate) (vouched string
 	}
 	got, err := b.Fetch(ctx, fetchSource(s))
 	if err != nil {
+		return "", made, err
+	}
+	if err := b.bound(ctx, r, *c, got.Signature); err != nil {
 		return "", made, err
 	}
 	if !got.Signature.Good() {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
@@ -25,13 +26,18 @@ type upstream struct {
 	*httptest.Server
 	entity *openpgp.Entity
 	files  map[string][]byte
+	start  time.Time // of the first release
+	signed int       // releases, each a second after the one before
 }
 
 func newUpstream(t *testing.T) *upstream {
 	t.Helper()
-	u := &upstream{files: map[string][]byte{}}
+	u := &upstream{files: map[string][]byte{}, start: time.Now().Add(-time.Hour)}
 	var err error
-	if u.entity, err = openpgp.NewEntity("Somebody", "", "somebody@localhost", &packet.Config{DefaultHash: crypto.SHA512, RSABits: 2048, Algorithm: packet.PubKeyAlgoRSA}); err != nil {
+	if u.entity, err = openpgp.NewEntity("Somebody", "", "somebody@localhost", &packet.Config{
+		DefaultHash: crypto.SHA512, RSABits: 2048, Algorithm: packet.PubKeyAlgoRSA,
+		Time: func() time.Time { return u.start.Add(-time.Hour) },
+	}); err != nil {
 		t.Fatal(err)
 	}
 	u.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -49,8 +55,19 @@ func newUpstream(t *testing.T) *upstream {
 // publish adds a version, signed by who.
 func (u *upstream) publish(t *testing.T, v string, who *openpgp.Entity) {
 	t.Helper()
+	u.signed++
+	u.put(t, v, "tiny-"+v, who, u.start.Add(time.Duration(u.signed)*time.Second))
+}
+
+// put adds a version whose archive has the folder, signed by who at that time.
+func (u *upstream) put(t *testing.T, v, folder string, who *openpgp.Entity, at time.Time) {
+	t.Helper()
 	dir := t.TempDir() // two versions never have the same bytes: what was signed once would stay signed
-	if err := os.WriteFile(filepath.Join(dir, "VERSION"), []byte(v), 0o644); err != nil {
+	err := os.MkdirAll(filepath.Join(dir, folder), 0o755)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, folder, "VERSION"), []byte(v), 0o644)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("tar", "-czf", "-", "-C", dir, ".")
@@ -59,11 +76,20 @@ func (u *upstream) publish(t *testing.T, v string, who *openpgp.Entity) {
 		t.Fatal(err)
 	}
 	var sig bytes.Buffer
-	if err := openpgp.ArmoredDetachSign(&sig, who, bytes.NewReader(data), &packet.Config{DefaultHash: crypto.SHA512}); err != nil {
+	if err := openpgp.ArmoredDetachSign(&sig, who, bytes.NewReader(data), &packet.Config{
+		DefaultHash: crypto.SHA512, Time: func() time.Time { return at },
+	}); err != nil {
 		t.Fatal(err)
 	}
-	u.files["/tiny/tiny-"+v+".tar.gz"], u.files["/tiny/tiny-"+v+".tar.gz.asc"] = data, sig.Bytes()
-	u.files["/tiny/"] = append(u.files["/tiny/"], fmt.Sprintf("<a href=%q>tiny</a>\n<a href=%q>its signature</a>\n", "tiny-"+v+".tar.gz", "tiny-"+v+".tar.gz.asc")...)
+	u.serve(v, data, sig.Bytes())
+}
+
+// serve lists a version, and has these bytes for it.
+func (u *upstream) serve(v string, data, sig []byte) {
+	file := "tiny-" + v + ".tar.gz"
+	u.files["/tiny/"+file], u.files["/tiny/"+file+".asc"] = data, sig
+	u.files["/tiny/"] = append(u.files["/tiny/"],
+		fmt.Sprintf("<a href=%q>tiny</a>\n<a href=%q>its signature</a>\n", file, file+".asc")...)
 }
 
 // recipes writes a folder of recipes that pins version 1.0.0.
@@ -226,5 +252,61 @@ func TestBumpWaits(t *testing.T) {
 	}
 	if out := bump(0, "-wait=0"); strings.Count(out, "nowhere to be had") != maxTried {
 		t.Errorf("of a hundred that are not there it says\n%s", out)
+	}
+}
+
+// TestBumpBindsTheVersion: what upstream has signed under one number is refused under a newer one.
+func TestBumpBindsTheVersion(t *testing.T) {
+	for name, c := range map[string]struct {
+		publish func(t *testing.T, u *upstream)
+		code    int
+		says    string // "": it is taken
+	}{
+		"an old release's bytes": {func(t *testing.T, u *upstream) {
+			u.publish(t, "0.9.9", u.entity)
+			u.serve("1.0.9", u.files["/tiny/tiny-0.9.9.tar.gz"], u.files["/tiny/tiny-0.9.9.tar.gz.asc"])
+		}, 6, `its files are in the folder "tiny-0.9.9", which is not of version 1.0.9`},
+		"the pinned one's bytes": {func(t *testing.T, u *upstream) {
+			u.serve("1.0.9", u.files["/tiny/tiny-1.0.0.tar.gz"], u.files["/tiny/tiny-1.0.0.tar.gz.asc"])
+		}, 5, "its bytes are those of tiny 1.0.0"},
+		"an older signature": {func(t *testing.T, u *upstream) {
+			u.put(t, "1.0.9", "tiny-1.0.9", u.entity, u.start)
+		}, 6, "it was signed at "},
+		"one of the same second": {func(t *testing.T, u *upstream) {
+			u.put(t, "1.0.9", "tiny-1.0.9", u.entity, u.start.Add(time.Second))
+		}, 6, "it was signed at "},
+		"no folder": {func(t *testing.T, u *upstream) {
+			u.put(t, "1.0.9", ".", u.entity, u.start.Add(time.Minute))
+		}, 6, "nothing in it says that it is version 1.0.9: its files are in no folder of their own"},
+		"another project's": {func(t *testing.T, u *upstream) {
+			u.put(t, "1.0.9", "minute-1.0.9", u.entity, u.start.Add(time.Minute))
+		}, 6, `its files are in the folder "minute-1.0.9"`},
+		"the pinned one is gone": {func(t *testing.T, u *upstream) {
+			u.publish(t, "1.0.9", u.entity)
+			delete(u.files, "/tiny/tiny-1.0.0.tar.gz")
+		}, 0, "the age of its signature is not compared with that of tiny 1.0.0"},
+		"a new one": {func(t *testing.T, u *upstream) {
+			u.publish(t, "1.0.9", u.entity)
+		}, 0, "-> 1.0.9  upstream's"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := newUpstream(t)
+			u.publish(t, "1.0.0", u.entity)
+			dir := u.recipes(t)
+			u.publish(t, "1.0.1", u.entity) // which is to be taken all the same
+			c.publish(t, u)
+			cmd := exec.Command(program, "bump", "-profile=tiny", "-wait=0", "-out="+dir, "-store="+
+				filepath.Join(t.TempDir(), "store"))
+			cmd.Env = append(os.Environ(), "PATH="+t.TempDir()) // without apt
+			out, _ := cmd.CombinedOutput()
+			taken := "-> 1.0.1 "
+			if c.code == 0 {
+				taken = "-> 1.0.9 "
+			}
+			if got := cmd.ProcessState.ExitCode(); got != c.code || !strings.Contains(string(out), c.says) ||
+				!strings.Contains(string(out), taken) {
+				t.Errorf("exit status %d, want %d\n%s", got, c.code, out)
+			}
+		})
 	}
 }
