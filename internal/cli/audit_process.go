@@ -80,9 +80,13 @@ func mappedFiles(pid int) (files []audit.Mapped, gone []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	seen := map[string]bool{}
+	type file struct {
+		path  string
+		inode uint64
+	}
+	seen, names := map[file]bool{}, map[string]bool{}
 	for _, r := range regions(string(text)) {
-		if seen[r.path] {
+		if seen[file{r.path, r.inode}] {
 			continue
 		}
 		was, deleted := strings.CutSuffix(r.path, " (deleted)")
@@ -91,7 +95,11 @@ func mappedFiles(pid int) (files []audit.Mapped, gone []string, err error) {
 		if (deleted || elsewhere) && !r.code { // shared memory, or data that was removed
 			continue
 		}
-		seen[r.path] = true
+		seen[file{r.path, r.inode}] = true
+		if names[was] { // another one that had the same name: replaced since, or made in memory
+			was = fmt.Sprintf("%s (inode %d)", was, r.inode)
+		}
+		names[was] = true
 		if open := whereMapped(proc, r, roots, deleted || elsewhere); open != "" {
 			files = append(files, audit.Mapped{Path: was, Open: open})
 		} else {
