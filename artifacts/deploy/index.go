@@ -19,15 +19,17 @@ import (
 )
 
 // The index of a generation holds what stat(2) said of every installed file: a file whose line is unchanged
-// has not been written to since, as no program can set a file's ctime.
+// has not been written to since, as no program can set a file's ctime. It vouches for bytes, and not for those
+// of loadedAtStart: no digest vouches for the index.
 
-func statLine(path string) (string, error) {
-	var st syscall.Stat_t
+func statLine(path string) (line string, st syscall.Stat_t, err error) {
 	if err := syscall.Lstat(path, &st); err != nil {
-		return "", err
+		return "", st, err
 	}
-	return strconv.FormatUint(uint64(st.Mode), 8) + " " + strconv.FormatUint(uint64(st.Uid), 10) + ":" + strconv.FormatUint(uint64(st.Gid), 10) + " " + strconv.FormatInt(st.Size, 10) + " " +
-		strconv.FormatInt(st.Mtim.Nano(), 10) + " " + strconv.FormatInt(st.Ctim.Nano(), 10) + " " + strconv.FormatUint(st.Ino, 10), nil
+	number := func(n int64) string { return strconv.FormatInt(n, 10) }
+	return strconv.FormatUint(uint64(st.Mode), 8) + " " + number(int64(st.Uid)) + ":" + number(int64(st.Gid)) +
+		" " + number(st.Size) + " " + number(st.Mtim.Nano()) + " " + number(st.Ctim.Nano()) + " " +
+		strconv.FormatUint(st.Ino, 10), st, nil
 }
 
 func writeIndex(dir string, g Generation) error {
@@ -41,7 +43,7 @@ func writeIndex(dir string, g Generation) error {
 			if e.Mode.IsDir() {
 				continue
 			}
-			line, err := statLine(filepath.Join(dir, name, e.Path))
+			line, _, err := statLine(filepath.Join(dir, name, e.Path))
 			if err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -56,9 +57,10 @@ type inspector struct {
 	found Inspection
 }
 
-// Inspect compares generation n with its lists, both ways. A file whose stat line is the indexed one is taken
-// as unchanged; full reads every byte. Whoever may write to a generation's records can make them agree with
-// other trees: what they are held against is the store, or a signed bundle.
+// Inspect compares generation n with its lists, both ways. The bytes of a file whose stat line is the indexed
+// one are taken as unchanged, but for those that are loaded at a start; full reads every byte. Whoever may
+// write to a generation's records can make them agree with other trees: what they are held against is the
+// store, or a signed bundle.
 func (s Site) Inspect(ctx context.Context, n int, full bool) (Inspection, error) {
 	g, err := s.Generation(n)
 	if err != nil || g.Adopted {
@@ -140,16 +142,20 @@ func (in *inspector) component(ctx context.Context, eg *errgroup.Group, name str
 	for part := range slices.Chunk(tree, 512) {
 		eg.Go(func() error {
 			for _, e := range part {
-				in.entry(filepath.Join(name, e.Path), e)
+				in.entry(name, e)
 			}
 			return ctx.Err()
 		})
 	}
 }
 
-func (in *inspector) entry(key string, e store.Entry) {
+func (in *inspector) entry(component string, e store.Entry) {
+	key := filepath.Join(component, e.Path)
 	path := filepath.Join(in.dir, key)
-	if line, err := statLine(path); err == nil && !e.Mode.IsDir() && in.index[key] == line {
+	line, st, err := statLine(path)
+	indexed := err == nil && in.index[key] == line
+	if indexed && e.Mode.IsRegular() && st.Mode == syscall.S_IFREG|uint32(e.Mode.Perm()) &&
+		st.Uid == uidOf(in.owner) && !loadedAtStart(component, e.Path) {
 		return
 	}
 	same := sameEntry(path, e, in.owner)
@@ -158,7 +164,7 @@ func (in *inspector) entry(key string, e store.Entry) {
 	switch {
 	case !same:
 		in.found.Changed = append(in.found.Changed, key)
-	case !e.Mode.IsDir() && !in.full:
+	case !indexed && !e.Mode.IsDir() && !in.full:
 		in.found.Touched = append(in.found.Touched, key)
 	}
 }

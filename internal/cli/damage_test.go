@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 )
 
@@ -162,6 +163,13 @@ func (d *damaged) damages() []damage {
 		{"index is garbage", "0 0 0 0 0 0", instead(at("2/index"), garbage)},
 		{"index is missing", "0 0 0 0 0 0", instead(at("2/index"), nothing)},
 		{"index is a folder", "9 9 0 0 0 0", instead(at("2/index"), folder)},
+		{"index agrees with an altered program", "9 9 0 0 0 0", func() error {
+			if err := garbage(at("2/openssl/bin/openssl")); err != nil {
+				return err
+			}
+			site, err := deploy.Installed("", filepath.Join(d.dir, "prefix"), "empty")
+			return errors.Join(err, os.Chmod(at("2/openssl/bin/openssl"), 0o755), site.Reindex(2))
+		}},
 		{"proof is garbage", "9 0 0 0 0 0", instead(at("2/proof.json"), garbage)},
 		{"proof is missing", "9 0 0 0 0 0", instead(at("2/proof.json"), nothing)},
 		{"proof is a folder", "9 9 0 0 0 0", instead(at("2/proof.json"), folder)},
