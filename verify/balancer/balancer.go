@@ -13,12 +13,12 @@
 package balancer
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"net"
 	"strings"
 	"sync"
@@ -105,8 +105,7 @@ func Start(o Options) (*Balancer, error) {
 	if b.Trust == nil {
 		b.Trust = []*x509.Certificate{peer.CA()}
 	}
-	b.anchor()
-	if err := b.strangers(); err != nil {
+	if err := errors.Join(b.anchor(), b.strangers()); err != nil {
 		return nil, err
 	}
 	own, err := peer.Issue("localhost")
@@ -122,22 +121,6 @@ func Start(o Options) (*Balancer, error) {
 		b.listeners, err = server.Bind(o.Port)
 	}
 	return b, err
-}
-
-// anchor takes the trust store apart. A CA below another is no root: what revokes it, or ends the one above it, would not be seen then.
-func (b *Balancer) anchor() {
-	for _, c := range b.Trust {
-		if bytes.Equal(c.RawIssuer, c.RawSubject) {
-			b.roots.AddCert(c)
-		} else {
-			b.between = append(b.between, c)
-		}
-	}
-	if len(b.between) == len(b.Trust) { // there is nothing above them
-		for _, c := range b.between {
-			b.roots.AddCert(c)
-		}
-	}
 }
 
 // Port tells where it listens.

@@ -63,7 +63,7 @@ func (b *Balancer) check(chain []*x509.Certificate) *refusal {
 	}
 	var last *refusal
 	for _, one := range verified {
-		if last = b.revoked(one, now); last == nil {
+		if last = b.revoked(one, chain, now); last == nil {
 			return nil
 		}
 	}

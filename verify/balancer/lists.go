@@ -13,33 +13,59 @@ import (
 	"time"
 )
 
-// revoked looks a verified chain up in the lists of its CAs. A list that is not its CA's, not current
+// superseded is the reason for which a certificate alone is revoked, and not what is behind it: there is
+// another in its place (RFC 5280 section 5.3.1).
+const superseded = 4
+
+// revoked looks a verified chain up in the lists of its CAs, the root too: one above it may be in the trust
+// store. A CA is revoked with any certificate of its name and key that is known, be that from the trust
+// store or sent: the way by which another one leads is no way around. Only a certificate that was
+// superseded takes no other with it.
+func (b *Balancer) revoked(chain, sent []*x509.Certificate, now time.Time) *refusal {
+	known := slices.Concat(b.Trust, sent, chain)
+	for i, c := range chain {
+		if r := b.listed(c, known, now, false); r != nil {
+			return r
+		}
+		for _, other := range known {
+			if i == 0 || other.Equal(c) || !sameCA(other, c) {
+				continue
+			}
+			if r := b.listed(other, known, now, true); r != nil {
+				return r
+			}
+		}
+	}
+	return nil
+}
+
+// listed looks one certificate up in the lists of who signed it. A list that is not its CA's, not current
 // or not understood decides nothing, and so lets nobody through; of a CA that has changed its key there
 // may be lists of both keys. Where there are several of one key, a certificate that any of them names
-// is revoked.
-func (b *Balancer) revoked(chain []*x509.Certificate, now time.Time) *refusal {
-	for i, c := range chain[:len(chain)-1] {
-		issuer := chain[i+1]
-		named, good := 0, 0
-		for _, list := range b.Revoked {
-			if !sameName(list.RawIssuer, issuer.RawSubject) {
-				continue
-			}
-			if named++; signedBy(list, issuer) != nil {
-				continue
-			}
-			if good++; !decides(list, now) {
-				return &refusal{ClientCertCrlProcessingError}
-			}
-			for _, entry := range list.RevokedCertificateEntries {
-				if entry.SerialNumber.Cmp(c.SerialNumber) == 0 {
-					return &refusal{ClientCertCrlHit}
-				}
-			}
+// is revoked. With another it is asked for the sake of another certificate of the same CA.
+func (b *Balancer) listed(c *x509.Certificate, known []*x509.Certificate, now time.Time,
+	another bool) *refusal {
+	named, good := 0, 0
+	for _, list := range b.Revoked {
+		if !sameName(list.RawIssuer, c.RawIssuer) {
+			continue
 		}
-		if named > 0 && good == 0 {
+		if named++; !slices.ContainsFunc(known, func(ca *x509.Certificate) bool {
+			return issuedBy(c, ca) && signedBy(list, ca) == nil
+		}) {
+			continue
+		}
+		if good++; !decides(list, now) {
 			return &refusal{ClientCertCrlProcessingError}
 		}
+		for _, entry := range list.RevokedCertificateEntries {
+			if entry.SerialNumber.Cmp(c.SerialNumber) == 0 && !(another && entry.ReasonCode == superseded) {
+				return &refusal{ClientCertCrlHit}
+			}
+		}
+	}
+	if named > 0 && good == 0 {
+		return &refusal{ClientCertCrlProcessingError}
 	}
 	return nil
 }
