@@ -115,6 +115,7 @@ func (Bundle) Write(ctx context.Context,
 	packages *string, // deb, rpm or both: write packages of the same trees too
 	release *int, // the packages' release, of the same versions (default 1)
 	maintainer *string, // the packages' maintainer: Name <address>
+	pgpkey *string, // sign the packages with this OpenPGP secret key: an armored file, or env:NAME
 	out *string, // the folder that gets the bundle's folder (default artifacts/out)
 	profile *string, // what to bundle (default min-tls1_2)
 	prefix *string, // base folder of the two prefixes, compiled in (default /opt)
@@ -133,8 +134,13 @@ func (Bundle) Write(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Bundle(ctx, cli.Flags{Sequence: sequence, Valid: valid, OSV: osv, Packages: packages, Release: release, Maintainer: maintainer, Sign: sign, Key: key, Out: out, Profile: profile, Prefix: prefix, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with,
-		Sandbox: sandbox, Deps: deps, Offline: offline, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
+	return cli.Bundle(ctx, cli.Flags{
+		Sequence: sequence, Valid: valid, OSV: osv, Packages: packages, Release: release,
+		Maintainer: maintainer, PGPKey: pgpkey, Sign: sign, Key: key, Out: out, Profile: profile,
+		Prefix: prefix, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize,
+		Sysroot: sysroot, With: with, Sandbox: sandbox, Deps: deps, Offline: offline, AllowEOL: alloweol,
+		JSON: json, Quiet: quiet, Timeout: timeout,
+	})
 }
 
 // Verify holds a bundle against its keys, its digests and its proof, and installs nothing.

@@ -76,7 +76,7 @@ var rooms = map[string][]string{
 // except where mayUse says otherwise.
 var owners = map[string][]string{
 	"github.com/hashicorp/go-getter":   {"internal/fetch"},
-	"github.com/ProtonMail/go-crypto":  {"internal/fetch"},
+	"github.com/ProtonMail/go-crypto":  {"internal/fetch", "artifacts/sign"},
 	"github.com/ulikunitz/xz":          {"internal/archive"},
 	"github.com/klauspost/compress":    {"internal/archive", "verify/audit"},
 	"github.com/goccy/go-yaml":         {"recipes"},

@@ -173,7 +173,7 @@ func parseIndex(text []byte) (*Index, error) {
 }
 
 // plainForm is what can be nothing but the name of a file: no folder, no option, no escape for a terminal.
-const plainForm = `[A-Za-z0-9][A-Za-z0-9._+-]*`
+const plainForm = `[A-Za-z0-9][A-Za-z0-9._+~-]*`
 
 var (
 	plainName    = regexp.MustCompile(`^` + plainForm + `$`)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/packages"
+	"github.com/tlsfloor/tlsfloor/artifacts/sign"
 	"github.com/tlsfloor/tlsfloor/verify/report"
 )
 
@@ -23,6 +24,9 @@ func (w *writer) packages(ctx context.Context, x *Index, licences []byte) (all [
 	s.Generation.GLIBC = x.GLIBC
 	for _, p := range w.installed() {
 		s.Trees[p.Recipe.Name] = packages.Tree{Dir: filepath.Join(w.Trees, filepath.Base(p.Prefix)), List: p.tree}
+	}
+	if w.PGP != nil {
+		s.Sign = w.PGP.Sign
 	}
 	if w.Proof != nil {
 		s.Proof, s.Docs[report.VerdictFile] = w.Proof, w.Proof.Verdict()
@@ -45,6 +49,27 @@ func (w *writer) packages(ctx context.Context, x *Index, licences []byte) (all [
 		all = append(all, a)
 	}
 	return all, nil
+}
+
+// signDebs signs the packages that have no place for a signature, in files beside them.
+func (w *writer) signDebs(x *Index, files map[string][]byte) error {
+	for _, p := range x.Packages {
+		if w.PGP == nil || !strings.HasSuffix(p.File, "."+packages.Deb) {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(w.dir, p.File))
+		if err != nil {
+			return err
+		}
+		sig, err := w.PGP.Sign(data)
+		if err != nil {
+			return err
+		}
+		if files[p.File+armorEnd], err = sign.Armored(sig); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // license is that of all that is in the trees.

@@ -59,6 +59,7 @@ const (
 	Signature      = ".sig" // behind the name of a list
 	statementEnd   = ".intoto.json"
 	envelopeEnd    = ".dsse.json"
+	armorEnd       = ".asc" // behind the name of a package
 )
 
 // constant are the files of a proof that are the same for the same behaviour.
@@ -75,6 +76,7 @@ type Options struct {
 	Packages   []string      // which kinds of packages are written too
 	Release    int           // theirs
 	Maintainer string        // theirs
+	PGP        *sign.PGP     // signs them; nil: they have no signature of their own
 	Advisories *Advisories   // nil: nobody looked
 	Sequence   int64         // of the release, when it is signed; 0: the time
 	Valid      time.Duration // how long it may be installed, when it is signed; 0: Valid
@@ -166,6 +168,9 @@ func (w *writer) write(ctx context.Context) (*Index, error) {
 	}
 	w.progress("describing")
 	files := map[string][]byte{LicencesFile: licences, ReadmeFile: w.readme(x)}
+	if err := w.signDebs(x, files); err != nil {
+		return nil, err
+	}
 	if files[IndexFile], err = x.Encode(); err != nil {
 		return nil, err
 	}

@@ -48,6 +48,9 @@ type Spec struct {
 	Release    int       // of the same versions, from 1
 	Maintainer string    // Name <address>
 	When       time.Time // every file's
+
+	// Sign makes the OpenPGP signatures that rpm wants of a header, and of all of a package; nil: it has none
+	Sign func([]byte) ([]byte, error)
 }
 
 // Tree is a component on disk.

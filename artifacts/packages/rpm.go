@@ -56,5 +56,8 @@ func (s *Spec) rpm(ctx context.Context, out io.Writer) error {
 	p.AddPrein(s.script("check"))
 	p.AddPostin(s.script("enter"))
 	p.AddPreun(s.script(`[ "$1" -gt 0 ] || leave`))
+	if s.Sign != nil {
+		p.SetPGPSigner(s.Sign)
+	}
 	return p.Write(out)
 }

@@ -45,11 +45,12 @@ type order struct {
 	Public string `json:",omitempty"` // PEM of the key that is expected
 	From   string `json:",omitempty"` // where that came from
 	Data   []byte `json:",omitempty"`
+	PGP    bool   `json:",omitempty"` // an OpenPGP key is meant
 }
 
 // answer is what it says.
 type answer struct {
-	Key   string `json:",omitempty"` // the public key's PEM
+	Key   string `json:",omitempty"` // the public key's PEM, or its armor
 	Sig   []byte `json:",omitempty"`
 	Error string `json:",omitempty"`
 	Hint  string `json:",omitempty"`
@@ -59,24 +60,22 @@ type answer struct {
 // serve takes a key and signs with it until nobody asks any more.
 func serve(ask io.Reader, out io.Writer) {
 	in, say := json.NewDecoder(ask), json.NewEncoder(out)
-	var signer *Signer
+	var sign signing
 	for {
 		var o order
 		if in.Decode(&o) != nil {
 			return
 		}
 		a, err := answer{}, error(nil)
-		if signer == nil {
-			if signer, err = o.open(); err == nil {
-				a.Key, err = signer.Key.text()
-			}
+		if sign == nil {
+			a.Key, sign, err = o.open()
 		} else {
-			a.Sig, err = signer.Sign(context.Background(), o.Data)
+			a.Sig, err = sign(context.Background(), o.Data)
 		}
 		if err != nil {
 			a = answer{Error: err.Error(), Hint: fault.HintOf(err), Code: int(fault.CodeOf(err))}
 		}
-		if say.Encode(a) != nil || signer == nil {
+		if say.Encode(a) != nil || sign == nil {
 			return
 		}
 	}
@@ -87,15 +86,28 @@ func (k Key) text() (string, error) {
 	return string(b), err
 }
 
-func (o order) open() (*Signer, error) {
-	if o.Public == "" {
-		return NewSigner(o.Where, nil)
+// signing returns the signature over data.
+type signing func(ctx context.Context, data []byte) ([]byte, error)
+
+// open reads the key that is meant, and returns its public half.
+func (o order) open() (string, signing, error) {
+	if o.PGP {
+		return o.openPGP()
 	}
-	key, err := ParseKey([]byte(o.Public), o.From)
+	var public *Key
+	if o.Public != "" {
+		key, err := ParseKey([]byte(o.Public), o.From)
+		if err != nil {
+			return "", nil, err
+		}
+		public = &key
+	}
+	s, err := NewSigner(o.Where, public)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	return NewSigner(o.Where, &key)
+	text, err := s.Key.text()
+	return text, s.Sign, err
 }
 
 // apart is the process that signs, as this one sees it.
@@ -125,15 +137,39 @@ func (p *apart) do(o order) (answer, error) {
 // and which this one's children cannot look into, and is in this one's environment no more. The process
 // ends with this one.
 func Apart(where string, public *Key) (*Signer, error) {
-	asked, ask, err := os.Pipe()
+	o := order{Where: where}
+	if public != nil {
+		var err error
+		o.From = public.From
+		if o.Public, err = public.text(); err != nil {
+			return nil, err
+		}
+	}
+	p, text, err := startApart(o)
 	if err != nil {
 		return nil, err
+	}
+	key, err := ParseKey([]byte(text), where)
+	if err != nil {
+		return nil, err
+	}
+	return &Signer{key, func(_ context.Context, data []byte) ([]byte, error) {
+		a, err := p.do(order{Data: data})
+		return a.Sig, err
+	}}, nil
+}
+
+// startApart starts the process with a first order, and returns the public half of the key that it has.
+func startApart(o order) (*apart, string, error) {
+	asked, ask, err := os.Pipe()
+	if err != nil {
+		return nil, "", err
 	}
 	defer asked.Close()
 	got, answers, err := os.Pipe()
 	if err != nil {
 		ask.Close()
-		return nil, err
+		return nil, "", err
 	}
 	defer answers.Close()
 	cmd := exec.Command("/proc/self/exe")
@@ -142,35 +178,21 @@ func Apart(where string, public *Key) (*Signer, error) {
 	if err := cmd.Start(); err != nil {
 		ask.Close()
 		got.Close()
-		return nil, fmt.Errorf("starting the process that signs: %w", err)
+		return nil, "", fmt.Errorf("starting the process that signs: %w", err)
 	}
 	go cmd.Wait()
 	p := &apart{ask: json.NewEncoder(ask), got: json.NewDecoder(got)}
-	o := order{Where: where}
-	if public != nil {
-		o.From = public.From
-		if o.Public, err = public.text(); err != nil {
-			return nil, err
-		}
-	}
 	a, err := p.do(o)
 	if err != nil {
 		ask.Close()
-		return nil, err
+		return nil, "", err
 	}
-	key, err := ParseKey([]byte(a.Key), where)
-	if err != nil {
-		return nil, err
-	}
-	if name, ok := strings.CutPrefix(where, fromEnv); ok {
+	if name, ok := strings.CutPrefix(o.Where, fromEnv); ok {
 		if err := forget(name); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
-	return &Signer{key, func(_ context.Context, data []byte) ([]byte, error) {
-		a, err := p.do(order{Data: data})
-		return a.Sig, err
-	}}, nil
+	return p, a.Key, nil
 }
 
 // forget takes a variable out of the environment, and out of what /proc/self/environ shows: that is the

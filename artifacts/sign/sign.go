@@ -122,7 +122,7 @@ func NewSigner(where string, public *Key) (*Signer, error) {
 		}
 		return &Signer{*public, func(ctx context.Context, data []byte) ([]byte, error) { return runSigner(ctx, command, data) }}, nil
 	}
-	text, err := privatePEM(where)
+	text, err := privateText("-sign", where)
 	if err != nil {
 		return nil, err
 	}
@@ -140,17 +140,19 @@ func NewSigner(where string, public *Key) (*Signer, error) {
 	return &Signer{key, func(_ context.Context, data []byte) ([]byte, error) { return signWith(private, data) }}, nil
 }
 
-func privatePEM(where string) ([]byte, error) {
+// privateText reads a private key for a flag.
+func privateText(flag, where string) ([]byte, error) {
 	if name, ok := strings.CutPrefix(where, fromEnv); ok {
 		text := os.Getenv(name)
 		if text == "" {
-			return nil, fault.New(fault.Usage, "export it with the text of the PEM file", "-sign=%s: that variable is not set", where)
+			return nil, fault.New(fault.Usage, "export it with the text of the key's file",
+				"%s=%s: that variable is not set", flag, where)
 		}
 		return []byte(text), nil
 	}
 	text, err := os.ReadFile(where)
 	if err != nil {
-		return nil, fault.New(fault.Usage, "a PEM file, env:NAME or exec:COMMAND", "-sign: %w", err)
+		return nil, fault.New(fault.Usage, "a file, env:NAME or, with -sign, exec:COMMAND", "%s: %w", flag, err)
 	}
 	return text, nil
 }

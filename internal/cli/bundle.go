@@ -29,6 +29,9 @@ func (c *command) bundle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.pgp, err = c.packageSigner(); err != nil {
+		return err
+	}
 	ch, err := c.choose(ctx)
 	if err != nil {
 		return err
@@ -59,6 +62,9 @@ func (c *command) bundle(ctx context.Context) error {
 	if written.Key != "" {
 		how = "signed by key " + written.Key[:16]
 	}
+	if c.pgp != nil {
+		how += "\npackages signed by OpenPGP key " + c.pgp.ID
+	}
 	fmt.Fprintf(c.out, "%s\n%s\n", written.Dir, how)
 	return nil
 }
@@ -86,9 +92,22 @@ func (c *command) signer() (*sign.Signer, error) {
 	return sign.Apart(c.Sign, public)
 }
 
+// packageSigner is whom -pgpkey names, or nil.
+func (c *command) packageSigner() (*sign.PGP, error) {
+	switch {
+	case c.PGPKey == "":
+		return nil, nil
+	case len(c.Packages) == 0:
+		return nil, fault.New(fault.Usage, "-packages=deb,rpm writes what it signs",
+			"-pgpkey without -packages")
+	}
+	return sign.PGPApart(c.PGPKey)
+}
+
 // packaged adds which packages are asked for.
 func (c *command) packaged(o bundle.Options) bundle.Options {
 	o.Packages, o.Release, o.Maintainer, o.Advisories = c.Packages, c.Release, c.Maintainer, c.advised
+	o.PGP = c.pgp
 	o.Sequence, o.Valid = int64(c.Sequence), time.Duration(c.Valid)*24*time.Hour
 	return o
 }

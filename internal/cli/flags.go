@@ -105,6 +105,7 @@ type Flags struct {
 	Packages   *string        // bundle, rebuild: comma-separated kinds of packages
 	Release    *int           // bundle: of the packages
 	Maintainer *string        // bundle: of the packages
+	PGPKey     *string        // bundle: where the key is that signs the packages
 }
 
 // options are the flags resolved.
@@ -121,6 +122,7 @@ type options struct {
 	Downgrade bool
 
 	Floor, TrustRoot, Keys, Role, Revoke string
+	PGPKey                               string
 	Roles, Visible                       []string
 	Sequence, Valid                      int
 	Wait, Stale                          time.Duration
@@ -147,6 +149,7 @@ func (f Flags) resolve() (options, error) {
 		Component: list(or(f.Component, "")), Packages: list(or(f.Packages, "")), Release: or(f.Release, 1), Maintainer: or(f.Maintainer, "tlsfloor <tlsfloor@localhost>"),
 		Mirror: list(or(f.Mirror, "")), Recipes: list(or(f.Recipes, "")), With: list(or(f.With, "")),
 		Jobs: or(f.Jobs, runtime.NumCPU()), To: or(f.To, 0),
+		PGPKey:   or(f.PGPKey, ""),
 		Unproved: or(f.Unproved, false), Downgrade: or(f.Downgrade, false), Floor: or(f.Floor, ""),
 		TrustRoot: or(f.TrustRoot, ""), Keys: or(f.Keys, ""), Role: or(f.Role, ""), Revoke: or(f.Revoke, ""),
 		Roles:    list(or(f.Roles, "")),

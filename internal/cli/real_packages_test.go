@@ -29,6 +29,7 @@ func (r *real) packages(t *testing.T) {
 	install(t, "rpm", "lintian", "rpmlint", "cpio")
 	t.Run("swapped", p.swapped)
 	t.Run("lint", p.lint)
+	t.Run("signed", p.signed)
 	if out, err := exec.Command("chroot", p.root, "apt-get", "install", "-y", "--no-install-recommends", "ca-certificates").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -39,6 +40,41 @@ func (r *real) packages(t *testing.T) {
 		rpm := []string{"rpm", "--root=" + p.root, "--nodeps"} // rpm does not know what dpkg has installed there
 		p.lifetime(t, packages.RPM, append(slices.Clone(rpm), "-U"), append(slices.Clone(rpm), "-V", packageName), append(slices.Clone(rpm), "-e", packageName))
 	})
+}
+
+// signed writes the packages with OpenPGP signatures, which rpm and gpg take.
+func (p *packaged) signed(t *testing.T) {
+	home := t.TempDir()
+	gpg := func(args ...string) string {
+		return p.does(t, append([]string{"gpg", "--homedir", home, "--batch", "--quiet", "--passphrase", ""},
+			args...)...)
+	}
+	gpg("--quick-gen-key", "Somebody <somebody@localhost>", "rsa3072", "sign", "never")
+	for file, what := range map[string]string{"pgp.asc": "--export-secret-keys", "pgp.pub.asc": "--export"} {
+		if err := os.WriteFile(p.file(file), []byte(gpg("--armor", what)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.key(t, "key")
+	out := p.tlsfloor(t, 0, "bundle", "-packages=deb,rpm", "-sign="+p.file("key.pem"),
+		"-pgpkey="+p.file("pgp.asc"), "-out="+p.file("signed"), "-store="+p.store)
+	if !strings.Contains(out, "packages signed by OpenPGP key ") {
+		t.Errorf("it says\n%s", out)
+	}
+	dir := filepath.Join(p.file("signed"), "tlsfloor-min-tls1_2-python-3.13.15-openssl-3.5.7-linux-x86_64")
+	s := &packaged{bundled: &bundled{real: p.real, work: p.work, dir: dir}}
+	s.tlsfloor(t, 0, "bundle:verify", dir, "-key="+p.file("key.pub.pem"))
+	db := "--dbpath=" + t.TempDir()
+	p.does(t, "rpmkeys", db, "--import", p.file("pgp.pub.asc"))
+	said := p.does(t, "rpmkeys", db, "-K", "-v", s.the(t, "rpm"))
+	if strings.Count(said, "Signature, key ID") != 2 {
+		t.Errorf("rpm says\n%s", said)
+	}
+	gpg("--verify", s.the(t, "deb")+".asc", s.the(t, "deb"))
+	flipByte(t, s.the(t, "rpm"))
+	if said, err := exec.Command("rpmkeys", db, "-K", s.the(t, "rpm")).CombinedOutput(); err == nil {
+		t.Errorf("an altered one is taken: %s", said)
+	}
 }
 
 const packageName = "tlsfloor-min-tls1-2"

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
+	"github.com/tlsfloor/tlsfloor/artifacts/sign"
 	"github.com/tlsfloor/tlsfloor/internal/event"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/ui"
@@ -26,6 +27,7 @@ type command struct {
 	options
 	out     io.Writer
 	sink    event.Sink
+	pgp     *sign.PGP          // who signs packages; nil: nobody
 	advised *bundle.Advisories // what a bundle is to say of its components; nil: nobody looked
 }
 

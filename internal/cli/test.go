@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,8 +27,15 @@ func (c *command) test(ctx context.Context) error {
 	if c.Long {
 		level = "long"
 	}
-	args := []string{"test", "-timeout=3h", "./..."}
-	cmd := exec.CommandContext(ctx, "go", args...)
+	if err := c.tested(ctx, level, "go", "test", "-timeout=3h", "./..."); err != nil || !c.Long {
+		return err
+	}
+	return c.tested(ctx, level, filepath.Join(".ci", "fuzz"), "run", "60s")
+}
+
+// tested runs a program of the tests.
+func (c *command) tested(ctx context.Context, level, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 30 * time.Second // for the tests to take away what they made
 	cmd.Env = append(os.Environ(), "TLSFLOOR_TEST="+level, "TLSFLOOR_TEST_MIRROR="+strings.Join(c.Mirror, ","))
@@ -39,7 +47,7 @@ func (c *command) test(ctx context.Context) error {
 	case errors.Is(err, exec.ErrNotFound):
 		return fault.New(fault.MissingTool, "the tests need Go; see README.md for the version", "test: %w", err)
 	case err != nil:
-		return fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
+		return fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
 	}
 	return nil
 }
