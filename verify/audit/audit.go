@@ -124,6 +124,8 @@ type auditor struct {
 	root   string // the tree, with links resolved; "" for single files
 	owners *owners
 	loaded map[string]string // of a process: the file that a name has brought in
+	mapped bool              // it is a process: what is loaded is looked at, whatever asked for it
+	named  map[string][]*object
 	mu     sync.Mutex
 	looked map[string]bool              // files that were looked at, by path
 	known  map[string]*object           // by path
@@ -172,12 +174,18 @@ func Files(ctx context.Context, subject string, paths []string) (*Report, error)
 		}
 		files = append(files, Mapped{path, path})
 	}
-	return Process(ctx, subject, files)
+	return newAuditor(subject).files(ctx, files)
 }
 
 // Process looks at the files that a process has mapped: what one of them links is another of them.
 func Process(ctx context.Context, subject string, files []Mapped) (*Report, error) {
 	a := newAuditor(subject)
+	a.mapped = true
+	return a.files(ctx, files)
+}
+
+// files looks at files of which each is loaded where another one asks for its name.
+func (a *auditor) files(ctx context.Context, files []Mapped) (*Report, error) {
 	a.loaded = map[string]string{}
 	for _, f := range files {
 		a.loaded[filepath.Base(f.Path)] = f.Path
@@ -304,6 +312,7 @@ func (a *auditor) finish(ctx context.Context) *Report {
 		}
 	}
 	slices.SortFunc(asked, func(x, y *object) int { return strings.Compare(x.path, y.path) })
+	a.named = byName(asked)
 	for _, o := range asked {
 		file, _, _ := strings.Cut(o.path, "!")
 		link := a.links[file]

@@ -16,6 +16,9 @@ import (
 // object is a file with code, or an archive of such.
 type object struct {
 	path    string
+	name    string   // its DT_SONAME
+	loader  string   // the program that starts it
+	unclear []string // what of its needs cannot be told
 	needed  []string
 	runpath []string // with $ORIGIN replaced
 	rpath   []string

@@ -145,18 +145,6 @@ func (i *image) list(tag elf.DynTag) (all []string) {
 	return all
 }
 
-// folders are those of a RUNPATH or RPATH.
-func (i *image) folders(tag elf.DynTag, path string) (all []string) {
-	origin := filepath.Dir(path)
-	for _, folder := range strings.Split(strings.Join(i.list(tag), ":"), ":") {
-		folder = strings.NewReplacer("$ORIGIN", origin, "${ORIGIN}", origin).Replace(folder)
-		if filepath.IsAbs(folder) {
-			all = append(all, folder)
-		}
-	}
-	return all
-}
-
 // symbols are the functions that the file defines for others, and those that it wants from others.
 func (i *image) symbols() (defined, wanted []string) {
 	table, _, _ := i.strings()
@@ -287,8 +275,7 @@ func parseELF(path string, data []byte) (*object, error) {
 		return nil, nil // core dumps
 	}
 	o := &object{path: path, machine: i.Machine, payload: i.end(), dynamic: len(i.dynamic) > 0}
-	o.needed, o.runpath, o.rpath = i.list(elf.DT_NEEDED), i.folders(elf.DT_RUNPATH, path),
-		i.folders(elf.DT_RPATH, path)
+	i.wants(o)
 	defined, wanted := i.symbols()
 	h := scan(data[:o.payload])
 	sees := lazily(i.sight)

@@ -92,6 +92,7 @@ func (a *auditor) stacks(ctx context.Context, root *object) (all []Stack) {
 			}
 			all = append(all, s)
 		}
+		a.unclear(l.object)
 		for _, name := range l.needed {
 			if !seen[name] {
 				seen[name] = true
@@ -113,7 +114,11 @@ func (a *auditor) linked(l loading, name string) ([]loading, []Stack) {
 	kind := soname(name)
 	path := a.resolve(l, name)
 	if path == "" {
+		if all := a.sameName(l, name); len(all) > 0 {
+			return all, nil
+		}
 		if kind == "" {
+			a.missing(l.object, name)
 			return nil, nil
 		}
 		return nil, []Stack{{Library: kind, Via: slices.Concat(l.via, []string{name}), Verdict: Unknown,
@@ -123,6 +128,7 @@ func (a *auditor) linked(l loading, name string) ([]loading, []Stack) {
 	lib := a.open(path)
 	if lib == nil {
 		if kind == "" {
+			a.unseen(l.path, Unreadable, "it links "+path+", which cannot be read")
 			return nil, nil
 		}
 		return nil, []Stack{{Library: kind, Via: via, Verdict: Unknown, Known: path + " could not be read"}}
@@ -132,7 +138,14 @@ func (a *auditor) linked(l loading, name string) ([]loading, []Stack) {
 		all = []Stack{{Library: kind, Via: via, Verdict: Unknown, Known: "its name says that it is " + kind +
 			", and nothing in it was recognised"}}
 	}
-	return []loading{{object: lib, via: via, rpaths: l.handedOn(), may: l.may}}, all
+	more := []loading{{object: lib, via: via, rpaths: l.handedOn(), may: l.may}}
+	for _, other := range a.faster(path) {
+		if lib := a.open(other); lib != nil {
+			more = append(more, loading{object: lib, via: slices.Concat(l.via, []string{other}),
+				rpaths: l.handedOn(), may: l.may})
+		}
+	}
+	return more, all
 }
 
 // mayLoad are the libraries that one names for dlopen(3). Programs name several, and take the first that is
