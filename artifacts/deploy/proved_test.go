@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -56,6 +57,11 @@ func (w world) use(g Generation) error {
 	p, _, err := Prove(context.Background(), Candidate{Site: w.Site, Generation: g}, says(w.t, w.Site, nil))
 	if err != nil {
 		return err
+	}
+	if _, err := w.Trust(); g.trusting() && errors.Is(err, fs.ErrNotExist) { // `build` does this too
+		if _, err := w.SetTrust(Trust{Mode: "host"}); err != nil {
+			return err
+		}
 	}
 	return w.Switch(p)
 }

@@ -78,6 +78,9 @@ func (s Site) Trust() (Trust, error) {
 	if err == nil {
 		err = json.Unmarshal(b, &t)
 	}
+	if err == nil && digest.Of(t.Anchors.PEM()) != t.Digest {
+		err = errors.New("its certificates do not make the cert.pem that it names")
+	}
 	if err != nil {
 		return Trust{}, fault.New(fault.Failed,
 			"`build` makes it anew; with -cafiles=<files> for the CAs that `trust:add` had added",
@@ -146,9 +149,11 @@ func (s Site) TrustFollowed() string {
 	return target
 }
 
-// TrustAltered reports whether generation n, if it has an OpenSSL of ours, trusts something else than what was made.
+// TrustAltered reports whether generation n, if it has an OpenSSL of ours, trusts something else than what
+// was made. Only the package of a generation makes no trust.json: it leads cert.pem to the host's bundle.
 func (s Site) TrustAltered(n int) bool {
-	if g, err := s.Generation(n); err != nil || !g.trusting() {
+	g, err := s.Generation(n)
+	if err != nil || !g.trusting() {
 		return false
 	}
 	if !trustLinked(s.Dir(n)) {
@@ -156,7 +161,7 @@ func (s Site) TrustAltered(n int) bool {
 	}
 	t, err := s.Trust()
 	if errors.Is(err, fs.ErrNotExist) {
-		return exists(s.TrustPath()) && s.TrustFollowed() == ""
+		return g.Package == "" || exists(s.TrustPath()) && s.TrustFollowed() == ""
 	}
 	return err != nil || !s.trustIntact(t.Digest)
 }

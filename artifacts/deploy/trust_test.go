@@ -7,7 +7,9 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"errors"
+	"io/fs"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/trust"
 )
@@ -113,7 +116,7 @@ func TestAlteredTrustIsFoundAndRepaired(t *testing.T) {
 	g := w.install("one")
 	ctx := context.Background()
 	if altered, _, err := w.Altered(ctx, g.Number, false); err != nil || len(altered) > 0 {
-		t.Fatalf("nothing was made yet: %v, %v", altered, err)
+		t.Fatalf("at first: %v, %v", altered, err)
 	}
 	l := anchor(t, trust.Site, "ours")
 	w.setTrust(l)
@@ -148,13 +151,76 @@ func TestAlteredTrustIsFoundAndRepaired(t *testing.T) {
 			}
 		}
 	}
-	if err := os.WriteFile(filepath.Join(w.Home(), "trust", "trust.json"), []byte("{"), 0o644); err != nil {
+}
+
+// TestTrustRecordIsHeld alters trust.json and cert.pem so that they agree, or removes them: what is trusted is
+// not known then, and has to be made anew.
+func TestTrustRecordIsHeld(t *testing.T) {
+	w := newWorld(t)
+	g := w.install("one")
+	l := anchor(t, trust.Site, "ours")
+	record := filepath.Join(w.Home(), "trust", "trust.json")
+	bundle := trust.HostBundles()[0]
+	for name, do := range map[string]func(text []byte) error{
+		"garbage": func([]byte) error { return os.WriteFile(record, []byte("{"), 0o644) },
+		"another CA, in cert.pem and its digest": func(text []byte) error {
+			theirs := trust.Merge(l, anchor(t, trust.Site, "theirs")).PEM()
+			was, is := digest.Of(l.PEM()).String(), digest.Of(theirs).String()
+			text = bytes.ReplaceAll(text, []byte(was), []byte(is))
+			return errors.Join(os.WriteFile(record, text, 0o644), os.WriteFile(w.TrustPath(), theirs, 0o644))
+		},
+		"another CA, in the record's list": func([]byte) error {
+			text, err := json.Marshal(Trust{Mode: "host", Digest: digest.Of(l.PEM()),
+				Anchors: anchor(t, trust.Site, "theirs")})
+			return errors.Join(err, os.WriteFile(record, text, 0o644))
+		},
+		"no record": func([]byte) error { return os.Remove(record) },
+		"no record, and a bundle of the host": func([]byte) error {
+			return errors.Join(os.Remove(record), os.Remove(w.TrustPath()), os.Symlink(bundle, w.TrustPath()))
+		},
+		"nothing": func([]byte) error { return os.RemoveAll(filepath.Dir(record)) },
+	} {
+		w.setTrust(l)
+		text, err := os.ReadFile(record)
+		if err == nil {
+			err = do(text)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if !w.TrustAltered(g.Number) {
+			t.Errorf("%s: not found", name)
+		}
+		if _, err := w.Trust(); err == nil || !errors.Is(err, fs.ErrNotExist) && fault.HintOf(err) == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+		w.setTrust(l)
+		w.trusts(t, l)
+		if w.TrustAltered(g.Number) {
+			t.Errorf("%s: made anew, and altered", name)
+		}
+	}
+	// A package makes no record: it follows the host, or found no bundle there.
+	g.Package = "p"
+	if err := errors.Join(w.save(g), os.RemoveAll(filepath.Dir(record))); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Trust(); err == nil || fault.HintOf(err) == "" {
-		t.Errorf("a broken record: %v", err)
+	if w.TrustAltered(g.Number) {
+		t.Error("a package on a host without a bundle")
 	}
-	w.trusts(t, l)
+	err := errors.Join(os.Mkdir(filepath.Dir(record), 0o755), os.Symlink(bundle, w.TrustPath()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.TrustAltered(g.Number) {
+		t.Error("a package that follows the host")
+	}
+	if err := errors.Join(os.Remove(w.TrustPath()), os.Symlink("/tmp/other.pem", w.TrustPath())); err != nil {
+		t.Fatal(err)
+	}
+	if !w.TrustAltered(g.Number) {
+		t.Error("a package's link that leads elsewhere")
+	}
 }
 
 // TestTrustStoppedAnywhere stops a change at each of its points: OpenSSL reads the old list or the new one, and the next change works.

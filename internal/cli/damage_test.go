@@ -13,6 +13,7 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/trust"
 )
 
 // damaged is an installed profile with two generations, of which the second is in use, that somebody damages.
@@ -174,6 +175,19 @@ func (d *damaged) damages() []damage {
 		{"proof is missing", "9 0 0 0 0 0", instead(at("2/proof.json"), nothing)},
 		{"proof is a folder", "9 9 0 0 0 0", instead(at("2/proof.json"), folder)},
 		{"proof of another generation", "9 0 0 0 0 0", instead(at("2/proof.json"), copyOf(at("1/proof.json")))},
+		{"trust is missing", "9 9 0 0 0 1", instead(at("trust"), nothing)},
+		{"trust.json is missing", "9 9 0 0 0 1", instead(at("trust/trust.json"), nothing)},
+		{"trust follows another file", "9 9 0 0 0 1", func() error {
+			return errors.Join(os.Remove(at("trust/trust.json")), os.Remove(at("trust/cert.pem")),
+				os.Symlink(trust.HostBundles()[0], at("trust/cert.pem")))
+		}},
+		{"trust.json says another cert.pem", "9 9 0 0 0 1", func() error {
+			text, err := os.ReadFile(at("trust/trust.json"))
+			of := regexp.MustCompile(`"cert_pem": "[0-9a-f]*"`)
+			text = of.ReplaceAll(text, []byte(`"cert_pem": "`+digest.Of([]byte("garbage\n")).String()+`"`))
+			return errors.Join(err, os.WriteFile(at("trust/trust.json"), text, 0o644),
+				garbage(at("trust/cert.pem")))
+		}},
 		{"trust is garbage", "9 9 0 0 0 1", instead(at("trust/trust.json"), garbage)},
 		{"trust is a folder", "9 9 0 0 0 1", instead(at("trust/trust.json"), folder)},
 		{"trust's folder is a file", "9 9 0 0 0 1", instead(at("trust"), garbage)},

@@ -167,6 +167,8 @@ const header = `# What this OpenSSL trusts by default. tlsfloor makes this file:
 `
 
 // PEM writes the bundle: before each certificate its subject, where it comes from, its last day, its digest.
+// The same list has to give the same bytes in every version of tlsfloor: the digest in a site's trust.json is
+// held against them.
 func (l List) PEM() []byte {
 	var b bytes.Buffer
 	b.WriteString(header)
