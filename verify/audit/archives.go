@@ -20,6 +20,7 @@ import (
 var (
 	errTooMuch   = errors.New("it unpacks to too much")
 	errEncrypted = errors.New("it is encrypted")
+	errTwoLists  = errors.New("it has two lists of members, and programs differ in which they read")
 )
 
 // archive looks at every member of an archive, and at all of them together: a library in many classes is
@@ -72,7 +73,7 @@ func reasonOf(err error) Reason {
 		return TooBig
 	case errors.Is(err, errEncrypted):
 		return Encrypted
-	case errors.Is(err, zip.ErrAlgorithm):
+	case errors.Is(err, zip.ErrAlgorithm), errors.Is(err, errTwoLists):
 		return Format
 	case strings.Contains(err.Error(), "to more than"):
 		return TooBig // archive's own limits
@@ -145,13 +146,20 @@ func (a *auditor) member(ctx context.Context, at place, size int64, twin uint64,
 // visit gets each member, with what tells it from others but not from its twins (see twins), 0 for nothing.
 type visit func(name string, size int64, twin uint64, open func() (io.Reader, error)) error
 
-// eachZip reads a zip archive, whatever stands before it.
+// eachZip reads a zip archive, whatever stands before it: by the list of members that ends at the end record,
+// as Python and Java do. Others read the one at the place that the record gives, and may see other members.
 func eachZip(data []byte, each visit) error {
+	var twice error
+	if end, ok := zipEnd(data); ok && end.before > 0 {
+		if bytes.HasPrefix(data[min(end.raw, uint64(len(data))):], []byte(zipEntry)) {
+			twice = errTwoLists
+		}
+		data = data[end.before:]
+	}
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		return err
 	}
-	z.RegisterDecompressor(zip.Deflate, inflaterOf(data))
 	for _, f := range z.File {
 		if f.FileInfo().IsDir() {
 			continue
@@ -167,7 +175,7 @@ func eachZip(data []byte, each visit) error {
 			return err
 		}
 	}
-	return nil
+	return twice
 }
 
 // eachPacked reads a tar, compressed or not, the data of a .deb, or one compressed file.
@@ -176,17 +184,20 @@ func (a *auditor) eachPacked(ctx context.Context, at place, data []byte, each vi
 		return nil
 	}
 	limits := archive.Limits{Bytes: max(1, at.left.bytes), Entries: max(1, at.left.entries)}
-	r, err := archive.Decompressor(ctx, guarded{bytes.NewReader(data)}, limits)
-	if err != nil {
-		return err
+	b := bufio.NewReaderSize(bytes.NewReader(data), headBytes)
+	if !isTar(data[:min(len(data), headBytes)]) {
+		r, err := archive.Decompressor(ctx, guarded{bytes.NewReader(data)}, limits)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		b.Reset(r)
 	}
-	defer r.Close()
-	b := bufio.NewReaderSize(r, headBytes)
 	head, err := b.Peek(512)
 	if err != nil && err != io.EOF {
 		return err
 	}
-	if len(head) < 512 || string(head[257:262]) != "ustar" {
+	if !isTar(head) {
 		name := at.name[strings.LastIndexAny(at.name, "/!")+1:]
 		if dot := strings.LastIndexByte(name, '.'); dot > 0 {
 			name = name[:dot]
@@ -201,7 +212,10 @@ func (a *auditor) eachPacked(ctx context.Context, at place, data []byte, each vi
 		if err != nil {
 			return err
 		}
-		if h.Typeflag == tar.TypeReg {
+		switch h.Typeflag {
+		case tar.TypeDir, tar.TypeLink, tar.TypeSymlink, tar.TypeChar, tar.TypeBlock, tar.TypeFifo,
+			tar.TypeXGlobalHeader:
+		default: // files of all kinds, and what is of none is a file to programs that unpack it
 			if err := each(h.Name, h.Size, 0, func() (io.Reader, error) { return t, nil }); err != nil {
 				return err
 			}

@@ -54,6 +54,45 @@ func tarred(t testing.TB, files ...string) string {
 	return b.String()
 }
 
+// ofKind gives a tar's first member another kind.
+func ofKind(text string, kind byte) string {
+	b := []byte(text)
+	b[156] = kind
+	return sealed(b)
+}
+
+// seventh is a tar of the oldest form, which has no mark.
+func seventh(t testing.TB, files ...string) string {
+	b := []byte(tarred(t, files...))
+	clear(b[257:512])
+	b[156] = 0
+	return sealed(b)
+}
+
+// sealed writes the sum of a tar's first header.
+func sealed(b []byte) string {
+	copy(b[148:], "        ")
+	sum := 0
+	for _, c := range b[:512] {
+		sum += int(c)
+	}
+	copy(b[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return string(b)
+}
+
+// otherList is a zip of which the end record names the place of another list than the one that ends at it.
+func otherList(t testing.TB) string {
+	good, evil := zipped(t, "a.class", noise(9000)), []byte(zipped(t, "b.class", weak))
+	good = good[:len(good)-22] // its end record
+	list := bytes.Index(evil, []byte(zipEntry))
+	before := strings.Index(good, zipEntry)
+	// Places are given as if the second began before its beginning.
+	gone := uint32(len(good) + list - before)
+	binary.LittleEndian.PutUint32(evil[list+42:], uint32(len(good))-gone)
+	binary.LittleEndian.PutUint32(evil[len(evil)-6:], uint32(before))
+	return good + string(evil)
+}
+
 func gzipped(t testing.TB, text string) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -113,14 +152,20 @@ func tiny() string {
 func TestArchives(t *testing.T) {
 	whl := zipped(t, "p/a.class", weak, "p/x.txt", "text")
 	for name, test := range map[string]struct{ file, text, want string }{
-		"wheel":                    {"p.whl", whl, "p.whl"},
-		"jar in a war":             {"p.war", zipped(t, "WEB-INF/lib/p.jar", whl), "p.war!WEB-INF/lib/p.jar"},
-		"zip without a known name": {"blob", whl, "blob"},
-		"jmod":                     {"p.jmod", "JM\x01\x00" + whl, "p.jmod"},
-		"zipapp":                   {"tool", "#!/usr/bin/env nothing\n" + whl, "tool"},
-		"tar":                      {"p.tar", tarred(t, "p/a.class", "x", "p.whl", whl), "p.tar!p.whl"},
-		"tar.gz":                   {"p.tgz", gzipped(t, tarred(t, "p.whl", whl)), "p.tgz!p.whl"},
-		"one file in gzip":         {"p.jar.gz", gzipped(t, whl), "p.jar.gz!p.jar"},
+		"wheel":                      {"p.whl", whl, "p.whl"},
+		"jar in a war":               {"p.war", zipped(t, "WEB-INF/lib/p.jar", whl), "p.war!WEB-INF/lib/p.jar"},
+		"zip without a known name":   {"blob", whl, "blob"},
+		"jmod":                       {"p.jmod", "JM\x01\x00" + whl, "p.jmod"},
+		"zipapp":                     {"tool", "#!/usr/bin/env nothing\n" + whl, "tool"},
+		"tar":                        {"p.tar", tarred(t, "p/a.class", "x", "p.whl", whl), "p.tar!p.whl"},
+		"tar of the seventh edition": {"p", seventh(t, "p.whl", whl), "p!p.whl"},
+		"a tar's file of a kind that nobody knows": {"p.tgz", gzipped(t, ofKind(tarred(t, "p.whl", whl), 'Z')),
+			"p.tgz!p.whl"},
+		"a tar's file that stands in one piece": {"p.tar", ofKind(tarred(t, "p.whl", whl), '7'), "p.tar!p.whl"},
+		"a zip behind a byte":                   {"lib", "A" + whl, "lib"},
+		"a zip behind another's list":           {"two", otherList(t), "two"},
+		"tar.gz":                                {"p.tgz", gzipped(t, tarred(t, "p.whl", whl)), "p.tgz!p.whl"},
+		"one file in gzip":                      {"p.jar.gz", gzipped(t, whl), "p.jar.gz!p.jar"},
 		"asar": {"app.asar",
 			asar(`{"files":{"a":{"files":{"p.whl":{"size":`+fmt.Sprint(len(whl))+`,"offset":"3"}}}}}`,
 				"xyz"+whl), "app.asar!a/p.whl"},
@@ -141,7 +186,8 @@ func TestArchives(t *testing.T) {
 			write(t, filepath.Join(dir, test.file), test.text)
 			r, err := Tree(t.Context(), dir)
 			if err != nil || len(r.Stacks) != 1 || r.Stacks[0].Verdict != Below ||
-				r.Stacks[0].File != filepath.Join(dir, test.want) || r.Archives == 0 {
+				r.Stacks[0].File != filepath.Join(dir, test.want) || r.Archives == 0 ||
+				(len(r.Gaps) > 0) != (test.file == "two") {
 				t.Fatalf("%v, %+v", err, r)
 			}
 		})
@@ -182,6 +228,7 @@ func TestGaps(t *testing.T) {
 	secret[bytes.Index(secret, []byte("PK\x01\x02"))+8] |= 1 // and of the directory
 	method := []byte(zipped(t, "a.class", weak))
 	method[bytes.Index(method, []byte("PK\x01\x02"))+10] = 93
+	dumped := tiny()[:0x10] + "\x04" + tiny()[0x11:]
 	for name, test := range map[string]struct {
 		file, text string
 		want       Reason
@@ -194,6 +241,12 @@ func TestGaps(t *testing.T) {
 		"unknown behind a program": {"tool", tiny() + noise(9000), Format},
 		"unknown behind a script":  {"tool", "#!/bin/sh\nexit\n\x00" + noise(9000), Format},
 		"7z":                       {"p.7z", "7z\xbc\xaf\x27\x1c" + noise(100), Format},
+		"a core dump behind":       {"tool", tiny() + dumped + noise(9000), Format},
+		"a core dump":              {"core", dumped, Format},
+		"an ISO image":             {"a.bin", strings.Repeat("\x00", 32768) + "\x01CD001\x01", Format},
+		"an image of ext4":         {"disk.bin", ext4(), Format},
+		"VMDK":                     {"disk.bin", "KDMV\x01" + noise(9000), Format},
+		"compress":                 {"p.tar.Z", "\x1f\x9d\x90" + noise(9000), Format},
 		"rpm":                      {"p.rpm", "\xed\xab\xee\xdb" + noise(100), Format},
 		"too deep":                 {"p.zip", deep, TooDeep},
 		"encrypted":                {"p.zip", string(secret), Encrypted},
@@ -222,6 +275,15 @@ func TestGaps(t *testing.T) {
 			}
 		})
 	}
+}
+
+// ext4 is the beginning of a file system.
+func ext4() string {
+	b := make([]byte, 4096)
+	for at, v := range map[int]uint32{0: 64, 4: 1024, 24: 2, 56: 0x1ef53, 76: 1} {
+		binary.LittleEndian.PutUint32(b[1024+at:], v)
+	}
+	return string(b)
 }
 
 // bomb is a tar of a program of zeros that is a thousandth of its size.

@@ -263,13 +263,18 @@ func (a *auditor) look(ctx context.Context, path, open, link string) {
 		kind, _, _ = kindOf(path, (*buffer)[:n])
 	}
 	back()
-	if kind == plain {
-		if err != nil && n == 0 && !isEOF(err) {
+	if n == 0 {
+		if err != nil && !isEOF(err) {
 			a.unseen(path, Unreadable, cause(err))
 		}
 		return
 	}
 	info, err := f.Stat()
+	if err == nil && kind == plain {
+		if kind, _ = kindOfRest(f, info.Size()); kind == plain {
+			return
+		}
+	}
 	switch {
 	case err != nil:
 		a.unseen(path, Unreadable, cause(err))

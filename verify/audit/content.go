@@ -58,8 +58,7 @@ func (p place) inner(name string) place {
 	return place{p.name + "!" + strings.TrimPrefix(path.Clean("/"+name), "/"), p.depth + 1, p.left}
 }
 
-// headBytes are read of every file to tell what it is: a tar's mark is at 257, an ISO's at 32769 is not
-// looked for.
+// headBytes are read of every file to tell what it is.
 const headBytes = 2048
 
 // what a file can be.
@@ -97,7 +96,6 @@ var magics = []struct {
 	{"BZh", 0, packed, 0, ""},
 	{"\xfd7zXZ\x00", 0, packed, 0, ""},
 	{"\x28\xb5\x2f\xfd", 0, packed, 0, ""},
-	{"ustar", 257, packed, 0, ""},
 	{"\xca\xfe\xba\xbe", 0, code, java, ""},
 	{"\xda\xda\xfe\xca", 0, code, java, ""}, // an image of modules (lib/modules), little endian
 	{"\xca\xfe\xda\xda", 0, code, java, ""},
@@ -120,7 +118,18 @@ var magics = []struct {
 	{"\x04\x22\x4d\x18", 0, container, 0, "a file packed with lz4"},
 	{"\x5d\x00\x00", 0, container, 0, "a file packed with lzma"},
 	{"\xe2\xe1\xf5\xe0", 1024, container, 0, "an EROFS image"},
-	{"\x53\xef", 1080, container, 0, "an ext4 image"},
+	{"XFSB", 0, container, 0, "an XFS image"},
+	{"LUKS\xba\xbe", 0, container, 0, "an encrypted disk's image"},
+	{"KDMV", 0, container, 0, "a disk image (VMDK)"},
+	{"# Disk DescriptorFile", 0, container, 0, "a disk image (VMDK)"},
+	{"conectix", 0, container, 0, "a disk image (VHD)"},
+	{"vhdxfile", 0, container, 0, "a disk image (VHDX)"},
+	{"\x7f\x10\xda\xbe", 64, container, 0, "a disk image (VDI)"},
+	{"MSWIM\x00\x00\x00", 0, container, 0, "a Windows image"},
+	{"\x45\x3d\xcd\x28", 0, container, 0, "a cramfs image"},
+	{"-rom1fs-", 0, container, 0, "a romfs image"},
+	{"\x1f\x9d\x90", 0, container, 0, "a file packed with compress"},
+	{"\x89LZO\x00\r\n", 0, container, 0, "a file packed with lzop"},
 	{"QFI\xfb", 0, container, 0, "a disk image"},
 	{"SIF_MAGIC", 32, container, 0, "a container's image (SIF)"},
 }
@@ -140,12 +149,14 @@ func kindOf(name string, head []byte) (kind, form, string) {
 			if m.magic == "\x5d\x00\x00" && !strings.HasSuffix(name, ".lzma") {
 				continue // three bytes say little
 			}
-			if len(m.magic) == 2 && m.kind == container && m.at > 0 &&
-				!slices.Contains([]string{".img", ".ext4", ".raw", ".sif"}, path.Ext(name)) {
-				continue
-			}
 			return m.kind, m.form, m.says
 		}
+	}
+	switch {
+	case isTar(head):
+		return packed, 0, ""
+	case isExt(head):
+		return container, 0, "an ext4 image"
 	}
 	if slices.Contains(scripts, strings.ToLower(path.Ext(name))) {
 		return shell, script, ""
@@ -165,6 +176,9 @@ func (a *auditor) content(ctx context.Context, at place, data []byte) {
 		}
 	}()
 	kind, form, says := kindOf(at.name, data[:min(len(data), headBytes)])
+	if kind == plain {
+		kind, says = kindOfRest(bytes.NewReader(data), int64(len(data)))
+	}
 	switch kind {
 	case elfFile:
 		a.program(ctx, at, data)
@@ -221,6 +235,7 @@ func (a *auditor) program(ctx context.Context, at place, data []byte) {
 		return
 	}
 	if o == nil {
+		a.unseen(at.name, Format, "an ELF file that is no program and no library, such as a core dump")
 		return
 	}
 	a.keep(o, int64(len(data)))
