@@ -167,24 +167,42 @@ func (c *command) open(ctx context.Context, ch *chosen) (*workshop, error) {
 	return &workshop{ch, st, p, b}, nil
 }
 
-// mode decides how steps are isolated.
+// mode decides how steps are isolated. Root builds nothing without namespaces unless that was asked for.
 func (c *command) mode(ctx context.Context) (sandbox.Mode, error) {
-	if c.Sandbox == "none" {
-		return sandbox.None, nil
-	}
-	mode, reason := sandbox.Probe(ctx)
-	if mode == sandbox.None {
-		if c.Sandbox == "require" {
-			return mode, fault.New(fault.Failed, "allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone), run as root, or leave -sandbox=require out", "sandbox: %s", reason)
-		}
-		if os.Geteuid() == 0 {
-			return mode, fault.New(fault.Failed,
-				"allow user namespaces, or run as an ordinary user; -sandbox=none builds with root's rights",
-				"as root nothing is built without a sandbox: %s", reason)
-		}
+	mode, reason, err := c.isolation(ctx)
+	switch {
+	case err != nil || reason == "":
+	case os.Geteuid() == 0:
+		return mode, fault.New(fault.Failed,
+			"allow user namespaces, or run as an ordinary user; -sandbox=none builds with root's rights",
+			"as root nothing is built without a sandbox: %s", reason)
+	default:
 		c.sink.Warn("building without a sandbox: " + reason)
 	}
-	return mode, nil
+	return mode, err
+}
+
+// trialMode decides the same for programs that are tried and were built elsewhere, by somebody trusted. Without
+// namespaces, as in a chroot, root's are tried as nobody.
+func (c *command) trialMode(ctx context.Context) (sandbox.Mode, error) {
+	mode, reason, err := c.isolation(ctx)
+	if err == nil && reason != "" {
+		c.sink.Warn(fmt.Sprintf("programs are tried as uid %d without a sandbox: %s",
+			sandbox.Outside().UID, reason))
+	}
+	return mode, err
+}
+
+// isolation is the mode that is asked for or can be had, with the reason where no namespaces can be.
+func (c *command) isolation(ctx context.Context) (mode sandbox.Mode, reason string, err error) {
+	if c.Sandbox == "none" {
+		return sandbox.None, "", nil
+	}
+	if mode, reason = sandbox.Probe(ctx); mode == sandbox.None && c.Sandbox == "require" {
+		return mode, reason, fault.New(fault.Failed, "allow user namespaces (sysctl user.max_user_namespaces, "+
+			"kernel.unprivileged_userns_clone), run as root, or leave -sandbox=require out", "sandbox: %s", reason)
+	}
+	return mode, reason, nil
 }
 
 // platform names the machine as compilers and as OpenSSL do.

@@ -38,7 +38,7 @@ type world struct {
 	Root    []op
 	Network bool
 	NoASLR  bool
-	Become  bool // the process is the host's root, and has to be uid and gid ID
+	As      int // the process is the host's root, and has to be this uid and gid; 0: it stays who it is
 	Grace   time.Duration
 	Extra   int // number of the command's further file descriptors
 	Report  int // file descriptor that takes a report; 0 for none
@@ -117,7 +117,7 @@ func (w *world) start() (pid int, err error) {
 		w.names, w.limits, w.personality, w.root, w.become, w.keyring, dropPrivileges, w.seccomp,
 	}
 	if w.Mode == None {
-		steps = []func() error{w.limits, w.personality, subreaper, dropPrivileges}
+		steps = []func() error{w.limits, w.personality, subreaper, w.become, dropPrivileges}
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -205,12 +205,13 @@ func (w *world) root() error { return enterRoot(w.Root) }
 // which can pass through folders that are root's alone. All threads change: the warden sends its signals
 // from any of them.
 func (w *world) become() error {
-	if !w.Become {
+	if w.As == 0 {
 		return nil
 	}
-	err := errors.Join(syscall.Setgroups(nil), syscall.Setresgid(ID, ID, ID), syscall.Setresuid(ID, ID, ID))
+	err := errors.Join(syscall.Setgroups(nil), syscall.Setresgid(w.As, w.As, w.As),
+		syscall.Setresuid(w.As, w.As, w.As))
 	if err != nil {
-		return &SetupError{fmt.Sprintf("becoming uid %d", ID), errno(err)}
+		return &SetupError{fmt.Sprintf("becoming uid %d", w.As), errno(err)}
 	}
 	return nil
 }

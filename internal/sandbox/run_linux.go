@@ -82,7 +82,7 @@ func Probe(ctx context.Context) (mode Mode, reason string) {
 	spec := Spec{Mode: Namespaces, Argv: []string{"probe"}}
 	root, err := planRoot(ctx, &spec, true)
 	if err == nil {
-		err = probe(ctx, &spec, &world{Mode: Namespaces, Root: root, Become: Outside().changes()})
+		err = probe(ctx, &spec, &world{Mode: Namespaces, Root: root, As: spec.as()})
 	}
 	if err == nil {
 		return Namespaces, ""
@@ -126,8 +126,19 @@ func whyRefused() string {
 	return ""
 }
 
-// become reports whether the command is somebody else than the caller, outside of its namespace.
-func (s *Spec) become() bool { return s.Mode == Namespaces && Outside().changes() }
+// as is the id that the child of root becomes before it starts the command: within namespaces that of all
+// commands, without them nobody's for programs that are tried (HostView). 0 stands for none.
+func (s *Spec) as() int {
+	switch {
+	case !Outside().changes():
+		return 0
+	case s.Mode == Namespaces:
+		return ID
+	case s.HostView:
+		return Outside().UID
+	}
+	return 0
+}
 
 // world turns a Spec into what the child has to do.
 func (s *Spec) world(ctx context.Context) (*world, error) {
@@ -136,7 +147,7 @@ func (s *Spec) world(ctx context.Context) (*world, error) {
 	}
 	w := &world{
 		Mode: s.Mode, Argv: s.Argv, Dir: s.Dir, Env: s.Env, Network: s.Network, NoASLR: s.NoASLR,
-		Grace: s.grace(), Extra: len(s.ExtraFiles), Become: s.become(),
+		Grace: s.grace(), Extra: len(s.ExtraFiles), As: s.as(),
 	}
 	if w.Dir == "" {
 		if w.Dir = s.Mode.InnerPath(s.Work); s.Work == "" {
@@ -163,7 +174,7 @@ type command struct {
 // newCommand prepares the child that makes world w. The child's report goes to end, if given.
 func newCommand(ctx context.Context, spec *Spec, w *world, end *os.File) (*command, error) {
 	for _, f := range spec.ExtraFiles {
-		if !spec.become() {
+		if spec.as() == 0 {
 			break
 		}
 		if err := ownPipe(f); err != nil {
@@ -209,7 +220,7 @@ func (c *command) outlets(spec *Spec) (wait func() error, err error) {
 	ends := make(chan error, 2)
 	running := 0
 	connect := func(to io.Writer) (io.Writer, error) {
-		if _, file := to.(*os.File); file || to == nil || !spec.become() {
+		if _, file := to.(*os.File); file || to == nil || spec.as() == 0 {
 			return to, nil
 		}
 		r, w, err := os.Pipe()

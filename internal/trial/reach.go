@@ -195,8 +195,11 @@ func runpath(path string) (dirs []string) {
 // word is what may name a file in a shell's line: a path, or a program of PATH.
 var word = regexp.MustCompile(`[^\s'"=:;|&<>()@` + "`" + `$]+`)
 
-// Command shows what a shell's line names: programs in PATH, and what stands at absolute paths, with the
-// folder that it lies in.
+// maxMatches bounds what a pattern in a shell's line shows.
+const maxMatches = 256
+
+// Command shows what a shell's line names: programs in PATH, and what stands at absolute paths or fits an
+// absolute pattern (a Java class path has them), with the folder that it lies in.
 func (r *Reach) Command(line string) {
 	for _, w := range word.FindAllString(line, -1) {
 		if !strings.Contains(w, "/") {
@@ -207,6 +210,11 @@ func (r *Reach) Command(line string) {
 		}
 		info, err := os.Stat(w)
 		switch {
+		case err != nil && filepath.IsAbs(w) && strings.ContainsAny(w, "*?["):
+			matches, _ := filepath.Glob(w) // a bad pattern shows nothing
+			for _, m := range matches[:min(len(matches), maxMatches)] {
+				r.Program(m)
+			}
 		case err != nil || !filepath.IsAbs(w):
 		case info.IsDir():
 			r.Add(w)

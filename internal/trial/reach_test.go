@@ -47,6 +47,8 @@ func TestReach(t *testing.T) {
 	put(t, at("secret"), "")
 	link(t, "pyenv/versions", at("current"))
 	put(t, at("named/bin/client"), "")
+	put(t, at("maven/driver.jar"), "")
+	link(t, at("maven/driver.jar"), at("share/java/driver.jar"))
 	t.Setenv("PATH", at("named/bin")+":/usr/bin:/bin")
 	for name, test := range map[string]struct {
 		ask  func(*Reach)
@@ -63,10 +65,12 @@ func TestReach(t *testing.T) {
 		"a file of a home folder": {func(r *Reach) { r.Command(at("alone.sh") + " --ca=" + at("secret")) },
 			[]string{"alone.sh", "secret"}},
 		"a program of its bin": {func(r *Reach) { r.Program(at("bin/tool")) }, []string{"bin"}},
-		"a program in PATH":    {func(r *Reach) { r.Command("env A=1 client {port}") }, []string{"named"}},
-		"the system's":         {func(r *Reach) { r.Command("/usr/bin/env curl /etc /") }, []string{"/etc"}},
-		"in another":           {func(r *Reach) { r.Add(at("jdk/bin")); r.Add(at("jdk")) }, []string{"jdk"}},
-		"what is not there":    {func(r *Reach) { r.Add(at("none")); r.Program(at("none/x")) }, nil},
+		"a class path": {func(r *Reach) { r.Command("client -cp '" + at("share/java/*") + ":" + at("none/*") + "' Main") },
+			[]string{"maven", "named", "share/java"}},
+		"a program in PATH": {func(r *Reach) { r.Command("env A=1 client {port}") }, []string{"named"}},
+		"the system's":      {func(r *Reach) { r.Command("/usr/bin/env curl /etc /") }, []string{"/etc"}},
+		"in another":        {func(r *Reach) { r.Add(at("jdk/bin")); r.Add(at("jdk")) }, []string{"jdk"}},
+		"what is not there": {func(r *Reach) { r.Add(at("none")); r.Program(at("none/x")) }, nil},
 	} {
 		r := &Reach{}
 		test.ask(r)
