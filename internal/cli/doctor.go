@@ -101,7 +101,11 @@ func (c *command) examine(ctx context.Context, ch *chosen) (h health, lack error
 	if ready != nil {
 		h.Prefix = ready.Error()
 	}
-	return h, first([]error{host.MissingError(missing), ready, loopback(ctx, mode), c.usableStore()})
+	var unboxed error
+	if mode == sandbox.None && os.Geteuid() == 0 { // root builds nothing so, unless it is said
+		_, unboxed = c.mode(ctx)
+	}
+	return h, first([]error{unboxed, host.MissingError(missing), ready, loopback(ctx, mode), c.usableStore()})
 }
 
 // usableStore looks at the store's place without making anything.

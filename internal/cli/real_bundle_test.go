@@ -277,7 +277,8 @@ func (b *bundled) install(t *testing.T) {
 	if text, err := os.ReadFile(edited); err != nil || string(text) != "# edited\n" {
 		t.Errorf("the edited file: %q, %v", text, err)
 	}
-	if out := b.tlsfloor(t, 9, "rollback", "-root="+root); !strings.Contains(out, "was altered since it was proved") {
+	out = b.tlsfloor(t, 9, "rollback", "-root="+root)
+	if !strings.Contains(out, "was altered since it was proved") {
 		t.Errorf("it says\n%s", out)
 	}
 	if out := b.tlsfloor(t, 0, "status", "-root="+root); !strings.Contains(out, "*   2 ") ||

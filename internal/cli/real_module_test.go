@@ -32,10 +32,15 @@ command -v python3 openssl
 python3 -c 'import ssl; print(ssl.OPENSSL_VERSION)'
 module unload python-min-tls1_2
 echo "PATH=$PATH"`
-		out := r.inside(t, "/bin/bash", "-c", script)
+		cmd, err := r.beside(t, []string{tree}, "/bin/bash", "-c", script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := cmd.CombinedOutput()
+		out := string(text)
 		want := "/opt/python-with-min-tls1_2/bin/python3\n/opt/openssl-with-min-tls1_2/bin/openssl\nOpenSSL 3.5.7 "
-		if !strings.HasPrefix(out, want) || !strings.HasSuffix(out, "PATH=/usr/bin:/bin\n") {
-			t.Errorf("%s: it prints\n%s", name, out)
+		if err != nil || !strings.HasPrefix(out, want) || !strings.HasSuffix(out, "PATH=/usr/bin:/bin\n") {
+			t.Errorf("%s: %v, it prints\n%s", name, err, out)
 		}
 	}
 	// A file of others beside it stays, one of an older version goes.

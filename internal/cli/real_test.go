@@ -158,14 +158,22 @@ func (r *real) inside(t *testing.T, argv ...string) string {
 }
 
 func (r *real) command(t *testing.T, argv ...string) (*exec.Cmd, error) {
+	return r.beside(t, nil, argv...)
+}
+
+// beside prepares a command that also sees folders of the host, each where it stands.
+func (r *real) beside(t *testing.T, folders []string, argv ...string) (*exec.Cmd, error) {
 	mode, reason := sandbox.Probe(context.Background())
 	if mode != sandbox.Namespaces {
 		t.Skip("no namespaces here: " + reason)
 	}
 	work := t.TempDir()
+	mounts := []sandbox.Mount{{From: filepath.Join(r.root, "opt"), To: "/opt"}, {From: work, To: work, Writable: true}}
+	for _, folder := range folders {
+		mounts = append(mounts, sandbox.Mount{From: folder, To: folder})
+	}
 	return sandbox.Command(context.Background(), sandbox.Spec{Mode: mode, Argv: argv, Dir: work, HostView: true,
-		Env:    []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "HOME=" + work},
-		Mounts: []sandbox.Mount{{From: filepath.Join(r.root, "opt"), To: "/opt"}, {From: work, To: work, Writable: true}}})
+		Env: []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "HOME=" + work}, Mounts: mounts})
 }
 
 const python3 = "/opt/python-with-min-tls1_2/bin/python3"

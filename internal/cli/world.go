@@ -200,7 +200,8 @@ func (c *command) isolation(ctx context.Context) (mode sandbox.Mode, reason stri
 	}
 	if mode, reason = sandbox.Probe(ctx); mode == sandbox.None && c.Sandbox == "require" {
 		return mode, reason, fault.New(fault.Failed, "allow user namespaces (sysctl user.max_user_namespaces, "+
-			"kernel.unprivileged_userns_clone), run as root, or leave -sandbox=require out", "sandbox: %s", reason)
+			"kernel.unprivileged_userns_clone), run as root, or leave -sandbox=require out",
+			"sandbox: %s", reason)
 	}
 	return mode, reason, nil
 }

@@ -65,8 +65,9 @@ func TestReach(t *testing.T) {
 		"a file of a home folder": {func(r *Reach) { r.Command(at("alone.sh") + " --ca=" + at("secret")) },
 			[]string{"alone.sh", "secret"}},
 		"a program of its bin": {func(r *Reach) { r.Program(at("bin/tool")) }, []string{"bin"}},
-		"a class path": {func(r *Reach) { r.Command("client -cp '" + at("share/java/*") + ":" + at("none/*") + "' Main") },
-			[]string{"maven", "named", "share/java"}},
+		"a class path": {func(r *Reach) {
+			r.Command("client -cp '" + at("share/java/*") + ":" + at("none/*") + "' Main")
+		}, []string{"maven", "named", "share/java"}},
 		"a program in PATH": {func(r *Reach) { r.Command("env A=1 client {port}") }, []string{"named"}},
 		"the system's":      {func(r *Reach) { r.Command("/usr/bin/env curl /etc /") }, []string{"/etc"}},
 		"in another":        {func(r *Reach) { r.Add(at("jdk/bin")); r.Add(at("jdk")) }, []string{"jdk"}},
