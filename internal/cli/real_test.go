@@ -168,7 +168,8 @@ func (r *real) beside(t *testing.T, folders []string, argv ...string) (*exec.Cmd
 		t.Skip("no namespaces here: " + reason)
 	}
 	work := t.TempDir()
-	mounts := []sandbox.Mount{{From: filepath.Join(r.root, "opt"), To: "/opt"}, {From: work, To: work, Writable: true}}
+	mounts := []sandbox.Mount{{From: filepath.Join(r.root, "opt"), To: "/opt"},
+		{From: work, To: work, Writable: true}}
 	for _, folder := range folders {
 		mounts = append(mounts, sandbox.Mount{From: folder, To: folder})
 	}
