@@ -76,6 +76,12 @@ func inside(e evidence) (all []Stack) {
 		s.Verdict, s.Known = openSSL(e)
 		all = slices.DeleteFunc(append(all, s), func(s Stack) bool { return s.Library == other.name })
 	}
+	// Every library that is known has that label once: one more is of a stack beside them.
+	if e.form == native && len(all) > 0 && e.labels > len(all) && !has(other.name) {
+		all = append(all, Stack{Library: other.name, Verdict: Unknown, Known: fmt.Sprintf(
+			"it has the label of TLS's key derivation %d times, and of what was recognised in it %d have it",
+			e.labels, len(all))})
+	}
 	return all
 }
 

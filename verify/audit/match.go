@@ -78,8 +78,9 @@ func (m *matcher) compare(v uint64, data []byte, p int, found func(text, at int)
 
 // hits are the marks that a file has, and the names of libraries in it with their places.
 type hits struct {
-	marks map[string]bool
-	names map[string][]int
+	marks  map[string]bool
+	names  map[string][]int
+	labels int // how often the label of RFC 5246's key expansion was found
 }
 
 // all reports whether every mark of a list was found.
@@ -137,6 +138,9 @@ func scan(data []byte) (h hits) {
 		}
 		mark := string(m.texts[text])
 		h.marks[mark] = true
+		if mark == bare(keyExpansion) {
+			h.labels++
+		}
 		if isLoadable[mark] && len(h.names[mark]) < 1000 {
 			h.names[mark] = append(h.names[mark], at)
 		}

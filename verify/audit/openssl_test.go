@@ -116,3 +116,20 @@ func TestIrregular(t *testing.T) {
 		t.Errorf("a pipe: %v, %+v", err, r)
 	}
 }
+
+// An unknown stack beside one that is known shows by a label of its own, where the linker did not join both.
+func TestBeside(t *testing.T) {
+	const known = `const char *const label = "key expansion", *const done = "client finished";` + "\n"
+	const further = `const char own[] = "key expansion";` + "\n"
+	for text, want := range map[string]Verdict{known: Holds, known + further: Unknown} {
+		for _, args := range [][]string{{"-s"}, {"-shared", "-fPIC"}} {
+			path := cc(t, t.TempDir(), "program", tableText+version+text+mainText,
+				append(args, "-DLOW=0x0303", "-O1")...)
+			r, err := Files(t.Context(), path, []string{path})
+			if err != nil || len(r.Stacks) == 0 || r.Stacks[0].Library != "OpenSSL" ||
+				r.Stacks[0].Verdict != Holds || r.Worst() != want {
+				t.Errorf("%v: %+v, %v", args, r, err)
+			}
+		}
+	}
+}
