@@ -3,8 +3,10 @@
 //
 // Advisories about a component come in three ways, and all are read: ranges of versions; lists of tags, such as OpenSSL_1_1_1d; and
 // ranges of commits, whose versions the database has put beside them. A range of commits without any version cannot be held against a
-// version: such a hit is not Sure. A withdrawn advisory counts for nothing. Packages of distributions, whose versions are their own,
-// are not looked at.
+// version, nor can a range with a bound that is no version, or a list with a tag that has the version's
+// numbers in another form: such a hit is not Sure. An advisory counts for nothing from when it is withdrawn.
+// Pre-releases come before their release (3.5.0-beta.1 before 3.5.0), in SemVer's words and in PEP 440's.
+// Packages of distributions, whose versions are their own, are not looked at.
 package advisory
 
 import (
@@ -85,19 +87,20 @@ type Hit struct {
 	Severity Severity `json:"severity"`
 	Score    float64  `json:"cvss,omitempty"`
 	Fixed    []string `json:"fixed,omitempty"` // versions, oldest first
-	Sure     bool     `json:"sure"`            // false: no version stands in it, only commits
+	Sure     bool     `json:"sure"`            // false: only commits, or what is no version
 }
 
 // Affecting lists what is known of the subject, worst first. The same vulnerability in several databases is one hit.
 func (db *Database) Affecting(s Subject) []Hit {
 	var hits []Hit
+	own := cmp.Or(untag(s.Version), s.Version) // written as what it is held against
 	for _, v := range db.all {
 		affected, sure, fixed := false, false, []string(nil)
 		for _, a := range v.Affected {
 			if !s.is(a) {
 				continue
 			}
-			yes, known, mended := holds(a, s.Version)
+			yes, known, mended := holds(a, own)
 			affected, sure = affected || yes, sure || known && yes
 			if yes {
 				fixed = append(fixed, mended...)

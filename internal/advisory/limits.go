@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ossf/osv-schema/bindings/go/osvschema"
 	"google.golang.org/protobuf/proto"
@@ -167,7 +168,7 @@ func (r *reader) file(name string, open func() (io.ReadCloser, error)) error {
 	if err != nil {
 		return r.unread(name, err)
 	}
-	if v.Withdrawn != nil {
+	if v.Withdrawn != nil && !v.Withdrawn.AsTime().After(time.Now()) {
 		return nil
 	}
 	r.db.n++

@@ -1,6 +1,7 @@
 package advisory
 
 import (
+	"cmp"
 	"path"
 	"regexp"
 	"slices"
@@ -36,58 +37,69 @@ func (s Subject) is(a *osvschema.Affected) bool {
 	})
 }
 
-// holds reports whether the version is affected, whether that is known from versions, and where it is mended.
-func holds(a *osvschema.Affected, v string) (affected, known bool, fixed []string) {
+// holds reports whether the version may be affected, whether that is sure, and where it is mended. What
+// cannot be read, and could mean the version, is no good news: it is affected then, and not surely.
+func holds(a *osvschema.Affected, v string) (affected, sure bool, fixed []string) {
+	known, doubt := false, false
 	for _, tag := range a.Versions {
-		if t := untag(tag); t != "" {
+		if t := bound(tag, v); t != "" {
 			known = true
 			affected = affected || version.Compare(t, v) == 0
+		} else {
+			doubt = doubt || mayMean(tag, v)
 		}
 	}
-	commits := false
 	for _, r := range a.Ranges {
-		events := r.Events
-		if r.Type == osvschema.Range_GIT && len(events) == 0 { // trimmed has looked for versions
-			commits = true
+		if r.Type == osvschema.Range_GIT && len(r.Events) == 0 { // trimmed has looked for versions
 			continue
 		}
-		known = true
-		if within(events, v) {
-			affected = true
+		if in, readable := within(r.Events, v); readable {
+			known, affected = true, affected || in
+		} else {
+			doubt = true
 		}
-		for _, e := range events {
-			if f := untag(e.Fixed); f != "" && version.Compare(f, v) > 0 {
+		for _, e := range r.Events {
+			if f := bound(e.Fixed, v); f != "" && version.Compare(f, v) > 0 {
 				fixed = append(fixed, f)
 			}
 		}
 	}
-	if !known && commits { // nobody has said which versions these commits are in
-		return true, false, nil
-	}
-	return affected, known, fixed
+	// Where nothing is known, there are only commits, and nobody has said which versions these are in.
+	return affected || doubt || !known, affected, fixed
 }
 
-// within follows the events of a range, each of which begins or ends it (the OSV schema, "Evaluation").
-func within(events []*osvschema.Event, v string) bool {
-	type step struct {
-		at     string
-		begins bool
-		after  bool // it ends behind at
-	}
-	var steps []step
+// step begins or ends a range.
+type step struct {
+	at     string // "" before every version
+	begins bool
+	after  bool // it ends behind at
+}
+
+// steps are those of the events, in order. One that cannot be read makes the others worthless.
+func steps(events []*osvschema.Event, v string) (all []step, readable bool) {
 	for _, e := range events {
-		switch {
-		case e.Introduced == "0":
-			steps = append(steps, step{"", true, false})
-		case untag(e.Introduced) != "":
-			steps = append(steps, step{untag(e.Introduced), true, false})
-		case untag(e.Fixed) != "":
-			steps = append(steps, step{untag(e.Fixed), false, false})
-		case untag(e.LastAffected) != "":
-			steps = append(steps, step{untag(e.LastAffected), false, true})
+		for _, one := range []struct {
+			text string
+			step
+		}{
+			{e.Introduced, step{begins: true}}, {e.Fixed, step{}}, {e.LastAffected, step{after: true}},
+		} {
+			if one.text == "" {
+				continue
+			}
+			if one.at = bound(one.text, v); one.at == "" {
+				return nil, false
+			}
+			if one.begins && one.text == "0" {
+				one.at = ""
+			}
+			all = append(all, one.step)
+		}
+		if e.Limit != "" && e.Limit != "*" {
+			return nil, false
 		}
 	}
-	slices.SortStableFunc(steps, func(a, b step) int {
+	slices.SortStableFunc(all, func(a, b step) int {
 		switch {
 		case a.at == "" || b.at == "":
 			return len(a.at) - len(b.at)
@@ -95,8 +107,14 @@ func within(events []*osvschema.Event, v string) bool {
 			return version.Compare(a.at, b.at)
 		}
 	})
-	in := false
-	for _, s := range steps {
+	return all, len(all) > 0
+}
+
+// within follows the events of a range, each of which begins or ends it (the OSV schema, "Evaluation"), and
+// reports whether they could be read.
+func within(events []*osvschema.Event, v string) (in, readable bool) {
+	all, readable := steps(events, v)
+	for _, s := range all {
 		order := -1
 		if s.at != "" {
 			order = version.Compare(s.at, v)
@@ -105,7 +123,7 @@ func within(events []*osvschema.Event, v string) bool {
 			in = s.begins
 		}
 	}
-	return in
+	return in, readable
 }
 
 // extracted are the versions that a database has put beside a range of commits.
@@ -119,19 +137,64 @@ func extracted(s *structpb.Struct) (events []*osvschema.Event) {
 	return events
 }
 
-var tagForm = regexp.MustCompile(`^[A-Za-z]*[A-Za-z_./-]*?(\d+(?:[._]\d+)*(?:[-_.]?[A-Za-z]+\d*)?)$`)
+// tagForm has the numbers, the word behind them and its number. A project's name may end in a digit.
+var tagForm = regexp.MustCompile(
+	`^(?:[A-Za-z]*[A-Za-z_./-]*?|[A-Za-z]+\d-)(\d+(?:[._]\d+)*(?:\+\d+)?)(?:([-_.]?)([A-Za-z]+)[-_.]?(\d*))?$`)
 
-// untag makes a version of a tag such as v3.8.1, openssl-3.0.1, OpenSSL_1_1_1d or REL_15_2; "" where there is none in it.
+// words are what versions say before a release, in the order in which they come, and after one; as
+// version.Compare orders them, which has them by the alphabet, capitals first. PEP 440 and SemVer both
+// have words that mean the same.
+var words = map[string]string{
+	"dev": "D", "snapshot": "D", "a": "a", "alpha": "a", "b": "b", "beta": "b",
+	"c": "rc", "rc": "rc", "pre": "rc", "preview": "rc",
+	"post": ".0.0.", "p": ".0.0.", "pl": ".0.0.", "patch": ".0.0.",
+}
+
+// untag makes a version of a tag such as v3.8.1, openssl-3.0.1, OpenSSL_1_1_1d, 3.5.0-beta.1 or REL_15_2; ""
+// where there is none in it, or one whose order is not known, such as a distribution's 3.5.7-1.el9.
 func untag(tag string) string {
-	m := tagForm.FindStringSubmatch(tag)
+	m := tagForm.FindStringSubmatch(strings.TrimSpace(tag))
 	if m == nil {
 		return ""
 	}
-	v := strings.ReplaceAll(strings.ReplaceAll(m[1], "_", "."), "-", "")
+	v, word, n := strings.ReplaceAll(m[1], "_", "."), strings.ToLower(m[3]), m[4]
+	switch means := words[word]; {
+	case word == "":
+	case m[2] != "" && word == "x": // any
+		return ""
+	case n == "" && len(word) <= 2 && word != "rc" && m[2] != ".": // a patch letter of OpenSSL's
+		v += word
+	case means == "":
+		return ""
+	default:
+		v += means + cmp.Or(n, "0")
+	}
 	if version.Check(v) != nil {
 		return ""
 	}
 	return v
+}
+
+// bound is untag for what is held against v. A version in a form of its own, such as libedit's
+// 20250104-3.1, is held against others of that form.
+func bound(tag, v string) string {
+	if t := untag(tag); t != "" || untag(v) != "" || version.Check(tag) != nil {
+		return t
+	}
+	return tag
+}
+
+// ranging are signs of a text that means more than one version.
+var ranging = regexp.MustCompile(`[<>=*^~,]|[-_.][xX]$`)
+
+// mayMean reports whether a tag that is no version could mean v: it has its numbers in it, or is a range.
+func mayMean(tag, v string) bool {
+	if ranging.MatchString(tag) {
+		return true
+	}
+	plain := strings.NewReplacer("_", ".", "-", ".").Replace
+	numbers := regexp.QuoteMeta(plain(v))
+	return regexp.MustCompile(`(^|[^0-9.]|[^0-9]\.)` + numbers + `($|[^0-9])`).MatchString(plain(tag))
 }
 
 // versions sorts, and drops what stands twice.

@@ -67,7 +67,9 @@ func (c *command) auditPins(context.Context) error {
 	case bad > 0:
 		return fault.New(fault.VulnerablePin, "choose a profile with newer versions, or pin the fixed ones in a folder for -recipes", "%d advisories of severity %s or worse speak of pinned versions", bad, limit)
 	case unsure > 0:
-		return fault.New(fault.Incomplete, "the table names them: their databases give commits and no versions", "of %d advisories it cannot be told whether they speak of pinned versions", unsure)
+		return fault.New(fault.Incomplete,
+			"the table names them: their databases give commits, or what is no version",
+			"of %d advisories it cannot be told whether they speak of pinned versions", unsure)
 	}
 	return err
 }
@@ -166,7 +168,7 @@ func (c *command) printPins(pins []pinned, advisories int) {
 			}
 			summary := h.Summary
 			if !h.Sure {
-				summary = "(no version in it: it cannot be told) " + summary
+				summary = "(it cannot be told: only commits, or no plain version) " + summary
 			}
 			if runes := []rune(summary); len(runes) > 80 {
 				summary = string(runes[:77]) + "..."
