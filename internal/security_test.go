@@ -3,6 +3,7 @@ package internal
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -26,6 +27,32 @@ func TestSecurityPages(t *testing.T) {
 			if !strings.Contains(string(text), want) {
 				t.Errorf("%s has no %q", file, want)
 			}
+		}
+	}
+}
+
+// TestWaysThatWereTried: every test that the table of ways names stands in the room that it names.
+func TestWaysThatWereTried(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "security.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`(Test\\w+)`, ([a-z/]+)").FindAllStringSubmatch(string(page), -1)
+	if len(named) < 8 {
+		t.Fatalf("only %d tests are named", len(named))
+	}
+	for _, m := range named {
+		files, err := filepath.Glob(filepath.Join("..", m[2], "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			found = found || err == nil && strings.Contains(string(text), "\nfunc "+m[1]+"(")
+		}
+		if !found {
+			t.Errorf("there is no %s in %s", m[1], m[2])
 		}
 	}
 }
