@@ -30,8 +30,8 @@ var (
 // clients holds the client libraries that people run to the floor, on the built Python: Debian's packages of an older and of a newer
 // suite, and a real server of MongoDB's protocol. The host's Python is the control, with the same packages.
 func (r *real) clients(t *testing.T) {
-	// The other Python has psql and psycopg2 besides. It is not optimised, which takes minutes and which all other
-	// parts try.
+	// The other Python has psql and psycopg2 besides. It is not optimised, which takes minutes and which all
+	// other parts try.
 	pg := &real{t: t, root: filepath.Join(t.TempDir(), "image"), store: r.store}
 	pg.tlsfloor(t, "build", "-with=postgres", "-optimize=none")
 	python := filepath.Join(r.site().Dir(1), "python", "bin", "python3")
