@@ -160,6 +160,7 @@ func eachZip(data []byte, each visit) error {
 	if err != nil {
 		return err
 	}
+	z.RegisterDecompressor(zip.Deflate, inflaterOf(data))
 	for _, f := range z.File {
 		if f.FileInfo().IsDir() {
 			continue
