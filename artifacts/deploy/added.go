@@ -112,12 +112,8 @@ func (a *additions) folder(rel string) error {
 // entry judges one addition.
 func (a *additions) entry(inside string, e fs.DirEntry) error {
 	key := path.Join(a.component, inside)
-	if key == TrustLink ||
-		key == TrustLink+".old" { // linkTrust keeps a file that was put in the link's place
+	if key == TrustLink { // TrustAltered looks at it
 		return nil
-	}
-	if key == path.Dir(TrustLink) && e.IsDir() { // linkTrust makes it where a tree has none
-		return a.folder(inside)
 	}
 	info, err := e.Info()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -142,17 +138,14 @@ func (a *additions) entry(inside string, e fs.DirEntry) error {
 
 // alters says why an addition is an alteration; empty for one that people may have there.
 func (a *additions) alters(inside string, info fs.FileInfo) string {
-	const others = 0o022
-	link := info.Mode()&fs.ModeSymlink != 0
-	switch uid := uidOf(info); {
-	case !link && !info.IsDir() && !info.Mode().IsRegular():
-		return "it is neither a file nor a folder nor a link"
-	case info.Mode().IsRegular() && info.Mode()&(fs.ModeSetuid|fs.ModeSetgid) != 0:
-		return "it runs as another user"
-	case uid != a.owner:
-		return "user " + strconv.Itoa(int(uid)) + " owns it"
-	case !link && info.Mode().Perm()&others != 0:
-		return "others than its owner can write to it"
+	if why := a.alien(info); why != "" {
+		return why
+	}
+	switch key := path.Join(a.component, inside); {
+	case key == path.Dir(TrustLink) && info.IsDir(): // linkTrust makes it where a tree has none
+		return ""
+	case key == TrustLink+keptAs && info.Mode().IsRegular(): // it was put in the link's place
+		return ""
 	case a.component != "python" || !mayBeAddedTo.MatchString(inside):
 		return "only what was installed belongs there"
 	}
@@ -169,6 +162,23 @@ func (a *additions) alters(inside string, info fs.FileInfo) string {
 		return "Python imports it at its start, or it passes for a module of TLS"
 	case strings.HasSuffix(name, ".pth") && pathFileActs(filepath.Join(a.dir, inside)):
 		return "Python runs or follows its lines at every start"
+	}
+	return ""
+}
+
+// alien says why an addition is an alteration wherever it is.
+func (a *additions) alien(info fs.FileInfo) string {
+	const others = 0o022
+	link := info.Mode()&fs.ModeSymlink != 0
+	switch uid := uidOf(info); {
+	case !link && !info.IsDir() && !info.Mode().IsRegular():
+		return "it is neither a file nor a folder nor a link"
+	case info.Mode().IsRegular() && info.Mode()&(fs.ModeSetuid|fs.ModeSetgid) != 0:
+		return "it runs as another user"
+	case uid != a.owner:
+		return "user " + strconv.Itoa(int(uid)) + " owns it"
+	case !link && info.Mode().Perm()&others != 0:
+		return "others than its owner can write to it"
 	}
 	return ""
 }

@@ -136,6 +136,8 @@ var alterations = [][3]string{
 	{"openssl/lib/engines-3/weak.so", "openssl/lib/engines-3", "ELF"},
 	{"openssl/ssl/certs/0a1b2c3d.0", "openssl/ssl/certs", "PEM"},
 	{"openssl/ssl/extra.cnf", "", "[x]"},
+	{"openssl/ssl/cert.pem.old/x", "openssl/ssl/cert.pem.old", "PEM"},
+	{"openssl/ssl/cert.pem.older", "", "PEM"},
 	{lib + "odd\nname.py", "", "pass"},
 	{lib + " ", "", "pass"},
 	{lib + "\xff\xfe.so", "", "ELF"},
@@ -219,7 +221,7 @@ func TestAlterationsOfKindAndOwner(t *testing.T) {
 		if strings.HasPrefix(name, "another") && os.Geteuid() != 0 {
 			continue
 		}
-		for _, at := range []string{site + "x", "python/share/x", "python/bin/x"} {
+		for _, at := range []string{site + "x", "python/share/x", "python/bin/x", "openssl/ssl/cert.pem.old"} {
 			if at == "python/bin/x" && name == "open folder" {
 				continue
 			}
@@ -282,6 +284,7 @@ func TestYoursIsNoAlteration(t *testing.T) {
 		got = append(got, a.Path)
 	}
 	want := []string{
+		"openssl/ssl/cert.pem.old",
 		"python/bin/mine.sh",
 		"python/bin/python",
 		"python/bin/ssl",

@@ -72,12 +72,65 @@ func (s Site) writeModule(g Generation) error {
 		return fmt.Errorf("modulefile: %w", err)
 	}
 	defer dir.Close()
-	if text, err := dir.ReadFile(version); err != nil || !bytes.Equal(text, want) {
+	if !moduleIntact(dir, version, want) {
 		if err := replaceIn(dir, version, want); err != nil {
 			return fmt.Errorf("modulefile: %w", err)
 		}
 	}
 	return removeOurs(dir, version)
+}
+
+// moduleIntact reports whether the modulefile is a file of dir's owner, which nobody else can write to, with
+// the bytes want.
+func moduleIntact(dir *os.Root, version string, want []byte) bool {
+	in, err := dir.Stat(".")
+	if err != nil {
+		return false
+	}
+	info, err := dir.Lstat(version)
+	if err != nil || info.Mode() != 0o644 || uidOf(info) != uidOf(in) || info.Size() != int64(len(want)) {
+		return false
+	}
+	text, err := dir.ReadFile(version)
+	return err == nil && bytes.Equal(text, want)
+}
+
+// RepairModule writes the modulefile of generation n, which is in use. It is called under the site's lock.
+func (s Site) RepairModule(n int) error {
+	g, err := s.Generation(n)
+	if err != nil {
+		return err
+	}
+	return s.writeModule(g)
+}
+
+// doubtModule says what is wrong with the modulefile of the generation in use, and where it is. One that is
+// missing misleads nobody.
+func (s Site) doubtModule(g Generation) (at, what string) {
+	want, err := Module(g)
+	if err != nil || want == nil {
+		return "", ""
+	}
+	version, folder := g.Components["python"].Version, filepath.Join(s.Root, s.moduleDir())
+	at = filepath.Join(folder, version)
+	info, err := os.Lstat(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return at, ""
+	}
+	home, homeErr := os.Lstat(s.Home())
+	if err != nil || homeErr != nil || !info.IsDir() || uidOf(info) != uidOf(home) ||
+		info.Mode().Perm()&0o022 != 0 {
+		return folder, "is no folder that only its owner can write to: move it away"
+	}
+	dir, err := os.OpenRoot(folder) // only looked at, and by whoever asks for the status
+	if err != nil {
+		return folder, "cannot be looked at: " + err.Error()
+	}
+	defer dir.Close()
+	if _, err := dir.Lstat(version); errors.Is(err, fs.ErrNotExist) || moduleIntact(dir, version, want) {
+		return at, ""
+	}
+	return at, "is not the modulefile that was written"
 }
 
 // removeOurs removes the modulefiles in dir that tlsfloor wrote, but for one.

@@ -75,6 +75,9 @@ func (s Site) Standing() []Doubt {
 			doubts = append(doubts, d)
 		}
 	}
+	if at, what := s.doubtModule(g); err == nil && what != "" {
+		doubts = append(doubts, Doubt{Path: at, What: what, Mend: mend})
+	}
 	return doubts
 }
 

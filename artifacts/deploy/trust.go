@@ -166,8 +166,11 @@ func (s Site) TrustAltered(n int) bool {
 	return err != nil || !s.trustIntact(t.Digest)
 }
 
+// keptAs is the end of the name under which linkTrust keeps a file that it found in the link's place.
+const keptAs = ".old"
+
 // linkTrust gives the generation in the folder dir of home its link. What else stands there was put there
-// by hand, and stays as cert.pem.old.
+// by hand, and stays as cert.pem.old; what is no plain file of ours goes to the folder aside.
 func linkTrust(home *os.Root, dir string) error {
 	in, err := owned.Inside(home, dir)
 	if err != nil {
@@ -187,7 +190,18 @@ func linkTrust(home *os.Root, dir string) error {
 				"trust: %s: it is no folder", filepath.Join(in.Name(), dir))
 		}
 	}
-	if err := in.Rename(TrustLink, TrustLink+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if info, err := in.Lstat(TrustLink); err == nil {
+		const open = fs.ModeType | fs.ModeSetuid | fs.ModeSetgid | 0o022
+		if _, err := in.Lstat(TrustLink + keptAs); err == nil || info.Mode()&open != 0 ||
+			int(uidOf(info)) != os.Geteuid() {
+			name := filepath.Join(dir, TrustLink)
+			if err := aside(home, ".", name, name); err != nil {
+				return fmt.Errorf("trust: %w", err)
+			}
+		} else if err := in.Rename(TrustLink, TrustLink+keptAs); err != nil {
+			return fmt.Errorf("trust: %w", err)
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("trust: %w", err)
 	}
 	if err := fault.At("install: link trust"); err != nil {

@@ -235,6 +235,9 @@ func TestGenerations(t *testing.T) {
 	if altered, _, err := site.Altered(t.Context(), 1, true); err != nil || len(altered) > 0 {
 		t.Errorf("altered: %v, %v", altered, err)
 	}
+	if doubts := site.Standing(); len(doubts) > 0 {
+		t.Errorf("doubts: %+v", doubts)
+	}
 	if _, err := site.Uninstall(t.Context()); err == nil {
 		t.Error("tlsfloor takes it away from under the package manager")
 	}

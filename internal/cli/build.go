@@ -152,7 +152,7 @@ func (c *command) upToDate(ctx context.Context, w *workshop) (bool, error) {
 	if err := c.mend(ctx, w, n); err != nil {
 		return false, err
 	}
-	if err := c.applyTrust(w); err != nil {
+	if err := errors.Join(c.applyTrust(w), w.site.RepairModule(n)); err != nil {
 		return false, err
 	}
 	if c.Check == "full" {
