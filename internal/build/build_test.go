@@ -127,6 +127,54 @@ func TestLogTailAndEvents(t *testing.T) {
 	}
 }
 
+// TestLogEndlessLine: a line without an end is kept to a bound, wherever its end comes, and the newest line
+// is shown as it is however it was written.
+func TestLogEndlessLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	var shown []string
+	l, err := newLog(path, "build/x", func(e event.Event) { shown = append(shown, e.Text) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	write := func(text string) {
+		if n, err := l.Write([]byte(text)); n != len(text) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	size := 0
+	for range 256 {
+		write(strings.Repeat("x", 1000))
+		size += 1000
+		if cap(l.line) > 1<<17 {
+			t.Fatalf("%d bytes of a line are kept", cap(l.line))
+		}
+	}
+	write("end\n")
+	for _, c := range []struct{ written, want string }{
+		{"a|bc|d\n", "abcd"}, {"a|b\nc\nd\ne", "d"}, {"f\ng", "ef"}, {"\n\n", ""}, {"a\nb|\n", "b"},
+		{strings.Repeat("y", 1<<20) + "\n", strings.Repeat("y", 64<<10)},
+	} {
+		l.sent = time.Time{}
+		parts := strings.Split(c.written, "|")
+		for _, part := range parts[:len(parts)-1] {
+			write(part)
+		}
+		l.sent = time.Time{}
+		write(parts[len(parts)-1])
+		if got := shown[len(shown)-1]; got != c.want {
+			t.Errorf("%.20q: the newest line is %.20q of %d bytes", c.written, got, len(got))
+		}
+		size += len(strings.ReplaceAll(c.written, "|", ""))
+	}
+	if len(shown[0]) != 64<<10 || cap(l.line) > 1<<17 {
+		t.Errorf("a line of %d bytes is shown, %d are kept", len(shown[0]), cap(l.line))
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() != int64(size+len("end\n")) {
+		t.Errorf("the file holds %d bytes of %d, %v", info.Size(), size, err)
+	}
+}
+
 func TestNewest(t *testing.T) {
 	dir := t.TempDir()
 	for name, sec := range map[string]int64{"a": 100, "b": 300, "c": 200} {

@@ -20,7 +20,7 @@ type logFile struct {
 
 	mu   sync.Mutex
 	f    *os.File
-	line []byte // the unfinished last line
+	line []byte // the unfinished last line, its beginning
 	sent time.Time
 }
 
@@ -39,17 +39,27 @@ func (l *logFile) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n, err := l.f.Write(b)
-	l.line = append(l.line, b[:n]...)
-	if i := bytes.LastIndexByte(l.line, '\n'); i >= 0 {
-		whole := l.line[:i]
+	rest := b[:n]
+	if i := bytes.LastIndexByte(rest, '\n'); i >= 0 {
+		whole := rest[:i]
+		if k := bytes.LastIndexByte(whole, '\n'); k >= 0 {
+			l.line, whole = l.line[:0], whole[k+1:]
+		}
+		l.add(whole)
 		if now := time.Now(); now.Sub(l.sent) >= between {
 			l.sent = now
-			newest := whole[bytes.LastIndexByte(whole, '\n')+1:]
-			l.sink.Emit(event.Event{Kind: event.Log, Step: l.step, Text: string(newest)})
+			l.sink.Emit(event.Event{Kind: event.Log, Step: l.step, Text: string(l.line)})
 		}
-		l.line = append(l.line[:0], l.line[i+1:]...)
+		l.line, rest = l.line[:0], rest[i+1:]
 	}
+	l.add(rest)
 	return n, err
+}
+
+// add makes the unfinished line longer, to a bound: a step may write no line's end at all.
+func (l *logFile) add(b []byte) {
+	const longest = 64 << 10 // bytes
+	l.line = append(l.line, b[:min(len(b), longest-len(l.line))]...)
 }
 
 func (l *logFile) Close() error { return l.f.Close() }

@@ -7,6 +7,7 @@
 package subject
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -151,16 +152,19 @@ func (l *lines) Write(p []byte) (int, error) {
 	if l.each == nil {
 		return len(p), nil
 	}
+	begin, from := 0, len(l.rest) // only what is new can have a line's end
 	if l.rest = append(l.rest, p...); len(l.rest) > maxOutput {
 		return 0, errors.New("a line beyond 1 MiB")
 	}
 	for {
-		line, rest, found := strings.Cut(string(l.rest), "\n")
-		if !found {
+		i := bytes.IndexByte(l.rest[from:], '\n')
+		if i < 0 {
+			l.rest = append(l.rest[:0], l.rest[begin:]...)
 			return len(p), nil
 		}
-		l.rest = []byte(rest)
-		l.each(line)
+		l.each(string(l.rest[begin : from+i]))
+		begin = from + i + 1
+		from = begin
 	}
 }
 

@@ -263,3 +263,27 @@ func asNobody(t *testing.T) {
 		t.Errorf("as an ordinary user: %v\n%s", err, out)
 	}
 }
+
+// TestLines: lines are handed on whole and once, however they were written, and one without an end is refused.
+func TestLines(t *testing.T) {
+	var got []string
+	l := &lines{each: func(line string) { got = append(got, line) }}
+	for _, part := range []string{"a", "b\nc\n", "", "\n", "d\ne", "f", "\n", "g"} {
+		if n, err := l.Write([]byte(part)); n != len(part) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if want := []string{"ab", "c", "", "d", "ef"}; !slices.Equal(got, want) {
+		t.Errorf("%q, not %q", got, want)
+	}
+	allocs := testing.AllocsPerRun(1, func() { l.Write([]byte(strings.Repeat("\n", 64<<10))) })
+	if allocs > 100 { // what is left is not copied for each line
+		t.Errorf("%v allocations for many short lines", allocs)
+	}
+	for range 3 {
+		if _, err := l.Write(make([]byte, maxOutput/2)); err != nil {
+			return
+		}
+	}
+	t.Error("a line without an end is kept")
+}
