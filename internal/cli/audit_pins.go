@@ -155,7 +155,8 @@ func (c *command) printPins(pins []pinned, advisories int) {
 			continue
 		}
 		if !printed {
-			fmt.Fprintf(c.out, "%-12s %-16s %-18s %-9s %-4s %-14s %s\n", "COMPONENT", "VERSION", "ADVISORY", "SEVERITY", "CVSS", "FIXED IN", "SUMMARY")
+			c.line("%-12s %-16s %-18s %-9s %-4s %-14s %s",
+				"COMPONENT", "VERSION", "ADVISORY", "SEVERITY", "CVSS", "FIXED IN", "SUMMARY")
 			printed = true
 		}
 		for _, h := range p.Hits {
@@ -173,11 +174,11 @@ func (c *command) printPins(pins []pinned, advisories int) {
 			if runes := []rune(summary); len(runes) > 80 {
 				summary = string(runes[:77]) + "..."
 			}
-			fmt.Fprintf(c.out, "%-12s %-16s %-18s %-9s %-4s %-14s %s\n", p.Component, p.Version, h.ID,
+			c.line("%-12s %-16s %-18s %-9s %-4s %-14s %s", p.Component, p.Version, h.ID,
 				h.Severity, score, fixed, ui.Line(summary))
 		}
 	}
-	fmt.Fprintf(c.out, "%d advisories were read; nothing in them about: %s\n", advisories, strings.Join(clean, ", "))
+	c.line("%d advisories were read; nothing in them about: %s", advisories, strings.Join(clean, ", "))
 	for _, p := range profilesOf(pins) {
 		n := 0
 		for _, q := range pins {
@@ -185,7 +186,7 @@ func (c *command) printPins(pins []pinned, advisories int) {
 				n += len(q.Hits)
 			}
 		}
-		fmt.Fprintf(c.out, "%-12s %d\n", p, n)
+		c.line("%-12s %d", p, n)
 	}
 }
 

@@ -73,7 +73,7 @@ func (b *bumper) tell(all []bumped) error {
 		if one.Series != "" {
 			says += "; of another series: " + one.Series
 		}
-		fmt.Fprintf(b.out, "%-12s %-14s %s\n", one.Component, one.Version, says)
+		b.line("%-12s %-14s %s", one.Component, one.Version, says)
 	}
 	if len(b.edits) > 0 {
 		var names []string

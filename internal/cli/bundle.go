@@ -56,7 +56,7 @@ func (c *command) bundle(ctx context.Context) error {
 		return c.json(written)
 	}
 	for _, a := range slices.Concat(written.Index.Archives, written.Index.Packages) {
-		fmt.Fprintf(c.out, "%-70s %6.1f MB  %s\n", a.File, float64(a.Bytes)/1e6, a.SHA256.Short())
+		c.line("%-70s %6.1f MB  %s", a.File, float64(a.Bytes)/1e6, a.SHA256.Short())
 	}
 	how := "not signed: whoever installs it has to say -unsigned"
 	if written.Key != "" {

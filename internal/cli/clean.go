@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/tlsfloor/tlsfloor/internal/ui"
 )
@@ -15,7 +14,7 @@ func (c *command) clean(ctx context.Context) error {
 		return err
 	}
 	if !exists(c.Store) {
-		fmt.Fprintf(c.out, "nothing to clean: there is no store at %s\n", c.Store)
+		c.line("nothing to clean: there is no store at %s", c.Store)
 		return nil
 	}
 	st, err := c.openStore(ctx) // refuses a folder that holds other things
@@ -26,6 +25,6 @@ func (c *command) clean(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.out, "freed %s below %s\n", ui.Bytes(freed), c.Store)
+	c.line("freed %s below %s", ui.Bytes(freed), c.Store)
 	return nil
 }

@@ -7,10 +7,17 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ui"
 )
 
 // shownMost is how many differences of a kind are printed; -json has all.
 const shownMost = 20
+
+// line prints one line of a result. Whatever stands in what is printed, such as a newline in the name of a
+// package, a host or a record's text, does not begin another.
+func (c *command) line(format string, args ...any) {
+	fmt.Fprintln(c.out, ui.Line(fmt.Sprintf(format, args...)))
+}
 
 // visible is a path as a terminal may have it: one with other than printable characters in it is quoted.
 func visible(path string) string {
@@ -27,10 +34,10 @@ func visible(path string) string {
 func (c *command) printDifferences(s sited) {
 	for i, name := range s.Altered {
 		if i == shownMost {
-			fmt.Fprintf(c.out, "      altered: %d more\n", len(s.Altered)-i)
+			c.line("      altered: %d more", len(s.Altered)-i)
 			break
 		}
-		fmt.Fprintf(c.out, "      altered: %s (%s repairs it)\n", visible(name), s.again)
+		c.line("      altered: %s (%s repairs it)", visible(name), s.again)
 	}
 	bad, yours := 0, 0
 	for _, a := range s.Added {
@@ -40,14 +47,12 @@ func (c *command) printDifferences(s sited) {
 		}
 		if a.Alters == "" {
 			if yours++; yours <= shownMost {
-				fmt.Fprintf(c.out, "      added by you: %s%s\n", visible(a.Path), whose)
+				c.line("      added by you: %s%s", visible(a.Path), whose)
 			}
 			continue
 		}
 		if bad++; bad <= shownMost {
-			fmt.Fprintf(
-				c.out,
-				"      added: %s%s: %s (%s moves it aside)\n",
+			c.line("      added: %s%s: %s (%s moves it aside)",
 				visible(a.Path),
 				whose,
 				a.Alters,
@@ -56,10 +61,10 @@ func (c *command) printDifferences(s sited) {
 		}
 	}
 	if bad > shownMost {
-		fmt.Fprintf(c.out, "      added: %d more\n", bad-shownMost)
+		c.line("      added: %d more", bad-shownMost)
 	}
 	if yours > shownMost {
-		fmt.Fprintf(c.out, "      added by you: %d more\n", yours-shownMost)
+		c.line("      added by you: %d more", yours-shownMost)
 	}
 }
 

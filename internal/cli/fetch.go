@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -59,7 +58,7 @@ func (c *command) fetch(ctx context.Context) error {
 		return c.json(all)
 	}
 	for _, f := range all {
-		fmt.Fprintf(c.out, "%s  %s\n", f.SHA256, f.File)
+		c.line("%s  %s", f.SHA256, f.File)
 	}
 	return nil
 }

@@ -74,8 +74,8 @@ func (c *command) keysInit(ctx context.Context) error {
 	if err := p.Init(ctx, roles); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.out, "%s is a repository; its keys are in %s\n", p.Dir, p.Keys)
-	fmt.Fprintf(c.out, "%s/metadata/1.root.json is what others trust: give it to them by another way\n", p.Dir)
+	c.line("%s is a repository; its keys are in %s", p.Dir, p.Keys)
+	c.line("%s/metadata/1.root.json is what others trust: give it to them by another way", p.Dir)
 	return nil
 }
 
@@ -92,7 +92,7 @@ func (c *command) keysList(context.Context) error {
 		return c.json(all)
 	}
 	for _, l := range all {
-		fmt.Fprintf(c.out, "%-10s version %-4d %d of %d keys sign   until %s\n", l.Role, l.Version,
+		c.line("%-10s version %-4d %d of %d keys sign   until %s", l.Role, l.Version,
 			l.Threshold, len(l.Keys),
 			l.Expires.Format(time.DateOnly))
 		for _, id := range l.Keys {
@@ -100,7 +100,7 @@ func (c *command) keysList(context.Context) error {
 			if strings.Contains(strings.Join(l.AtHand, " "), id) {
 				hand = "  in " + c.Keys
 			}
-			fmt.Fprintf(c.out, "    %s%s\n", id[:16], hand)
+			c.line("    %s%s", id[:16], hand)
 		}
 	}
 	return nil
@@ -133,7 +133,7 @@ func (c *command) rotated(p tuf.Publisher, done bool, err error) error {
 	case err != nil:
 		return err
 	case done:
-		fmt.Fprintf(c.out, "%s: the new root.json is in force; whoever trusts an older one follows by itself\n",
+		c.line("%s: the new root.json is in force; whoever trusts an older one follows by itself",
 			p.Dir)
 	default:
 		fmt.Fprintf(c.out, "%s: the new root.json waits for signatures of other keys, which keys:sign adds; "+

@@ -78,7 +78,7 @@ func (c *command) verifyOther(ctx context.Context) error {
 		err = c.json(tried{name, proof})
 	} else {
 		proof.WriteTable(c.out, c.colour())
-		fmt.Fprintf(c.out, "subject: %s\n", name)
+		c.line("subject: %s", name)
 	}
 	return errors.Join(deploy.Verdict(proof), err, c.writeReport(report.About{Profile: ch.profile.Name}, proof))
 }

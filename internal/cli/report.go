@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -30,13 +29,13 @@ func (c *command) report(site deploy.Site, g deploy.Generation, proof *verify.Pr
 	proof.WriteTable(c.out, c.colour())
 	for _, name := range []string{"openssl", "python"} {
 		if comp, ok := g.Components[name]; ok {
-			fmt.Fprintf(c.out, "%-8s %-8s %s\n", name, comp.Version, filepath.Join(site.Root, comp.Prefix))
+			c.line("%-8s %-8s %s", name, comp.Version, filepath.Join(site.Root, comp.Prefix))
 		}
 	}
 	if g.GLIBC != "" {
-		fmt.Fprintf(c.out, "%-8s %-8s or later is needed\n", "glibc", g.GLIBC)
+		c.line("%-8s %-8s or later is needed", "glibc", g.GLIBC)
 	}
-	fmt.Fprintf(c.out, "%s: %s\n", g.Profile, state)
+	c.line("%s: %s", g.Profile, state)
 	return nil
 }
 

@@ -67,7 +67,7 @@ func (c *command) status(ctx context.Context) error {
 		if c.ProfileGiven {
 			what = "nothing of profile " + c.Profile
 		}
-		fmt.Fprintf(c.out, "%s is installed below %s\n", what, filepath.Join(c.Root, c.Prefix))
+		c.line("%s is installed below %s", what, filepath.Join(c.Root, c.Prefix))
 		return nil
 	}
 	for _, s := range all {
@@ -120,19 +120,18 @@ func (s sited) doubtful() error {
 }
 
 func (c *command) printStatus(s sited) {
-	fmt.Fprintf(c.out, "%s\n", s.Profile)
+	c.line("%s", s.Profile)
 	for _, g := range s.Generations {
 		mark := " "
 		if g.Number == s.Current {
 			mark = "*"
 		}
 		if g.Left {
-			fmt.Fprintf(c.out, "  %3d  uninstalled; files are left that were not installed\n", g.Number)
+			c.line("  %3d  uninstalled; files are left that were not installed", g.Number)
 			continue
 		}
 		if g.Broken != "" {
-			fmt.Fprintf(c.out,
-				"%s %3d  broken: %s; `build` puts another in use, `uninstall` removes all\n", mark,
+			c.line("%s %3d  broken: %s; `build` puts another in use, `uninstall` removes all", mark,
 				g.Number, ui.Line(g.Broken))
 			continue
 		}
@@ -167,17 +166,18 @@ func (c *command) printStatus(s sited) {
 		if g.Downgrade != "" {
 			proof += "; -downgrade: it was older than " + g.Downgrade
 		}
-		fmt.Fprintf(c.out, "%s %3d  %s  %-34s %s\n", mark, g.Number, g.Created.Local().Format("2006-01-02 15:04"), strings.Join(what, ", "), proof)
+		c.line("%s %3d  %s  %-34s %s",
+			mark, g.Number, g.Created.Local().Format("2006-01-02 15:04"), strings.Join(what, ", "), proof)
 	}
 	for _, d := range s.Doubts {
-		fmt.Fprintf(c.out, "      not what was proved: %s %s (%s mends it)\n", visible(d.Path), d.What, d.Mend)
+		c.line("      not what was proved: %s %s (%s mends it)", visible(d.Path), d.What, d.Mend)
 	}
 	c.printDifferences(s)
 	if s.Trust != "" {
-		fmt.Fprintf(c.out, "      trust: %s\n", s.Trust)
+		c.line("      trust: %s", s.Trust)
 	}
 	if len(s.Packages) > 0 {
-		fmt.Fprintf(c.out, "      packages of yours: %s\n", strings.Join(s.Packages, ", "))
+		c.line("      packages of yours: %s", strings.Join(s.Packages, ", "))
 	}
 }
 
@@ -207,7 +207,7 @@ func (c *command) rollback(ctx context.Context) error {
 	defer unlock()
 	from := site.Current()
 	if from != 0 && c.To == from {
-		fmt.Fprintf(c.out, "%s: generation %d is in use already\n", c.Profile, from)
+		c.line("%s: generation %d is in use already", c.Profile, from)
 		return nil
 	}
 	packages, err := site.UserPackages(max(from, 1))
@@ -225,6 +225,7 @@ func (c *command) rollback(ctx context.Context) error {
 	if g.Adopted {
 		what = " (what stood there before tlsfloor)"
 	}
-	fmt.Fprintf(c.out, "%s: generation %d is in use%s, made %s; `rollback -to=%d` goes forward again\n", c.Profile, g.Number, what, g.Created.Local().Format(time.DateTime), from)
+	c.line("%s: generation %d is in use%s, made %s; `rollback -to=%d` goes forward again",
+		c.Profile, g.Number, what, g.Created.Local().Format(time.DateTime), from)
 	return nil
 }

@@ -42,7 +42,8 @@ func (c *command) storeGC(ctx context.Context) error {
 	if !c.Yes {
 		would = "would remove"
 	}
-	fmt.Fprintf(c.out, "%s %d records and %d files, %s; %s stay\n", would, swept.Records, swept.Blobs, ui.Bytes(swept.Freed), ui.Bytes(swept.Kept))
+	c.line("%s %d records and %d files, %s; %s stay",
+		would, swept.Records, swept.Blobs, ui.Bytes(swept.Freed), ui.Bytes(swept.Kept))
 	if !c.Yes {
 		fmt.Fprintln(c.out, "nothing was removed: -yes does it")
 	}
@@ -67,7 +68,8 @@ func (c *command) storeCheck(ctx context.Context) error {
 	for _, line := range checked.Forgotten {
 		fmt.Fprintln(c.out, "forgotten:", line)
 	}
-	fmt.Fprintf(c.out, "read %d files of %s and %d records; %d were damaged and forgotten\n", checked.Blobs, ui.Bytes(checked.Bytes), checked.Records, len(checked.Forgotten))
+	c.line("read %d files of %s and %d records; %d were damaged and forgotten",
+		checked.Blobs, ui.Bytes(checked.Bytes), checked.Records, len(checked.Forgotten))
 	return nil
 }
 

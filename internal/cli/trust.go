@@ -76,16 +76,16 @@ func (c *command) trustList(context.Context) error {
 		return c.json(forPrograms(t.Anchors))
 	}
 	c.printAnchors(t.Anchors)
-	fmt.Fprintf(c.out, "%s: %s\n", c.Profile, trustSummary(t))
+	c.line("%s: %s", c.Profile, trustSummary(t))
 	return nil
 }
 
 func (c *command) printAnchors(l trust.List) {
 	if len(l) > 0 {
-		fmt.Fprintf(c.out, "%-12s  %-10s  %-13s  %s\n", "SHA256", "EXPIRES", "SOURCE", "SUBJECT")
+		c.line("%-12s  %-10s  %-13s  %s", "SHA256", "EXPIRES", "SOURCE", "SUBJECT")
 	}
 	for _, a := range l {
-		fmt.Fprintf(c.out, "%s  %s  %-13s  %s\n", a.Digest().Short(), day(a), a.Origin(), a.Subject())
+		c.line("%s  %s  %-13s  %s", a.Digest().Short(), day(a), a.Origin(), a.Subject())
 	}
 }
 
@@ -158,7 +158,7 @@ func (c *command) changeTrust(ctx context.Context, done string, change func(*dep
 		return c.json(forPrograms(changed))
 	}
 	for _, a := range changed {
-		fmt.Fprintf(c.out, "%s: %s, expires %s, sha256 %s\n", done, a.Subject(), day(a), a.Digest())
+		c.line("%s: %s, expires %s, sha256 %s", done, a.Subject(), day(a), a.Digest())
 	}
 	return nil
 }
@@ -195,7 +195,8 @@ func (c *command) trustCheck(context.Context) error {
 		err = c.json(lifetimes{c.Days, forPrograms(expired), forPrograms(expiring), altered})
 	} else {
 		c.printAnchors(trust.Merge(expired, expiring))
-		fmt.Fprintf(c.out, "%s: %d certificates; expired: %d; within %d days: %d\n", c.Profile, len(t.Anchors), len(expired), c.Days, len(expiring))
+		c.line("%s: %d certificates; expired: %d; within %d days: %d",
+			c.Profile, len(t.Anchors), len(expired), c.Days, len(expiring))
 	}
 	if n := len(expired.From(trust.Site)); n > 0 {
 		err = errors.Join(err, fault.New(fault.Failed, "`trust:add` the new one first, then `trust:remove` the old one", "trust: %d of the certificates that you added are expired", n))

@@ -29,15 +29,15 @@ func (c *command) uninstall(ctx context.Context) error {
 	}
 	for i, file := range left {
 		if i == 20 {
-			fmt.Fprintf(c.out, "left: and %d more\n", len(left)-i)
+			c.line("left: and %d more", len(left)-i)
 			break
 		}
-		fmt.Fprintf(c.out, "left: %s\n", file)
+		c.line("left: %s", file)
 	}
 	what := ""
 	if len(left) > 0 {
 		what = "; what is left was not installed by tlsfloor"
 	}
-	fmt.Fprintf(c.out, "%s: removed%s\n", c.Profile, what)
+	c.line("%s: removed%s", c.Profile, what)
 	return nil
 }

@@ -70,7 +70,8 @@ func (c *command) vendor(ctx context.Context) error {
 	if c.JSON {
 		return c.json(map[string]any{"file": c.O, "bytes": info.Size(), "files": files})
 	}
-	fmt.Fprintf(c.out, "%s: %d files, %d MB, all that %s is built from; build with -mirror=%s -offline\n", c.O, len(files), info.Size()>>20, ch.profile.Name, c.O)
+	c.line("%s: %d files, %d MB, all that %s is built from; build with -mirror=%s -offline",
+		c.O, len(files), info.Size()>>20, ch.profile.Name, c.O)
 	return nil
 }
 

@@ -32,9 +32,9 @@ func unsafe(r rune) bool {
 }
 
 // orders are what programs that read the log of a job obey: GitHub's "::command" at the beginning of a
-// line, white space before it or not; "##[command]" of GitHub and Azure, and Azure's "##vso[", anywhere
-// in one.
-var orders = regexp.MustCompile(`(?m)^[\t ]*::|##\[|##vso\[`)
+// line, white space of any script before it or not; "##[command]" of GitHub and Azure, and "##vso[" and
+// "##teamcity[", by whatever name, anywhere in one.
+var orders = regexp.MustCompile(`(?mi)^[\s\v\x{85}\pZ]*::|##[a-z]*\[`)
 
 // Clean returns text without what could deceive a reader; its lines stay lines.
 func Clean(text string) string {

@@ -27,6 +27,12 @@ var hostile = map[string]string{
 	" \t::stop-commands::x": " \t" + `\u003a:stop-commands::x`,
 	"x ##[error]y":          `x \u0023#[error]y`,
 	"##vso[task]":           `\u0023#vso[task]`,
+	"x ##teamcity[y]":       `x \u0023#teamcity[y]`,
+	"##VSO[task]":           `\u0023#VSO[task]`,
+	"\u3000::warning::x":    "\u3000" + `\u003a:warning::x`,
+	"\u00a0\u2003::x":       "\u00a0\u2003" + `\u003a:x`,
+	"a\n\u1680\t\u205f::x":  "a\n\u1680\t\u205f" + `\u003a:x`,
+	"\u2028::x":             `\u2028::x`,
 	"\xff\xfe":              `\u00ff\u00fe`,
 }
 
@@ -40,7 +46,7 @@ func TestClean(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "a\tb\n", "größer, 日本語, ✓ e\u0301", "http://x::y", "a ::b",
-		"https://[::1]/", "## [x]"} {
+		"https://[::1]/", "## [x]", "##7[x]", "\u3000a"} {
 		if got := Clean(text); got != text {
 			t.Errorf("%q: %q", text, got)
 		}
