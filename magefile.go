@@ -160,6 +160,7 @@ func (Bundle) Verify(ctx context.Context, from string,
 // Publish puts a bundle where others take it from, a folder or a registry, whole or not at all, and reads it back. The argument is the bundle's folder. Other bytes than those that are there are never published under the same name.
 func Publish(ctx context.Context, from string,
 	keys *string, // when -to is a repository that keys:init made: the folder of private keys
+	trustroot *string, // of a repository: the trusted root.json, where the folder of keys has none yet
 	sequence *int, // of an unsigned bundle in a repository: its number (default: the time, in seconds)
 	to *string, // a folder, or a registry (TLSFLOOR_TARGET): oci://HOST/REPOSITORY[:TAG] (default tag: the bundle's name); who you are there is read from where docker login has put it
 	key *string, // comma-separated public keys, PEM files, one of which has to have signed it (default: those in /etc/tlsfloor/keys.d)
@@ -169,7 +170,7 @@ func Publish(ctx context.Context, from string,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Publish(ctx, from, cli.Flags{Keys: keys, Sequence: sequence,
+	return cli.Publish(ctx, from, cli.Flags{TrustRoot: trustroot, Keys: keys, Sequence: sequence,
 		Target: to, Key: key, Unsigned: unsigned, Store: store, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
@@ -190,8 +191,9 @@ func (Keys) List(ctx context.Context,
 	to *string, // the repository's folder
 	keys *string, // a folder of private keys: which of them are there
 	json *bool, // print JSON
+	trustroot *string, // the trusted root.json, where the folder of keys has none yet; it is kept there
 ) error {
-	return cli.KeysList(ctx, cli.Flags{Target: to, Keys: keys, JSON: json})
+	return cli.KeysList(ctx, cli.Flags{Target: to, Keys: keys, TrustRoot: trustroot, JSON: json})
 }
 
 // Rotate gives a role a new key and revokes the old one: a new root.json, signed by old and new root keys.
@@ -200,16 +202,19 @@ func (Keys) Rotate(ctx context.Context,
 	keys *string, // the folder of private keys, which gets the new one
 	role *string, // whose key: root, targets, snapshot or timestamp
 	revoke *string, // how the ID of the key begins that goes; keys:list shows them (default: the only one)
+	trustroot *string, // the trusted root.json, where the folder of keys has none yet; it is kept there
 ) error {
-	return cli.KeysRotate(ctx, cli.Flags{Target: to, Keys: keys, Role: role, Revoke: revoke})
+	return cli.KeysRotate(ctx, cli.Flags{Target: to, Keys: keys, Role: role, Revoke: revoke,
+		TrustRoot: trustroot})
 }
 
 // Sign adds the signatures of other keys to a new root.json that waits for them.
 func (Keys) Sign(ctx context.Context,
 	to *string, // the repository's folder
 	keys *string, // a folder of private keys
+	trustroot *string, // the trusted root.json, where the folder of keys has none yet; it is kept there
 ) error {
-	return cli.KeysSign(ctx, cli.Flags{Target: to, Keys: keys})
+	return cli.KeysSign(ctx, cli.Flags{Target: to, Keys: keys, TrustRoot: trustroot})
 }
 
 // Refresh signs snapshot and timestamp of a repository again, and targets where it is about to expire.
@@ -217,8 +222,9 @@ func (Keys) Refresh(ctx context.Context,
 	to *string, // the repository's folder
 	keys *string, // the folder of private keys
 	json *bool, // print JSON
+	trustroot *string, // the trusted root.json, where the folder of keys has none yet; it is kept there
 ) error {
-	return cli.KeysRefresh(ctx, cli.Flags{Target: to, Keys: keys, JSON: json})
+	return cli.KeysRefresh(ctx, cli.Flags{Target: to, Keys: keys, TrustRoot: trustroot, JSON: json})
 }
 
 // Install installs a bundle that was built elsewhere: checks it, unpacks it, proves it here, and switches to it. It needs no compiler.

@@ -295,6 +295,12 @@ func TestTwoHolders(t *testing.T) {
 	}
 	other := w.Publisher
 	other.Keys = theirs
+	if _, err := other.Sign(t.Context()); fault.CodeOf(err) != fault.Usage ||
+		!strings.Contains(fault.HintOf(err), "-trustroot") {
+		t.Errorf("a folder of keys that trusts nobody: %v", err)
+	}
+	other.TrustRoot = filepath.Join(t.TempDir(), "root.json")
+	w.ok(os.WriteFile(other.TrustRoot, w.trusted, 0o644))
 	// Enough for root, and nobody there can sign the rest.
 	if done, err := other.Sign(t.Context()); err != nil || done {
 		t.Fatalf("%v, %v", done, err)

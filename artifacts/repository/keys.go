@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ed25519"
@@ -26,6 +27,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/artifacts/sign"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 )
 
 // Role says how many keys a role has, and how many of them have to sign.
@@ -40,6 +42,10 @@ type privateKey struct {
 
 // keys reads all private keys that are at hand. They are nobody else's to read.
 func (p Publisher) keys() ([]privateKey, error) {
+	if err := owned.Check("", p.Keys); err != nil {
+		return nil, fault.New(fault.Usage,
+			cmp.Or(fault.HintOf(err), "-keys=<folder> names the folder of private keys"), "keys: %w", err)
+	}
 	files, err := filepath.Glob(filepath.Join(p.Keys, "*.pem"))
 	if err == nil && len(files) == 0 {
 		err = fault.New(fault.Usage, "-keys=<folder> names the folder of private keys",
@@ -132,7 +138,11 @@ func (p Publisher) Init(ctx context.Context, roles map[string]Role) error {
 		return fault.New(fault.Usage, "name another folder, or change its keys with keys:rotate",
 			"%s is a repository already", p.Dir)
 	}
-	if err := os.Mkdir(p.Keys, 0o700); err != nil {
+	above, err := owned.Make("", filepath.Dir(filepath.Clean(p.Keys)))
+	if err == nil {
+		err = errors.Join(above.Mkdir(filepath.Base(p.Keys), 0o700), above.Close())
+	}
+	if err != nil {
 		return fault.New(fault.Usage,
 			"name a folder that is not there yet, on the medium that the keys live on", "keys: %w", err)
 	}
@@ -145,6 +155,7 @@ func (p Publisher) Init(ctx context.Context, roles map[string]Role) error {
 		targets:   metadata.Targets(p.expires(metadata.TARGETS)),
 		snapshot:  metadata.Snapshot(p.expires(metadata.SNAPSHOT)),
 		timestamp: metadata.Timestamp(p.expires(metadata.TIMESTAMP))}
+	s.seen = map[string]seen{}
 	s.root.Signed.ConsistentSnapshot = true
 	s.targets.Signed.Version, s.snapshot.Signed.Version, s.timestamp.Signed.Version = 0, 0, 0
 	for _, role := range Roles {
@@ -164,9 +175,6 @@ func (p Publisher) Init(ctx context.Context, roles map[string]Role) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(p.Dir, metadataDir), 0o755); err != nil {
-		return err
-	}
 	text, err := signed(ctx, s, keys, metadata.ROOT, s.root)
 	if err != nil {
 		return err
@@ -175,8 +183,8 @@ func (p Publisher) Init(ctx context.Context, roles map[string]Role) error {
 	if err != nil {
 		return err
 	}
-	files["1.root.json"] = text
-	return p.write(files)
+	files["1.root.json"], s.trusted = text, text
+	return p.write(s, files)
 }
 
 // newKey makes a key for the role and writes its private half into the folder of keys.
@@ -265,13 +273,17 @@ func (p Publisher) Sign(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	next, err := metadata.Root().FromFile(p.file(draftFile))
+	text, err := p.bring(draftFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, fault.New(fault.Usage, "keys:rotate makes one",
 			"repository %s: no root.json waits for signatures", p.Dir)
 	}
 	if err != nil {
 		return false, err
+	}
+	next, err := metadata.Root().FromBytes(text)
+	if err != nil {
+		return false, forged(draftFile, err)
 	}
 	return p.endorse(ctx, s, next)
 }
@@ -293,25 +305,34 @@ func (p Publisher) endorse(ctx context.Context, s *state, next *metadata.Metadat
 		return false, err
 	}
 	if s.root.VerifyDelegate(metadata.ROOT, next) != nil || next.VerifyDelegate(metadata.ROOT, next) != nil {
-		return false, replace(p.file(draftFile), text)
+		return false, p.replace(path.Join(metadataDir, draftFile), text)
 	}
 	// A root in force whose other roles nobody can sign would lock readers out: it waits for their keys too.
 	s.root = next
 	files, err := p.renew(ctx, s)
 	if fault.CodeOf(err) == fault.BadSignature {
-		return false, replace(p.file(draftFile), text)
+		return false, p.replace(path.Join(metadataDir, draftFile), text)
 	}
 	if err != nil {
 		return false, err
 	}
 	files[fmt.Sprintf("%d.root.json", next.Signed.Version)] = text
-	if err := p.write(files); err != nil {
+	if err := p.write(s, files); err != nil {
 		return false, err
 	}
-	if err := os.Remove(p.file(draftFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return true, err
+	return true, p.dropDraft()
+}
+
+func (p Publisher) dropDraft() error {
+	dir, err := owned.Share(p.Dir)
+	if err != nil {
+		return err
 	}
-	return true, nil
+	defer dir.Close()
+	if err := dir.Remove(path.Join(metadataDir, draftFile)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func copyOf(root *metadata.Metadata[metadata.RootType]) (*metadata.Metadata[metadata.RootType], error) {

@@ -22,6 +22,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -34,7 +35,9 @@ import (
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
+	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
@@ -59,8 +62,10 @@ const day = 24 * time.Hour
 // Publisher changes a repository.
 type Publisher struct {
 	Dir  string           // the repository
-	Keys string           // the folder of private keys, as many as are at hand
+	Keys string           // the folder of private keys, as many as are at hand, and of what is trusted
 	Now  func() time.Time // the clock; nil: the machine's
+
+	TrustRoot string // the file of the trusted root.json, where the folder of keys has none yet
 }
 
 // About is what targets.json says of a bundle, beside the digest of its list.
@@ -100,52 +105,14 @@ func (p Publisher) expires(role string) time.Time { return p.now().Add(Lifetimes
 
 func (p Publisher) file(name string) string { return filepath.Join(p.Dir, metadataDir, name) }
 
-// state is the current metadata of a repository.
-type state struct {
-	root      *metadata.Metadata[metadata.RootType]
-	targets   *metadata.Metadata[metadata.TargetsType]
-	snapshot  *metadata.Metadata[metadata.SnapshotType]
-	timestamp *metadata.Metadata[metadata.TimestampType]
-}
-
-// read loads the newest root.json and what timestamp.json leads to. The files are the publisher's own.
-func (p Publisher) read() (*state, error) {
-	s, n := &state{}, 0
-	for {
-		root, err := metadata.Root().FromFile(p.file(fmt.Sprintf("%d.root.json", n+1)))
-		if errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("repository %s: %w", p.Dir, err)
-		}
-		s.root, n = root, n+1
-	}
-	if s.root == nil {
-		return nil, fault.New(fault.Usage, "keys:init makes one",
-			"repository %s: no metadata/1.root.json in it", p.Dir)
-	}
-	var err error
-	if s.timestamp, err = metadata.Timestamp().FromFile(p.file("timestamp.json")); err == nil {
-		version := s.timestamp.Signed.Meta["snapshot.json"].Version
-		s.snapshot, err = metadata.Snapshot().FromFile(p.file(fmt.Sprintf("%d.snapshot.json", version)))
-	}
-	if err == nil {
-		version := s.snapshot.Signed.Meta["targets.json"].Version
-		s.targets, err = metadata.Targets().FromFile(p.file(fmt.Sprintf("%d.targets.json", version)))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("repository %s: %w", p.Dir, err)
-	}
-	return s, nil
-}
-
 // lock makes the caller the only one that changes the repository.
 func (p Publisher) lock(ctx context.Context) (func(), error) {
-	if err := os.MkdirAll(p.Dir, 0o755); err != nil {
+	dir, err := owned.Share(p.Dir)
+	if err != nil {
 		return nil, err
 	}
-	return store.Flock(ctx, filepath.Join(p.Dir, ".lock"), nil)
+	defer dir.Close()
+	return store.FlockIn(ctx, dir, ".lock", nil)
 }
 
 // Add publishes a checked bundle. there reports that it was published before. A bundle of the same name is
@@ -177,7 +144,7 @@ func (p Publisher) Add(ctx context.Context, k *bundle.Checked, sequence int64) (
 			return false, err
 		}
 		if old.Hashes.Equal(list.Hashes) {
-			return true, nil
+			return true, p.storeAll(ctx, k, files)
 		}
 		if was.Sequence >= sequence {
 			return false, fault.New(fault.Failed, "give it a higher number: bundle -sequence=",
@@ -191,10 +158,8 @@ func (p Publisher) Add(ctx context.Context, k *bundle.Checked, sequence int64) (
 	}
 	raw := json.RawMessage(custom)
 	list.Custom = &raw
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if err := p.store(ctx, k, name, files[name]); err != nil {
-			return false, fmt.Errorf("publishing %s: %w", name, err)
-		}
+	if err := p.storeAll(ctx, k, files); err != nil {
+		return false, err
 	}
 	maps.DeleteFunc(s.targets.Signed.Targets, func(name string, _ *metadata.TargetFiles) bool {
 		return strings.HasPrefix(name, k.Index.Name+"/")
@@ -204,7 +169,17 @@ func (p Publisher) Add(ctx context.Context, k *bundle.Checked, sequence int64) (
 	if err != nil {
 		return false, err
 	}
-	return false, p.write(changed)
+	return false, p.write(s, changed)
+}
+
+func (p Publisher) storeAll(ctx context.Context, k *bundle.Checked,
+	files map[string]*metadata.TargetFiles) error {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := p.store(ctx, k, name, files[name]); err != nil {
+			return fmt.Errorf("publishing %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // listed are the files of a bundle as targets.
@@ -225,20 +200,33 @@ func listed(k *bundle.Checked) (map[string]*metadata.TargetFiles, error) {
 	return files, err
 }
 
-// store copies a file to the place of its digest.
+// store copies a file to the place of its digest, unless it is there with these bytes.
 func (p Publisher) store(ctx context.Context, k *bundle.Checked, name string, t *metadata.TargetFiles) error {
-	to := filepath.Join(p.Dir, targetsDir, filepath.FromSlash(place(name, t)))
-	if info, err := os.Stat(to); err == nil && info.Size() == t.Length {
+	to := path.Join(targetsDir, place(name, t))
+	if p.holds(to, t) {
 		return ctx.Err()
-	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return err
 	}
 	in, err := os.ReadFile(filepath.Join(k.Dir, strings.TrimPrefix(name, k.Index.Name+"/")))
 	if err != nil {
 		return err
 	}
-	return errors.Join(replace(to, in), ctx.Err())
+	return errors.Join(p.replace(to, in), ctx.Err())
+}
+
+// holds reports whether the file is there as it was signed: that it has the length says nothing.
+func (p Publisher) holds(file string, t *metadata.TargetFiles) bool {
+	dir, err := owned.Share(p.Dir)
+	if err != nil {
+		return false
+	}
+	defer dir.Close()
+	f, err := owned.OpenIn(dir, file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	d, n, err := digest.OfReader(io.LimitReader(f, t.Length+1))
+	return err == nil && n == t.Length && digest.Digest(t.Hashes["sha256"]) == d
 }
 
 // Refresh signs snapshot and timestamp again, and targets where it is about to expire or its keys have
@@ -261,12 +249,13 @@ func (p Publisher) refresh(ctx context.Context, s *state) error {
 	if err != nil {
 		return err
 	}
-	return p.write(files)
+	return p.write(s, files)
 }
 
 // renew signs what is not the root's again.
 func (p Publisher) renew(ctx context.Context, s *state) (map[string][]byte, error) {
 	soon := p.now().Add(Lifetimes[metadata.TARGETS] / 3)
+	// The keys have changed, as read has verified it: nothing that they have not signed is signed again.
 	again := s.targets.Signed.Expires.Before(soon) || s.root.VerifyDelegate(metadata.TARGETS, s.targets) != nil
 	return p.sign(ctx, s, again)
 }
@@ -300,39 +289,32 @@ func (p Publisher) sign(ctx context.Context, s *state, targets bool) (map[string
 	return files, err
 }
 
-// write puts new metadata in force: a new root first, and timestamp.json last.
-func (p Publisher) write(files map[string][]byte) error {
+// write puts new metadata in force: a new root first, and timestamp.json last. What was verified before is
+// kept first, and then what was signed.
+func (p Publisher) write(s *state, files map[string][]byte) error {
+	if err := p.remember(s); err != nil {
+		return err
+	}
 	for _, name := range slices.SortedFunc(maps.Keys(files), lastTimestamp) {
-		if err := replace(p.file(name), files[name]); err != nil {
+		if err := p.replace(path.Join(metadataDir, name), files[name]); err != nil {
 			return err
 		}
 	}
-	return nil
+	for name, text := range files {
+		role := Roles[rank(name)]
+		if role == metadata.ROOT {
+			s.trusted = text
+			continue
+		}
+		s.seen[role] = seen{versionOf(text), digest.Of(text)}
+	}
+	return p.remember(s)
+}
+
+// rank is the place of a file's role among Roles.
+func rank(name string) int {
+	return slices.IndexFunc(Roles, func(role string) bool { return strings.HasSuffix(name, role+".json") })
 }
 
 // lastTimestamp orders files as they are written: until the last one readers see what was there before.
-func lastTimestamp(a, b string) int {
-	rank := func(name string) int {
-		return slices.IndexFunc(Roles, func(role string) bool { return strings.HasSuffix(name, role+".json") })
-	}
-	return rank(a) - rank(b)
-}
-
-// replace swaps a file for one with the bytes b, which are on the disk before the name leads to them.
-func replace(file string, b []byte) error {
-	if err := fault.At("repository: write " + filepath.Base(file)); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
-}
+func lastTimestamp(a, b string) int { return rank(a) - rank(b) }

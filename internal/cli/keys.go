@@ -36,7 +36,7 @@ func (c *command) publisher(keys bool) (tuf.Publisher, error) {
 		return tuf.Publisher{}, fault.New(fault.Usage, "the folder of private keys that keys:init made",
 			"-keys is missing")
 	}
-	return tuf.Publisher{Dir: c.Target, Keys: c.Keys}, nil
+	return tuf.Publisher{Dir: c.Target, Keys: c.Keys, TrustRoot: c.TrustRoot}, nil
 }
 
 var roleForm = regexp.MustCompile(`^([a-z]+)=([1-9][0-9]?)/([1-9][0-9]?)$`)

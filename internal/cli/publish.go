@@ -3,8 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
@@ -40,8 +40,8 @@ func (c *command) publish(ctx context.Context) error {
 	begun := time.Now()
 	c.sink.Emit(event.Event{Kind: event.Begin, Step: "publish", Text: "to " + c.Target})
 	where, there, err := c.upload(ctx, k)
-	if err == nil && !tuf.Is(c.Target) {
-		if err = c.readBack(ctx, where, filepath.Join(work, "again"), trust); err != nil {
+	if err == nil {
+		if err = c.readBack(ctx, k, where, work, trust); err != nil {
 			err = fmt.Errorf("reading back what was published: %w", err)
 		}
 	}
@@ -57,21 +57,33 @@ func (c *command) publish(ctx context.Context) error {
 	if there {
 		how = "was published before, and was read back"
 	}
-	if tuf.Is(c.Target) { // a repository, whose digests were signed
-		how = strings.TrimSuffix(strings.TrimSuffix(how, ", and read back"), ", and was read back")
-	}
 	fmt.Fprintf(c.out, "%s: %s\ninstall -from=%s\n", where, how, where)
 	return nil
 }
 
-// readBack checks a copy of what was published.
-func (c *command) readBack(ctx context.Context, where, again string, trust bundle.Trust) error {
+// readBack checks a copy of what was published; of a repository as whoever trusts the publisher's root.json
+// and was never there.
+func (c *command) readBack(ctx context.Context, k *bundle.Checked, where, work string,
+	trust bundle.Trust) error {
 	from, done, err := c.published(ctx, where)
 	if err != nil {
 		return err
 	}
 	defer done()
-	_, err = bundle.Take(ctx, from, again, trust, bundle.Wish{All: true})
+	if tuf.Is(where) {
+		trusted, err := os.ReadFile(filepath.Join(c.Keys, "root.json"))
+		if err != nil {
+			return err
+		}
+		client, err := tuf.Open(ctx, tuf.Place{Name: where, Bring: from.Bring}, trusted,
+			filepath.Join(work, "client"), time.Now())
+		if err != nil {
+			return err
+		}
+		voucher := client.Voucher()
+		from, trust = client.Source(k.Index.Name), bundle.Trust{Voucher: &voucher}
+	}
+	_, err = bundle.Take(ctx, from, filepath.Join(work, "again"), trust, bundle.Wish{All: true})
 	return err
 }
 
@@ -90,7 +102,11 @@ func (c *command) publishing(doing string) {
 // upload publishes, and returns where.
 func (c *command) upload(ctx context.Context, k *bundle.Checked) (where string, there bool, err error) {
 	if tuf.Is(c.Target) {
-		there, err := tuf.Publisher{Dir: c.Target, Keys: c.Keys}.Add(ctx, k, int64(c.Sequence))
+		p, err := c.publisher(true)
+		if err != nil {
+			return "", false, err
+		}
+		there, err := p.Add(ctx, k, int64(c.Sequence))
 		return c.Target, there, err
 	}
 	if !publish.IsOCI(c.Target) {

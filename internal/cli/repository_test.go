@@ -46,7 +46,7 @@ func (m *receiving) keys() string { return filepath.Join(m.dir, "keys") }
 func (m *receiving) publishes(repo, from string) {
 	m.Helper()
 	if out := m.says(0, "publish", from, "-key="+m.key.From, "-to="+repo,
-		"-keys="+m.keys()); !strings.Contains(out, repo+": published\n") {
+		"-keys="+m.keys()); !strings.Contains(out, repo+": published, and read back\n") {
 		m.Errorf("it says\n%s", out)
 	}
 }

@@ -1,0 +1,76 @@
+package owned
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+)
+
+// Share returns a folder that others may own too, such as a share of a team, and makes it if it is missing.
+// As root it is Make: a folder that another user can exchange would lead root anywhere. As an ordinary user
+// whatever is done through the returned folder stays in it.
+func Share(path string) (*os.Root, error) {
+	if os.Geteuid() == 0 {
+		return Make("", path)
+	}
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return nil, err
+	}
+	return os.OpenRoot(path)
+}
+
+// ReadIn reads a regular file of dir that others may have put there: no link, no pipe that nobody writes to,
+// and no more than limit bytes.
+func ReadIn(dir *os.Root, name string, limit int64) ([]byte, error) {
+	f, err := OpenIn(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		err = fmt.Errorf("%s: it has more than %d bytes", f.Name(), limit)
+	}
+	return text, err
+}
+
+// OpenIn opens a regular file of dir for reading, as ReadIn does.
+func OpenIn(dir *os.Root, name string) (*os.File, error) {
+	f, err := dir.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: no regular file", f.Name())
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Fresh is a name that nobody can have laid something at.
+func Fresh() string { return ".new-" + rand.Text() }
+
+// ReplaceIn swaps the file name of dir for one with the bytes b, which are on the disk before the name leads
+// to them.
+func ReplaceIn(dir *os.Root, name string, b []byte, mode os.FileMode) error {
+	staging := Fresh()
+	f, err := dir.OpenFile(staging, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
+		err = dir.Rename(staging, name)
+	}
+	if err != nil {
+		dir.Remove(staging)
+	}
+	return err
+}
