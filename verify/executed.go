@@ -12,17 +12,24 @@ import (
 // a wrapper, which behaves as it likes with whoever starts it. Paths are those of the subject.
 type Executed struct {
 	Who   Who      `json:"who"`
+	Start string   `json:"start,omitempty"` // how it was started, where it was in several ways
 	Named Tested   `json:"named"`           // the file that was started
-	Ran   []Tested `json:"ran"`             // the programs that its processes ran, the last one last
+	Ran   []Tested `json:"ran"`             // the programs that its processes ran, the last one last; none seen
 	Maps  []Tested `json:"maps,omitempty"`  // the libraries that are mapped into the last one
 	Other string   `json:"other,omitempty"` // why what ran is not what was named; else empty
 }
 
+// Ran is what one start of a program led to.
+type Ran struct {
+	Start    string
+	Programs []Tested // outermost first; none where no process was seen
+	Maps     []Tested // the libraries of the last one
+}
+
 // Executioner is a Subject that knows what its processes ran.
 type Executioner interface {
-	// Executed returns the programs, outermost first, and the libraries of the last; none where no process
-	// was seen.
-	Executed() (ran, maps []Tested)
+	// Executed returns one Ran for each way in which it was started.
+	Executed() []Ran
 }
 
 // executed tells of every program that was tried what ran.
@@ -32,19 +39,24 @@ func (c *court) executed() (all []Executed) {
 		if !ok {
 			continue
 		}
-		e := Executed{Who: who, Named: Tested{string(who), path, fileDigest(c.Locate(path))}}
-		if e.Ran, e.Maps = s.Executed(); len(e.Ran) == 0 {
-			continue
+		named := Tested{string(who), path, fileDigest(c.Locate(path))}
+		for _, r := range s.Executed() {
+			e := Executed{Who: who, Start: r.Start, Named: named, Ran: r.Programs, Maps: r.Maps}
+			e.Other = e.other(firstLine(c.Locate(path)))
+			all = append(all, e)
 		}
-		e.Other = e.other(firstLine(c.Locate(path)))
-		all = append(all, e)
 	}
-	slices.SortFunc(all, func(a, b Executed) int { return strings.Compare(string(a.Who), string(b.Who)) })
+	slices.SortFunc(all, func(a, b Executed) int {
+		return strings.Compare(string(a.Who)+" "+a.Start, string(b.Who)+" "+b.Start)
+	})
 	return all
 }
 
 // other says why what ran is not what was named.
 func (e Executed) other(line string) string {
+	if len(e.Ran) == 0 {
+		return "no process was seen: what ran as " + e.Named.Path + " is not known"
+	}
 	last := e.Ran[len(e.Ran)-1]
 	var names []string
 	for _, one := range e.Ran {
@@ -82,8 +94,16 @@ func (p *Proof) wrapperLines() (lines []string) {
 		if e.Other == "" {
 			continue
 		}
+		who := string(e.Who)
+		if e.Start != "" {
+			who += " " + e.Start
+		}
+		if len(e.Ran) == 0 {
+			lines = append(lines, fmt.Sprintf("wrapper: %s: %s", who, e.Other))
+			continue
+		}
 		last := e.Ran[len(e.Ran)-1]
-		lines = append(lines, fmt.Sprintf("wrapper: %s: %s (%s, sha256 %s)", e.Who, e.Other,
+		lines = append(lines, fmt.Sprintf("wrapper: %s: %s (%s, sha256 %s)", who, e.Other,
 			filepath.Base(last.Path), last.SHA256))
 	}
 	return lines

@@ -33,21 +33,48 @@ func TestWrappersAreNamed(t *testing.T) {
 			tools := verify.Toolchain{Python: test.path}
 			p := prove(t, verify.Options{Toolchain: tools, Kind: verify.KindPython, Open: Open,
 				OpenSSLVersion: "3.0.1"})
-			if len(p.Executed) != 1 {
-				t.Fatalf("%+v", p.Executed)
+			starts := map[string]bool{}
+			for _, e := range p.Executed {
+				starts[e.Start] = true
+				if len(e.Ran) == 0 {
+					t.Fatalf("%q: nothing seen: %+v", e.Start, e)
+				}
+				if last := e.Ran[len(e.Ran)-1]; !strings.HasPrefix(last.Name, "python3") ||
+					len(last.SHA256) != 64 || len(e.Maps) == 0 {
+					t.Errorf("%q: ran %+v, maps %+v", e.Start, e.Ran, e.Maps)
+				}
+				if !strings.Contains(e.Other, test.want) || test.want == "" && e.Other != "" {
+					t.Errorf("%q: %q, not %q", e.Start, e.Other, test.want)
+				}
 			}
-			e := p.Executed[0]
-			if last := e.Ran[len(e.Ran)-1]; !strings.HasPrefix(last.Name, "python3") ||
-				len(last.SHA256) != 64 || len(e.Maps) == 0 {
-				t.Errorf("ran %+v, maps %+v", e.Ran, e.Maps)
+			if !starts[""] || !starts["as a script"] {
+				t.Errorf("starts %v", starts)
 			}
-			if !strings.Contains(e.Other, test.want) || test.want == "" && e.Other != "" {
-				t.Errorf("%q, not %q", e.Other, test.want)
-			}
-			if text := page(p); strings.Contains(text, "\nwrapper: python: ") != (test.want != "") {
+			if text := page(p); strings.Contains(text, "\nwrapper: python") != (test.want != "") {
 				t.Errorf("the table: %s", text)
 			}
 		})
+	}
+}
+
+// Where no process is seen, the table says so; the interpreter itself is the control.
+func TestUnseenProcessesAreSaid(t *testing.T) {
+	const host = "/usr/bin/python3"
+	if err := exec.Command(host, "-c", "import ssl").Run(); err != nil {
+		t.Skipf("the host has no python3 with ssl: %v", err)
+	}
+	p := prove(t, verify.Options{Toolchain: verify.Toolchain{Python: host}, Kind: verify.KindPython, Open: Open,
+		OpenSSLVersion: "3.0.1"})
+	for _, e := range p.Executed {
+		if e.Other != "" {
+			t.Errorf("control: %q: %s", e.Start, e.Other)
+		}
+	}
+
+	p = prove(t, verify.Options{Toolchain: verify.Toolchain{Python: "/nonexistent/python3"},
+		Kind: verify.KindPython, Open: Open, OpenSSLVersion: "3.0.1"})
+	if want := "\nwrapper: python: no process was seen: "; !strings.Contains(page(p), want) {
+		t.Errorf("no %q in %s", want, page(p))
 	}
 }
 

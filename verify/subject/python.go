@@ -241,14 +241,26 @@ func (s pythonServer) Report(ctx context.Context) (verify.Report, error) {
 // Close implements verify.Service: the thread ends with its one connection, or by its own time-out.
 func (s pythonServer) Close() error { return nil }
 
-// Executed implements verify.Executioner.
-func (p *python) Executed() (ran, maps []verify.Tested) {
+// Executed implements verify.Executioner: the isolated start always, and each of the others that was made.
+func (p *python) Executed() (all []verify.Ran) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if d := p.drivers[startup{}]; d != nil {
-		return executed(d.process.cmd.Process.Pid)
+	for _, one := range []struct {
+		name string
+		how  startup
+	}{
+		{"", startup{}}, {"with OPENSSL_CONF", startup{conf: true}}, {"as a script", startup{plain: true}},
+		{"as a script with OPENSSL_CONF", startup{conf: true, plain: true}},
+	} {
+		r := verify.Ran{Start: one.name}
+		if d := p.drivers[one.how]; d != nil {
+			r.Programs, r.Maps = executed(d.process.cmd.Process.Pid)
+		} else if one.how != (startup{}) {
+			continue
+		}
+		all = append(all, r)
 	}
-	return nil, nil
+	return all
 }
 
 // Close implements verify.Subject.
