@@ -43,8 +43,8 @@ var within = []struct {
 // blocks of documentation, which lead nowhere.
 var (
 	ownNetworks = prefixes("100.64.0.0/10", "198.18.0.0/15", "fec0::/10", "2001:2::/48")
-	reserved    = prefixes("0.0.0.0/8", "192.0.0.0/24", "192.88.99.0/24", "240.0.0.0/4", "64:ff9b:1::/48", "100::/64",
-		"2001::/23", "5f00::/16")
+	reserved    = prefixes("0.0.0.0/8", "192.0.0.0/24", "192.88.99.0/24", "240.0.0.0/4",
+		"64:ff9b:1::/48", "100::/64", "2001::/23", "5f00::/16")
 )
 
 // metadata are the addresses at which clouds tell a machine its credentials, beside the link-local ones: of

@@ -159,14 +159,17 @@ func TestScopes(t *testing.T) {
 		"0.0.0.0": special, "0.1.2.3": special, "::": special, "224.0.0.1": special,
 		"::ffff:10.0.0.1": private, "64:ff9b::a9fe:a9fe": special, "2002:7f00:1::": loopback,
 		"64:ff9b:1::7f00:1": loopback, "64:ff9b:1::a00:1": private, "64:ff9b:1:7f00:0:100::": special,
-		"::127.0.0.1": loopback, "::10.0.0.1": private, "::ffff:0:127.0.0.1": loopback,
+		"::127.0.0.1": loopback,
+		"::10.0.0.1":  private, "::ffff:0:127.0.0.1": loopback,
 		"::ffff:0:10.0.0.1":                    private,
 		"2001:0:4136:e378:8000:63bf:80ff:fffe": loopback, // 127.0.0.1, each bit turned round
 		"2001:0:4136:e378:8000:63bf:5601:5601": special,  // 169.254.169.254
 		"2001:0:4136:e378:8000:63bf:3fff:fdd2": public,   // 192.0.2.45
-		"fec0::1":                              private, "198.18.0.1": private, "198.19.255.255": private, "198.20.0.1": public,
+		"fec0::1":                              private,
+		"198.18.0.1":                           private, "198.19.255.255": private, "198.20.0.1": public,
 		"240.0.0.1": special, "255.255.255.255": special, "192.0.0.1": special, "100::1": special,
-		"168.63.129.16": special, "168.63.129.17": public, "fd00:ec2::254": special,
+		"168.63.129.16": special, "168.63.129.17": public,
+		"fd00:ec2::254":   special,
 		"100.100.100.200": special, "192.0.0.192": special, "2001:20::1": special,
 		"2600::1": public, "2a00:1450::1": public, "8.8.8.8": public, "::ffff:8.8.8.8": public,
 		"64:ff9b::808:808": public,
