@@ -171,7 +171,8 @@ func TestLibraries(t *testing.T) {
 				text += "\x00" + bare(m) + "\x00"
 			}
 			if l.name == "rustls" {
-				text += "/cargo/registry/src/rustls-0.21.10/src/conn.rs\x00"
+				text += "/cargo/registry/src/rustls-0.21.10/src/conn.rs\x00" +
+					bare("received corr|upt message")
 			}
 			all := inside(evidence{hits: scan([]byte(text)), form: l.form(), data: []byte(text)})
 			if len(all) != 1 || all[0].Library != l.name || all[0].Known == "" {
@@ -184,6 +185,50 @@ func TestLibraries(t *testing.T) {
 				data: []byte(text)}); len(all) > 0 {
 				t.Errorf("%s, in another form: %+v", l.name, all)
 			}
+		}
+	}
+}
+
+// A text says less than what is in a file: neither the name of a stack that holds, nor of what is none, hides
+// one that nobody knows; and of several versions the oldest counts.
+func TestTexts(t *testing.T) {
+	labels := keyExpansion + "\x00" + clientFinished + "\x00" + serverFinished + "\x00"
+	rustls := "/cargo/registry/src/rustls-0.21.10/src/conn.rs\x00"
+	sure := rustls + "received corr|upt message\x00"
+	botan := "Policy forbids |all available TLS version\x00"
+	for name, test := range map[string]struct {
+		text string
+		all  []string // exported
+		want Verdict
+		n    int
+	}{
+		"labels": {labels,
+			nil, Unknown, 1},
+		"rustls": {labels + sure,
+			nil, Holds, 1},
+		"the name of rustls": {labels + rustls,
+			nil, Unknown, 1},
+		"rustls, and labels of more": {labels + sure + labels,
+			nil, Unknown, 2},
+		"Botan and rustls": {labels + sure + labels + botan + "Botan 3.7.1 (x",
+			nil, Holds, 2},
+		"the text of a token": {labels + "NSS Internal| PKCS #11 Module",
+			nil, Unknown, 1},
+		"a token": {labels + "NSS Internal| PKCS #11 Module",
+			[]string{"NSC_GetFunctionList"}, Holds, 0},
+		"Botan, and a newer's text": {labels + botan + "Botan 3.1.0 (and\x00Botan 2.19.3 (x",
+			nil, Below, 1},
+		"Mbed TLS 2 with TLS 1.3": {"mbe|dtls_ssl_handshake\x00mbedtls_ssl_tls1|3_\x00mbed TLS 2.16.3",
+			nil, Unknown, 1},
+		"Mbed TLS, and a newer's": {"mbe|dtls_ssl_handshake\x00Mbed TLS 3.6.6\x00mbed TLS 2.16.3",
+			nil, Unknown, 1},
+		"Mbed TLS without a version": {"mbe|dtls_ssl_handshake\x00mbedtls_ssl_tls1|3_",
+			nil, Holds, 1},
+	} {
+		data := []byte(strings.ReplaceAll(test.text, "|", ""))
+		r := Report{Stacks: inside(evidence{hits: scan(data), form: native, data: data, exports: test.all})}
+		if r.Worst() != test.want || len(r.Stacks) != test.n {
+			t.Errorf("%s: %+v", name, r.Stacks)
 		}
 	}
 }

@@ -53,10 +53,10 @@ func inside(e evidence) (all []Stack) {
 		case l.form()&e.form == 0 || has(l.name) || !e.one(l.marks) || e.one(l.not):
 			continue
 		case l.name == "OpenSSL" && (has("LibreSSL") || has("BoringSSL") || has("AWS-LC")),
-			l.name == other.name && len(all) > 0:
+			l.name == other.name:
 			continue
 		}
-		s := Stack{Library: l.name, Version: find(l.version, e.data), Verdict: l.verdict, Known: l.known}
+		s := Stack{Library: l.name, Version: l.oldest(e.data), Verdict: l.verdict, Known: l.known}
 		if l.name == "rustls" && s.Version == "" {
 			continue // only the name of something
 		}
@@ -74,7 +74,10 @@ func inside(e evidence) (all []Stack) {
 		e.openSSL().found {
 		s := Stack{Library: "OpenSSL", Version: find(openSSLVersion, e.data)}
 		s.Verdict, s.Known = openSSL(e)
-		all = slices.DeleteFunc(append(all, s), func(s Stack) bool { return s.Library == other.name })
+		all = append(all, s)
+	}
+	if other.form()&e.form != 0 && e.one(other.marks) && !e.token() && len(all) == 0 {
+		all = append(all, Stack{Library: other.name, Verdict: other.verdict, Known: other.known})
 	}
 	// Every library that is known has that label once: one more is of a stack beside them.
 	if e.form == native && len(all) > 0 && e.labels > len(all) && !has(other.name) {
@@ -85,11 +88,26 @@ func inside(e evidence) (all []Stack) {
 	return all
 }
 
+// tokenEntries are the functions by which a PKCS #11 token and a provider of OpenSSL's are known to whoever
+// loads them.
+var tokenEntries = []string{"NSC_GetFunctionList", "FC_GetFunctionList", "OSSL_provider_init"}
+
+// token reports whether a file derives keys for another one's TLS: its text says so, and its functions do.
+func (e evidence) token() bool {
+	return e.one(other.not) && slices.ContainsFunc(e.exports, func(name string) bool {
+		return slices.Contains(tokenEntries, name)
+	})
+}
+
 // refine is what a library's version, functions and further marks say beyond its name.
 func (l library) refine(s *Stack, e evidence) {
-	if !e.one(l.low) && (e.one(l.without) || l.since != "" && s.Version != "" && !older(s.Version, l.since)) {
+	known := l.since != "" && s.Version != ""
+	if !e.one(l.low) && (e.one(l.without) && !known || known && !older(s.Version, l.since)) {
 		s.Verdict, s.Known = Holds, l.name+" has nothing below TLS 1.2 since "+l.since
 		return
+	}
+	if l.sure != nil && !e.one(l.sure) && s.Verdict == Holds {
+		s.Verdict, s.Known = Unknown, "there is no more of "+l.name+" in it than a name"
 	}
 	if e.one(l.low) {
 		s.Verdict, s.Known = Below, "it has "+l.name+"'s code for less than TLS 1.2"
@@ -137,6 +155,20 @@ func find(version *regexp.Regexp, data []byte) string {
 		}
 		rest = rest[i+len(literal):]
 	}
+}
+
+// oldest is the version of a library in a file; where the verdict depends on it, the oldest that stands there.
+func (l library) oldest(data []byte) string {
+	found := find(l.version, data)
+	if found == "" || l.since == "" {
+		return found
+	}
+	for _, m := range l.version.FindAllSubmatch(data, -1) {
+		if v := string(m[1]); older(v, found) {
+			found = v
+		}
+	}
+	return found
 }
 
 func first(match [][]byte) string {

@@ -30,6 +30,7 @@ type library struct {
 	exports *regexp.Regexp // functions for less than TLS 1.2
 	without [][]string     // marks of versions without such code
 	since   string         // the first of them
+	sure    [][]string     // what else is in every copy, without which the name is only a text
 }
 
 // bearSuites is the beginning of BearSSL's table of cipher suites: the number of each, and what it is made of.
@@ -87,7 +88,7 @@ var libraries = []library{
 		verdict: Below,
 		known:   "s2n-tls has TLS 1.0 and 1.1 in every build; security policies decide"},
 	{name: "rustls", marks: [][]string{{"/rus|tls-0"}}, version: rustlsPath, verdict: Holds,
-		known: "rustls never had anything below TLS 1.2"},
+		known: "rustls never had anything below TLS 1.2", sure: [][]string{{"received corr|upt message"}}},
 	{name: "Go crypto/tls", marks: [][]string{{".(*Con|n).clientHandshake"},
 		{"tls: server selec|ted unsupported protocol version"}},
 		verdict: Below, known: "crypto/tls has TLS 1.0 and 1.1 in every build; before Go 1.22 servers take " +

@@ -119,7 +119,7 @@ var everything = sync.OnceValue(func() *matcher {
 		}
 	}
 	for _, l := range libraries {
-		for _, lists := range [][][]string{l.marks, l.low, l.without, l.not} {
+		for _, lists := range [][][]string{l.marks, l.low, l.without, l.not, l.sure} {
 			for _, list := range lists {
 				add(list...)
 			}
