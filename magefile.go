@@ -208,13 +208,14 @@ func (Keys) Rotate(ctx context.Context,
 		TrustRoot: trustroot})
 }
 
-// Sign adds the signatures of other keys to a new root.json that waits for them.
+// Sign shows what a new root.json changes that waits for signatures, and with -draft adds other keys' ones.
 func (Keys) Sign(ctx context.Context,
 	to *string, // the repository's folder
 	keys *string, // a folder of private keys
+	draft *string, // the SHA-256 digest of the root.json that is signed, as shown without it
 	trustroot *string, // the trusted root.json, where the folder of keys has none yet; it is kept there
 ) error {
-	return cli.KeysSign(ctx, cli.Flags{Target: to, Keys: keys, TrustRoot: trustroot})
+	return cli.KeysSign(ctx, cli.Flags{Target: to, Keys: keys, Draft: draft, TrustRoot: trustroot})
 }
 
 // Refresh signs snapshot and timestamp of a repository again, and targets where it is about to expire.

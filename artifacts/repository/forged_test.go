@@ -287,26 +287,32 @@ func TestTwoHolders(t *testing.T) {
 		t.Fatalf("%v, %v", done, err)
 	}
 	w.sees(1)
+	draft, err := w.Draft()
+	w.ok(err)
+	if says := strings.Join(draft.Changes, "\n"); strings.Count(says, "targets    + key ") != 1 ||
+		strings.Count(says, "targets    - key ") != 1 || len(draft.Changes) != 3 {
+		t.Errorf("it changes\n%s", says)
+	}
 	if _, err := w.Rotate(t.Context(), metadata.TARGETS, ""); err == nil || fault.HintOf(err) == "" {
 		t.Error("two at once")
 	}
-	if done, err := w.Publisher.Sign(t.Context()); err != nil || done {
+	if done, err := w.Publisher.Sign(t.Context(), draft.Digest); err != nil || done {
 		t.Errorf("the same keys again: %v, %v", done, err)
 	}
 	other := w.Publisher
 	other.Keys = theirs
-	if _, err := other.Sign(t.Context()); fault.CodeOf(err) != fault.Usage ||
+	if _, err := other.Draft(); fault.CodeOf(err) != fault.Usage ||
 		!strings.Contains(fault.HintOf(err), "-trustroot") {
 		t.Errorf("a folder of keys that trusts nobody: %v", err)
 	}
 	other.TrustRoot = filepath.Join(t.TempDir(), "root.json")
 	w.ok(os.WriteFile(other.TrustRoot, w.trusted, 0o644))
 	// Enough for root, and nobody there can sign the rest.
-	if done, err := other.Sign(t.Context()); err != nil || done {
+	if done, err := other.Sign(t.Context(), draft.Digest); err != nil || done {
 		t.Fatalf("%v, %v", done, err)
 	}
 	w.sees(1)
-	if done, err := w.Publisher.Sign(t.Context()); err != nil || !done {
+	if done, err := w.Publisher.Sign(t.Context(), draft.Digest); err != nil || !done {
 		t.Fatalf("%v, %v", done, err)
 	}
 	w.sees(1)

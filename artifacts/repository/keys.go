@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -230,7 +229,7 @@ func (p Publisher) Rotate(ctx context.Context, role, revoke string) (done bool, 
 	if err != nil {
 		return false, err
 	}
-	if _, err := os.Stat(p.file(draftFile)); err == nil {
+	if _, err := os.Lstat(p.file(draftFile)); err == nil {
 		return false, fault.New(fault.Usage,
 			"keys:sign adds signatures to it; remove "+p.file(draftFile)+" to give it up",
 			"a new root.json is waiting for signatures already")
@@ -262,8 +261,9 @@ func (p Publisher) Rotate(ctx context.Context, role, revoke string) (done bool, 
 	return p.endorse(ctx, s, next)
 }
 
-// Sign adds the signatures of the keys at hand to a root.json that waits for them.
-func (p Publisher) Sign(ctx context.Context) (done bool, err error) {
+// Sign adds the signatures of the keys at hand to the root.json that waits for them, if it is the one with
+// that digest: what its holder has looked at.
+func (p Publisher) Sign(ctx context.Context, wanted digest.Digest) (done bool, err error) {
 	unlock, err := p.lock(ctx)
 	if err != nil {
 		return false, err
@@ -273,17 +273,13 @@ func (p Publisher) Sign(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	text, err := p.bring(draftFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, fault.New(fault.Usage, "keys:rotate makes one",
-			"repository %s: no root.json waits for signatures", p.Dir)
-	}
+	next, d, err := p.draft(s)
 	if err != nil {
 		return false, err
 	}
-	next, err := metadata.Root().FromBytes(text)
-	if err != nil {
-		return false, forged(draftFile, err)
+	if d.Digest != wanted {
+		return false, fault.New(fault.BadSignature, "keys:sign without -draft shows what it changes",
+			"another root.json waits for signatures: it has sha256 %s", d.Digest)
 	}
 	return p.endorse(ctx, s, next)
 }
@@ -299,6 +295,10 @@ func (p Publisher) endorse(ctx context.Context, s *state, next *metadata.Metadat
 		if _, err := cosign(ctx, root, keys, metadata.ROOT, next); err != nil {
 			return false, err
 		}
+	}
+	if err := mayFollow(s.root, next); err != nil {
+		return false, fault.New(fault.BadSignature, "one of the root keys has to be in the folder of keys",
+			"a new root.json: %w", err)
 	}
 	text, err := next.ToBytes(true)
 	if err != nil {
@@ -321,26 +321,6 @@ func (p Publisher) endorse(ctx context.Context, s *state, next *metadata.Metadat
 		return false, err
 	}
 	return true, p.dropDraft()
-}
-
-func (p Publisher) dropDraft() error {
-	dir, err := owned.Share(p.Dir)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	if err := dir.Remove(path.Join(metadataDir, draftFile)); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-func copyOf(root *metadata.Metadata[metadata.RootType]) (*metadata.Metadata[metadata.RootType], error) {
-	text, err := root.ToBytes(false)
-	if err != nil {
-		return nil, err
-	}
-	return metadata.Root().FromBytes(text)
 }
 
 // Listed is what keys:list shows of a role.

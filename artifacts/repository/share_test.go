@@ -13,6 +13,7 @@ import (
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
+	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
@@ -46,7 +47,7 @@ func (w *world) signers() map[string]func() error {
 			return err
 		},
 		"keys:sign": func() error {
-			_, err := w.Publisher.Sign(context.Background())
+			_, err := w.Publisher.Sign(context.Background(), digest.Digest{})
 			return err
 		},
 	}

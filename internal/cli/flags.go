@@ -97,6 +97,7 @@ type Flags struct {
 	Roles      *string        // keys:init: comma-separated thresholds
 	Role       *string        // keys:rotate: whose key
 	Revoke     *string        // keys:rotate: which one of them
+	Draft      *string        // keys:sign: digest of what is signed
 	Sequence   *int           // bundle: number of the release
 	Valid      *int           // bundle: days for which the release may be installed
 	Component  *string        // bump: comma-separated components
@@ -121,11 +122,11 @@ type options struct {
 	ProfileGiven, PrefixGiven, StoreGiven, Unsigned, Unproved,
 	Downgrade bool
 
-	Floor, TrustRoot, Keys, Role, Revoke string
-	PGPKey                               string
-	Roles, Visible                       []string
-	Sequence, Valid                      int
-	Wait, Stale                          time.Duration
+	Floor, TrustRoot, Keys, Role, Revoke, Draft string
+	PGPKey                                      string
+	Roles, Visible                              []string
+	Sequence, Valid                             int
+	Wait, Stale                                 time.Duration
 }
 
 // resolve fills flags that were not given from the environment and from the defaults.
@@ -152,6 +153,7 @@ func (f Flags) resolve() (options, error) {
 		PGPKey:   or(f.PGPKey, ""),
 		Unproved: or(f.Unproved, false), Downgrade: or(f.Downgrade, false), Floor: or(f.Floor, ""),
 		TrustRoot: or(f.TrustRoot, ""), Keys: or(f.Keys, ""), Role: or(f.Role, ""), Revoke: or(f.Revoke, ""),
+		Draft:    or(f.Draft, ""),
 		Roles:    list(or(f.Roles, "")),
 		Sequence: or(f.Sequence, 0), Valid: or(f.Valid, 365),
 		Offline: or(f.Offline, false), JSON: or(f.JSON, false), Quiet: or(f.Quiet, false), Adopt: or(f.Adopt, false),
@@ -180,7 +182,7 @@ func list(s string) []string {
 
 // spoken are the flags that only the command line sets: what is left out of a check is never a matter of
 // the environment.
-var spoken = []string{"Unsigned", "Unproved", "Downgrade"}
+var spoken = []string{"Unsigned", "Unproved", "Downgrade", "Draft"}
 
 // fromEnvironment reads TLSFLOOR_<FLAG> for every flag that was not given, but for the spoken ones.
 func (f *Flags) fromEnvironment() error {

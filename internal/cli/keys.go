@@ -9,6 +9,7 @@ import (
 	"time"
 
 	tuf "github.com/tlsfloor/tlsfloor/artifacts/repository"
+	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
@@ -21,7 +22,7 @@ func KeysList(ctx context.Context, f Flags) error { return run(ctx, f, (*command
 // KeysRotate gives a role a new key in the place of another.
 func KeysRotate(ctx context.Context, f Flags) error { return run(ctx, f, (*command).keysRotate) }
 
-// KeysSign adds signatures to a root.json that waits for them.
+// KeysSign shows a root.json that waits for signatures, and with -draft adds some.
 func KeysSign(ctx context.Context, f Flags) error { return run(ctx, f, (*command).keysSign) }
 
 // KeysRefresh signs again what expires first.
@@ -123,7 +124,24 @@ func (c *command) keysSign(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	done, err := p.Sign(ctx)
+	if c.Draft == "" {
+		draft, err := p.Draft()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.out, "%s: the new root.json changes\n", p.Dir)
+		for _, line := range draft.Changes {
+			fmt.Fprintf(c.out, "    %s\n", line)
+		}
+		return fault.New(fault.Usage,
+			"if these are the changes that you were told of: -draft="+draft.Digest.String(),
+			"nothing was signed: -draft is missing")
+	}
+	wanted, err := digest.Parse(c.Draft)
+	if err != nil {
+		return fault.New(fault.Usage, "keys:sign without -draft shows it", "-draft: %w", err)
+	}
+	done, err := p.Sign(ctx, wanted)
 	return c.rotated(p, done, err)
 }
 
