@@ -16,6 +16,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/plan"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
+	"github.com/tlsfloor/tlsfloor/internal/store"
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
@@ -112,10 +113,11 @@ type Kept struct {
 // keep moves the work folder to the store's failed folder, in place of an older failure of the same step.
 func (j *job) keep(s sandbox.Spec) (string, error) {
 	dir := j.Store.Failed(j.step.Name)
-	if err := os.RemoveAll(dir); err != nil {
+	if err := store.RemoveAll(dir); err != nil {
 		return "", err
 	}
-	if err := os.Rename(j.work, dir); err != nil {
+	// A step may have shut the folder, and its owner can neither move nor write to one that is shut.
+	if err := errors.Join(os.Chmod(j.work, 0o755), os.Rename(j.work, dir)); err != nil {
 		return "", err
 	}
 	s.Stdout, s.Stderr, s.ExtraFiles = nil, nil, nil

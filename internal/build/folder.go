@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
+	"github.com/tlsfloor/tlsfloor/internal/store"
 )
 
 // The folders of a job's work folder that its commands see, at the same names below sandbox.WorkPath, and
@@ -134,7 +135,7 @@ func readFile(path string) ([]byte, error) {
 
 // writeNew writes a file that is new, whatever stands at path.
 func writeNew(path string, text []byte, mode fs.FileMode) error {
-	if err := os.RemoveAll(path); err != nil {
+	if err := store.RemoveAll(path); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|unix.O_NOFOLLOW, mode)

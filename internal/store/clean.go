@@ -47,12 +47,12 @@ func removeCounted(path string) (int64, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
-	return n, errors.Join(err, removeAll(path))
+	return n, errors.Join(err, RemoveAll(path))
 }
 
-// removeAll is os.RemoveAll, which follows no link, for a folder whose owner may have taken from himself
+// RemoveAll is os.RemoveAll, which follows no link, for a folder whose owner may have taken from himself
 // the right to enter it: a build step can do that.
-func removeAll(path string) error {
+func RemoveAll(path string) error {
 	if os.RemoveAll(path) == nil {
 		return nil
 	}

@@ -163,7 +163,7 @@ func (s *Store) Work(ctx context.Context, step string, fixed bool) (dir string, 
 		return "", nil, s.unusable("locking a work folder", err)
 	}
 	return dir, func() {
-		removeAll(dir)
+		RemoveAll(dir)
 		os.Remove(beside)
 		free()
 		alone()
@@ -197,7 +197,7 @@ func (s *Store) sweep() {
 		}
 		// The folder's own lock is that of a tlsfloor from before there was a file beside it.
 		if !busy(path+beside) && !busy(path) {
-			removeAll(path)
+			RemoveAll(path)
 			os.Remove(path + beside)
 		}
 	}
