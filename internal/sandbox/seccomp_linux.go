@@ -103,12 +103,14 @@ func filter(goarch string) []unix.SockFilter {
 			p.when(request, denied(unix.EPERM))
 		}
 	})
-	f.on(unix.SYS_SOCKET, seeArg0, func(p *program) {
-		for _, family := range families {
-			p.when(family, unix.SECCOMP_RET_ALLOW)
-		}
-		p.end(denied(unix.EAFNOSUPPORT))
-	})
+	for _, call := range []uint32{unix.SYS_SOCKET, unix.SYS_SOCKETPAIR} {
+		f.on(call, seeArg0, func(p *program) {
+			for _, family := range families {
+				p.when(family, unix.SECCOMP_RET_ALLOW)
+			}
+			p.end(denied(unix.EAFNOSUPPORT))
+		})
+	}
 	f.end(unix.SECCOMP_RET_ALLOW)
 	return f
 }
