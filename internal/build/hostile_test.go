@@ -95,10 +95,22 @@ func TestHostileNeeds(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", place, err)
 		}
+		if !strings.Contains(j.said(t), "/opt/zlib/secret: No such file") {
+			t.Errorf("%s: the second command did not look: %s", place, j.said(t))
+		}
 		if strings.Contains(j.said(t), "PRIVATE") {
 			t.Errorf("%s: the step read it: %s", place, j.said(t))
 		}
 		unharmed(t, file)
+	}
+	// Control: the same command reads the file where a mount does lead there.
+	j := hostileJob(t, sandbox.Namespaces)
+	need := filepath.Join(j.work, "needs", "zlib")
+	if err := os.WriteFile(filepath.Join(need, "secret"), []byte("PRIVATE KEY\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.tell("cat /opt/zlib/secret"); err != nil || !strings.Contains(j.said(t), "PRIVATE") {
+		t.Errorf("control: %v: %s", err, j.said(t))
 	}
 }
 
