@@ -144,8 +144,51 @@ func homeOf(path string) string {
 	return ""
 }
 
-// execs is where a shell's script goes over into another program.
-var execs = regexp.MustCompile(`\bexec['"]*\s+['"]?(/[^\s'"]+)`)
+// execs is where a line of a shell's script goes over into another program; comment is where it says no more.
+var (
+	execs   = regexp.MustCompile(`\bexec['"]*\s+['"]?(/[^\s'"]+)`)
+	comment = regexp.MustCompile(`(^|\s)#.*`)
+)
+
+// mayChoose reports whether a program may have its subjects shown what it names itself, in a line of a script
+// or in a RUNPATH: nothing hidden, and where root runs it only what everybody may reach. Else who wrote a
+// program would choose what of the host it sees.
+func mayChoose(path string) bool {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return false
+	}
+	for _, at := range []string{filepath.Clean(path), real} {
+		if strings.Contains(at, "/.") {
+			return false
+		}
+		for dir := filepath.Dir(at); os.Geteuid() == 0 && dir != "/"; dir = filepath.Dir(dir) {
+			if info, err := os.Stat(dir); err != nil || info.Mode()&0o001 == 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// execed are the programs in a folder bin or sbin that a script goes over into.
+func execed(script string) (programs []string) {
+	for line := range strings.Lines(script) {
+		for _, m := range execs.FindAllStringSubmatch(comment.ReplaceAllString(line, ""), maxHops) {
+			path := filepath.Clean(m[1])
+			info, err := os.Stat(path)
+			dir := filepath.Base(filepath.Dir(path))
+			if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 && mayChoose(path) &&
+				(dir == "bin" || dir == "sbin") {
+				programs = append(programs, path)
+			}
+		}
+	}
+	return programs
+}
+
+// libraries are the names of folders that a RUNPATH may lead to, or below.
+var libraries = regexp.MustCompile(`/(lib|lib32|lib64|libx32)(/|$)`)
 
 // interpreter is what a script's first line starts (execve(2)), and for env(1) what that starts; and what
 // the script execs.
@@ -162,9 +205,7 @@ func interpreter(path string) (programs []string) {
 	if !script {
 		return nil
 	}
-	for _, m := range execs.FindAllSubmatch(head[:n], maxHops) {
-		programs = append(programs, string(m[1]))
-	}
+	programs = execed(string(head[:n]))
 	for i, word := range strings.Fields(rest) {
 		if found, err := exec.LookPath(word); err == nil && (i == 0 || !strings.Contains(word, "/")) {
 			programs = append(programs, found)
@@ -182,7 +223,8 @@ func runpath(path string) (dirs []string) {
 				return err
 			}
 			for _, dir := range strings.Split(strings.Join(list, ":"), ":") {
-				if filepath.IsAbs(dir) && !wide(dir) {
+				dir = filepath.Clean(dir)
+				if filepath.IsAbs(dir) && !wide(dir) && libraries.MatchString(dir) && mayChoose(dir) {
 					dirs = append(dirs, dir)
 				}
 			}

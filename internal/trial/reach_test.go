@@ -31,6 +31,9 @@ func link(t *testing.T, target, path string) {
 
 func TestReach(t *testing.T) {
 	home := t.TempDir()
+	if err := os.Chmod(filepath.Dir(home), 0o755); err != nil { // else it is nobody's but ours
+		t.Fatal(err)
+	}
 	t.Setenv("HOME", home)
 	at := func(name string) string { return filepath.Join(home, name) }
 	put(t, at("pyenv/versions/3.12/bin/python3.12"), "")
@@ -81,6 +84,62 @@ func TestReach(t *testing.T) {
 		}
 		if !slices.Equal(got, test.want) {
 			t.Errorf("%s: %q, not %q", name, got, test.want)
+		}
+	}
+}
+
+// TestReachIsNotChosen: what a script says in its lines shows a program in a folder bin, and nothing else.
+func TestReachIsNotChosen(t *testing.T) {
+	home := t.TempDir()
+	if err := os.Chmod(filepath.Dir(home), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HOME", home)
+	at := func(name string) string { return filepath.Join(home, name) }
+	put(t, at("real/bin/tool"), "")
+	put(t, at("keys/id"), "")
+	put(t, at(".ssh/bin/tool"), "")
+	put(t, at("data/bin/id"), "")
+	put(t, at("shut/real/bin/tool"), "")
+	link(t, at(".ssh"), at("open"))
+	if err := os.Chmod(at("data/bin/id"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(at("shut"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"exec " + at("real/bin/tool"):        "real", // the control
+		"exec 'AT/real/bin/tool' \"$@\" # x": "real",
+		"# exec AT/real/bin/tool":            "",
+		"true # exec AT/real/bin/tool":       "",
+		"exec AT/keys/id":                    "", // not in a folder bin
+		"exec AT/.ssh/bin/tool":              "", // hidden
+		"exec AT/open/bin/tool":              "", // hidden behind a link
+		"exec AT/data/bin/id":                "", // no program
+		"exec AT/real/bin/../../keys/id":     "",
+		"exec AT/shut/real/bin/tool":         map[bool]string{false: "shut/real"}[os.Geteuid() == 0],
+	} {
+		script := put(t, at("scripts/x"), "#!/bin/sh\n"+strings.ReplaceAll(line, "AT", home)+"\n")
+		r := &Reach{}
+		r.Program(script)
+		var got []string
+		for _, m := range r.Mounts() {
+			if name := strings.TrimPrefix(m.To, home+"/"); name != "scripts" {
+				got = append(got, name)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: shows %q, not %q", line, got, want)
+		}
+	}
+	for dir, want := range map[string]bool{at("real/lib"): true, at("real/lib/x"): true, at("keys"): false,
+		at(".ssh/lib"): false, at("shut/lib"): os.Geteuid() != 0} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if got := libraries.MatchString(dir) && mayChoose(dir); got != want {
+			t.Errorf("a RUNPATH of %s is shown: %v", dir, got)
 		}
 	}
 }
