@@ -10,16 +10,18 @@ import (
 
 // acts say what is done, with the program and the version in their places.
 var acts = map[verify.Act]string{
-	verify.Serve:   "{who} connects to the judge's server, which speaks {version} only",
-	verify.Answer:  "{who} connects to the judge, which answers with a crafted ServerHello of {version}",
-	verify.Greet:   "{who} serves, and the judge sends it a crafted ClientHello of at most {version}",
-	verify.Listen:  "{who} sends the judge its first datagram of {version}",
-	verify.Methods: "the libssl.a of {who} is searched for the fixed-version methods",
-	verify.Symbols: "{who} and its extension modules are searched for the fixed-version methods",
-	verify.Macros:  "the headers of {who} are searched for what says that the old versions are there",
-	verify.Has:     "the ssl module of {who} is asked which old versions it has",
-	verify.Needed:  "the shared libraries that {who} and its extension modules need are read",
-	verify.Maps:    "the files that are mapped into the process of {who} are read",
+	verify.Serve:    "{who} connects to the judge's server, which speaks {version} only",
+	verify.Answer:   "{who} connects to the judge, which answers with a crafted ServerHello of {version}",
+	verify.Greet:    "{who} serves, and the judge sends it a crafted ClientHello of at most {version}",
+	verify.Listen:   "{who} sends the judge its first datagram of {version}",
+	verify.Versions: "the tables of versions in the libssl.a of {who} are read for entries that have a method",
+	verify.Imports:  "what {who} loads as ssl in a script is compared with what it loads for the judge",
+	verify.Methods:  "the libssl.a of {who} is searched for the fixed-version methods",
+	verify.Symbols:  "{who} and its extension modules are searched for the fixed-version methods",
+	verify.Macros:   "the headers of {who} are searched for what says that the old versions are there",
+	verify.Has:      "the ssl module of {who} is asked which old versions it has",
+	verify.Needed:   "the shared libraries that {who} and its extension modules need are read",
+	verify.Maps:     "the files that are mapped into the process of {who} are read",
 }
 
 // describeOffer says in one line what is tried.

@@ -30,7 +30,7 @@ func TestJUnit(t *testing.T) {
 	if err := xml.Unmarshal(text, &s); err != nil {
 		t.Fatal(err)
 	}
-	if s.Tests != 69 || s.Skipped != 1 || s.Errors != 2 || s.Failures != 2 || len(s.Cases) != s.Tests {
+	if s.Tests != 73 || s.Skipped != 1 || s.Errors != 2 || s.Failures != 2 || len(s.Cases) != s.Tests {
 		t.Errorf("%d tests, %d skipped, %d errors, %d failures", s.Tests, s.Skipped, s.Errors, s.Failures)
 	}
 	if out := s.Cases[4].Out; !strings.Contains(out, "ClientHello, offers") || !strings.Contains(out, "control: weak python") {
