@@ -3,12 +3,16 @@ package cli
 import (
 	"fmt"
 	"maps"
+	"net/url"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/artifacts/sign"
+	"github.com/tlsfloor/tlsfloor/internal/archive"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/recipes"
 	"github.com/tlsfloor/tlsfloor/recipes/version"
@@ -89,6 +93,11 @@ func (c *command) asked(set *recipes.Set, x *bundle.Index) error {
 		return fault.New(fault.BadSignature, "take a bundle of that profile, or say another -profile (TLSFLOOR_PROFILE)",
 			"bundle %s: it is of profile %s, and %s was asked for", x.Name, x.Claim.Profile, c.Profile)
 	}
+	if named := namedIn(c.From); named != "" && named != x.Name {
+		return fault.New(fault.BadSignature,
+			"somebody has laid another bundle there: ask whoever publishes it, or take it from its own name",
+			"bundle %s: it lies at the name of %s", x.Name, named)
+	}
 	floor, err := verify.ParseFloor(x.Floor)
 	if err != nil {
 		return err
@@ -109,6 +118,28 @@ func (c *command) asked(set *recipes.Set, x *bundle.Index) error {
 			x.Name, x.Floor, least)
 	}
 	return nil
+}
+
+var bundleName = regexp.MustCompile(`^tlsfloor-.+-python-.+-linux-.+$`)
+
+// namedIn is the name of a bundle that ends the place or address where it lies, or "": there, nothing else may
+// lie, as old and other ones are well signed too.
+func namedIn(from string) string {
+	if u, err := url.Parse(from); err == nil && u.Scheme != "" {
+		from = u.Path
+	}
+	last := path.Base(strings.TrimRight(from, "/"))
+	last, _, _ = strings.Cut(last, "@")
+	if _, tag, ok := strings.Cut(last, ":"); ok {
+		last = tag
+	}
+	for _, end := range []string{string(archive.XZ), string(archive.Zstd)} {
+		last = strings.TrimSuffix(last, end)
+	}
+	if !bundleName.MatchString(last) {
+		return ""
+	}
+	return last
 }
 
 // older says what a bundle is older than: the newest release that was in use here, or the versions of the

@@ -158,6 +158,51 @@ func TestAnotherThanWasAskedFor(t *testing.T) {
 	m.install(0, from, "-floor=1.2")
 }
 
+// TestAnotherName: at the name of one bundle lies another one, well signed: of another profile, or of another
+// version. A place with a name of its own says nothing.
+func TestAnotherName(t *testing.T) {
+	m := newReceiving(t)
+	right := m.release(bundletest.Options{Release: numbered(2)})
+	for _, o := range []bundletest.Options{{Profile: "legacy", Floor: verify.TLS12, Release: numbered(9)},
+		{Python: "3.13.99", Release: numbered(9)}} {
+		wrong := m.release(o)
+		at := filepath.Join(t.TempDir(), filepath.Base(right))
+		if err := os.CopyFS(at, os.DirFS(wrong)); err != nil {
+			t.Fatal(err)
+		}
+		for _, from := range []string{at, at + "/"} {
+			says := filepath.Base(wrong) + ": it lies at the name of " + filepath.Base(right)
+			if out := m.install(6, from); !strings.Contains(out, says) {
+				t.Errorf("it says\n%s", out)
+			}
+			if out := m.says(6, "bundle:verify", from, "-key="+m.key.From); !strings.Contains(out, says) {
+				t.Errorf("it says\n%s", out)
+			}
+		}
+	}
+	latest := filepath.Join(t.TempDir(), "latest")
+	if err := os.CopyFS(latest, os.DirFS(right)); err != nil {
+		t.Fatal(err)
+	}
+	m.install(0, latest)
+	m.install(0, right)
+}
+
+func TestNamedIn(t *testing.T) {
+	const name = "tlsfloor-min-tls1_2-python-3.13.15-openssl-3.5.7-linux-x86_64"
+	for from, want := range map[string]string{
+		"/srv/" + name: name, name + "/": name, "./" + name + "/" + name + ".tar.xz": name,
+		"https://host/x/" + name + "/" + name + ".tar.zst": name, "https://host/" + name + "/?a=b": name,
+		"oci://host/tools:" + name: name, "oci+http://127.0.0.1:5000/a/b:" + name: name,
+		"oci://host/tools:1.0": "", "/srv/latest": "", "https://host/": "", "latest.tar.xz": "",
+		"/srv/" + name + "/latest": "",
+	} {
+		if got := namedIn(from); got != want {
+			t.Errorf("%s: %q", from, got)
+		}
+	}
+}
+
 // TestExpired: a release is refused by name when its time is over, by the clock or by what was in use here
 // before; and a release of another bundle is none of this.
 func TestExpired(t *testing.T) {
