@@ -13,10 +13,13 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 )
 
 // seenFile stands beside the profiles' folders, and stays there when they are uninstalled.
 const seenFile = ".tlsfloor/releases.json"
+
+const seenLimit = 4 << 20 // bytes
 
 // Seen is the newest release of each line that was put in use below a base folder, by the key that had
 // signed it.
@@ -47,7 +50,7 @@ func (x *Index) Line() string {
 // ReadSeen reads what was seen at the site.
 func ReadSeen(s deploy.Site) (*Seen, error) {
 	all := &Seen{Format: 1, Lines: map[string]map[string]Newest{}, file: filepath.Join("/", s.Base, seenFile)}
-	root, err := os.OpenRoot(rootOf(s))
+	root, err := owned.Root(rootOf(s))
 	if errors.Is(err, fs.ErrNotExist) {
 		return all, nil
 	}
@@ -55,7 +58,7 @@ func ReadSeen(s deploy.Site) (*Seen, error) {
 		return nil, err
 	}
 	defer root.Close()
-	text, err := root.ReadFile(inRoot(all.file))
+	text, err := owned.Read(root, inRoot(all.file), seenLimit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return all, nil
 	}
@@ -66,6 +69,9 @@ func ReadSeen(s deploy.Site) (*Seen, error) {
 	}
 	if err == nil && all.Format != 1 {
 		err = fmt.Errorf("format %d is not known", all.Format)
+	}
+	if err == nil && all.Lines == nil {
+		err = errors.New("it has no lines")
 	}
 	if err != nil {
 		return nil, fault.New(fault.Failed, "it holds which releases were installed here; without it an old one is not noticed: remove it if that is right",
@@ -113,7 +119,7 @@ func (k *Checked) Remember(s deploy.Site) error {
 	if err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(rootOf(s))
+	root, err := owned.Root(rootOf(s))
 	if err != nil {
 		return err
 	}

@@ -145,7 +145,7 @@ func save(home *os.Root, dir string, g Generation) error {
 
 // replaceFile is replaceIn for a path whose folder nobody else can change.
 func replaceFile(path string, b []byte) error {
-	dir, err := os.OpenRoot(filepath.Dir(path))
+	dir, err := owned.Root(filepath.Dir(path))
 	if err != nil {
 		return err
 	}

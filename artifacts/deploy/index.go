@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -55,8 +54,22 @@ func writeIndex(dir string, g Generation) error {
 
 const listSuffix = ".tree" // of the file that is the list of a component's tree
 
+// recordLimit is how many bytes a record or a list has at most.
+const recordLimit = 64 << 20
+
+// readRecord reads a file of the generation in the folder dir. No link leads out of the profile's folder, and
+// whatever the author of an image put there, it ends at once.
+func readRecord(dir, name string) ([]byte, error) {
+	home, err := owned.Root(filepath.Dir(filepath.Clean(dir)))
+	if err != nil {
+		return nil, err
+	}
+	defer home.Close()
+	return owned.Read(home, filepath.Join(filepath.Base(dir), name), recordLimit)
+}
+
 func readTree(dir, component string) (store.Tree, error) {
-	b, err := os.ReadFile(filepath.Join(dir, component+listSuffix))
+	b, err := readRecord(dir, component+listSuffix)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +78,7 @@ func readTree(dir, component string) (store.Tree, error) {
 
 // provenTree reads a list whose digest is the component's Output.
 func provenTree(dir, component string, output digest.Digest) (store.Tree, error) {
-	b, err := os.ReadFile(filepath.Join(dir, component+listSuffix))
+	b, err := readRecord(dir, component+listSuffix)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +90,7 @@ func provenTree(dir, component string, output digest.Digest) (store.Tree, error)
 
 func readIndex(dir string) map[string]string {
 	index := map[string]string{}
-	b, err := os.ReadFile(filepath.Join(dir, "index"))
+	b, err := readRecord(dir, "index")
 	if err != nil {
 		return index // every file is read then
 	}
@@ -131,16 +144,7 @@ func (s Site) UserPackages(n int) ([]string, error) {
 				ours[e.Path] = true
 			}
 		}
-		root := filepath.Join(s.Dir(n), component)
-		infos, err := filepath.Glob(filepath.Join(root, "lib", "python3*", "site-packages", "*-info"))
-		if err != nil {
-			return nil, err
-		}
-		for _, path := range infos {
-			rel, err := filepath.Rel(root, path)
-			if err != nil {
-				return nil, err
-			}
+		for _, rel := range s.infos(n, component) {
 			if !ours[rel] && !g.bundled(rel) {
 				name, _, _ := strings.Cut(strings.TrimSuffix(strings.TrimSuffix(filepath.Base(rel), ".dist-info"), ".egg-info"), "-py")
 				found = append(found, name)
@@ -149,6 +153,31 @@ func (s Site) UserPackages(n int) ([]string, error) {
 	}
 	slices.Sort(found)
 	return found, nil
+}
+
+// infos lists the folders in which packages say what they are, below the component's folder. What cannot be
+// looked at has none, and no link leads out of the profile's folder.
+func (s Site) infos(n int, component string) (found []string) {
+	home, err := owned.Root(s.Home())
+	if err != nil {
+		return nil
+	}
+	defer home.Close()
+	root := filepath.Join(strconv.Itoa(n), component)
+	pythons, _ := owned.List(home, filepath.Join(root, "lib"))
+	for _, python := range pythons {
+		if !strings.HasPrefix(python.Name(), "python3") {
+			continue
+		}
+		site := filepath.Join("lib", python.Name(), "site-packages")
+		entries, _ := owned.List(home, filepath.Join(root, site))
+		for _, e := range entries {
+			if strings.HasSuffix(e.Name(), "-info") {
+				found = append(found, filepath.Join(site, e.Name()))
+			}
+		}
+	}
+	return found
 }
 
 // bundled says of an adopted folder, whose tree nobody knows, that pip and setuptools came with its Python.

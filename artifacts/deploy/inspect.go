@@ -183,18 +183,19 @@ func sameEntry(path string, e store.Entry, owner fs.FileInfo) bool {
 		target, err := os.Readlink(path)
 		return err == nil && target == e.Target
 	}
-	return sameFile(path, e.Mode.Perm(), e.Digest, owner)
+	return sameFile(path, e, owner)
 }
 
-// sameFile reports whether a file has these bytes and this mode, without setuid and setgid bits and
+// sameFile reports whether a file has the entry's size, bytes and mode, without setuid and setgid bits and
 // capabilities (see capabilities(7)), and belongs to the owner.
-func sameFile(path string, mode fs.FileMode, want digest.Digest, owner fs.FileInfo) bool {
+func sameFile(path string, e store.Entry, owner fs.FileInfo) bool {
 	info, err := os.Lstat(path)
-	if err != nil || info.Mode() != mode || uidOf(info) != uidOf(owner) || hasCapabilities(path) {
+	if err != nil || info.Mode() != e.Mode.Perm() || info.Size() != e.Size ||
+		uidOf(info) != uidOf(owner) || hasCapabilities(path) {
 		return false
 	}
 	d, _, err := digest.OfFile(path)
-	return err == nil && d == want
+	return err == nil && d == e.Digest
 }
 
 func hasCapabilities(path string) bool {

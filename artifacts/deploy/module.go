@@ -91,7 +91,7 @@ func moduleIntact(dir *os.Root, version string, want []byte) bool {
 	if err != nil || info.Mode() != 0o644 || uidOf(info) != uidOf(in) || info.Size() != int64(len(want)) {
 		return false
 	}
-	text, err := dir.ReadFile(version)
+	text, err := owned.Read(dir, version, moduleLimit)
 	return err == nil && bytes.Equal(text, want)
 }
 
@@ -122,7 +122,7 @@ func (s Site) doubtModule(g Generation) (at, what string) {
 		info.Mode().Perm()&0o022 != 0 {
 		return folder, "is no folder that only its owner can write to: move it away"
 	}
-	dir, err := os.OpenRoot(folder) // only looked at, and by whoever asks for the status
+	dir, err := owned.Root(folder) // only looked at, and by whoever asks for the status
 	if err != nil {
 		return folder, "cannot be looked at: " + err.Error()
 	}
@@ -132,6 +132,9 @@ func (s Site) doubtModule(g Generation) (at, what string) {
 	}
 	return at, "is not the modulefile that was written"
 }
+
+// moduleLimit is how many bytes a modulefile has at most.
+const moduleLimit = 1 << 20
 
 // removeOurs removes the modulefiles in dir that tlsfloor wrote, but for one.
 func removeOurs(dir *os.Root, but string) error {
@@ -149,7 +152,7 @@ func ours(dir *os.Root, name string) bool {
 	if info, err := dir.Lstat(name); err != nil || !info.Mode().IsRegular() {
 		return false
 	}
-	text, err := dir.ReadFile(name)
+	text, err := owned.Read(dir, name, moduleLimit)
 	return err == nil && bytes.Contains(text, []byte("# Written by tlsfloor "))
 }
 

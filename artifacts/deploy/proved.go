@@ -202,6 +202,7 @@ func (s Site) holds(g Generation, p *verify.Proof) error {
 // Outputs: a proof of another tree is none of this one. With bytes the files on disk are read too.
 func (s Site) about(g Generation, p *verify.Proof, bytes bool) error {
 	sums := map[string][]string{} // digest -> the files that have it, below the generation's folder
+	sizes := map[string]int64{}   // of those files
 	names := map[string]bool{}    // what a file or link of the trees is called
 	trees, err := s.lists(g)
 	if err != nil {
@@ -210,7 +211,8 @@ func (s Site) about(g Generation, p *verify.Proof, bytes bool) error {
 	for name, tree := range trees {
 		for _, e := range tree {
 			if names[path.Base(e.Path)] = true; e.Mode.IsRegular() {
-				sums[e.Digest.String()] = append(sums[e.Digest.String()], filepath.Join(name, e.Path))
+				file := filepath.Join(name, e.Path)
+				sums[e.Digest.String()], sizes[file] = append(sums[e.Digest.String()], file), e.Size
 			}
 		}
 	}
@@ -226,7 +228,8 @@ func (s Site) about(g Generation, p *verify.Proof, bytes bool) error {
 			if !bytes {
 				continue
 			}
-			if d, _, err := digest.OfFile(filepath.Join(s.Dir(g.Number), file)); err != nil || d.String() != t.SHA256 {
+			d, err := sized(filepath.Join(s.Dir(g.Number), file), sizes[file])
+			if err != nil || d.String() != t.SHA256 {
 				return fmt.Errorf("generation %d: %s was altered since it was proved", g.Number, file)
 			}
 		}
@@ -237,6 +240,15 @@ func (s Site) about(g Generation, p *verify.Proof, bytes bool) error {
 		}
 	}
 	return nil
+}
+
+// sized is the digest of a file of so many bytes: one of another size is not read.
+func sized(path string, size int64) (digest.Digest, error) {
+	if info, err := os.Stat(path); err != nil || info.Size() != size {
+		return digest.Digest{}, errors.Join(err, fmt.Errorf("%s has another size", path))
+	}
+	d, _, err := digest.OfFile(path)
+	return d, err
 }
 
 // lists reads the lists of a generation's components, and holds each against its Output.

@@ -206,6 +206,9 @@ func (r *repair) component(name string, c Component) error {
 		}
 	}
 	r.listed[name] = true
+	if info, err := r.in.Lstat(name); err != nil || !info.IsDir() { // a pipe must not stop us
+		return errors.Join(err, fmt.Errorf("repairing %s: it is no folder", name))
+	}
 	root, err := r.in.OpenRoot(name)
 	if err != nil {
 		return err

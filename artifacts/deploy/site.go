@@ -180,14 +180,14 @@ func (s Site) Generation(n int) (Generation, error) {
 	return g, nil
 }
 
-// read reads a file below the profile's folder, whoever owns it; no link leads out of there.
+// read reads a file below the profile's folder, whoever owns it; no link leads out of there. See owned.Read.
 func (s Site) read(name string) ([]byte, error) {
-	home, err := os.OpenRoot(s.Home())
+	home, err := owned.Root(s.Home())
 	if err != nil {
 		return nil, err
 	}
 	defer home.Close()
-	return home.ReadFile(name)
+	return owned.Read(home, name, recordLimit)
 }
 
 // Generations lists all generations, oldest first. One whose record cannot be read is listed as Broken.
@@ -218,9 +218,16 @@ func (s Site) Generations() ([]Generation, error) {
 
 // trees names the components of which generation n has a list of files.
 func (s Site) trees(n int) (names []string) {
-	files, _ := filepath.Glob(filepath.Join(s.Dir(n), "*.tree")) // the pattern is sound
+	home, err := owned.Root(s.Home())
+	if err != nil {
+		return nil
+	}
+	defer home.Close()
+	files, _ := owned.List(home, strconv.Itoa(n)) // an unreadable folder has no list
 	for _, file := range files {
-		names = append(names, strings.TrimSuffix(filepath.Base(file), ".tree"))
+		if name, list := strings.CutSuffix(file.Name(), listSuffix); list {
+			names = append(names, name)
+		}
 	}
 	return names
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 	"github.com/tlsfloor/tlsfloor/internal/owned"
+	"github.com/tlsfloor/tlsfloor/internal/store"
 	"github.com/tlsfloor/tlsfloor/internal/trust"
 )
 
@@ -131,7 +132,11 @@ func (s Site) trustIntact(want digest.Digest) bool {
 	if err != nil {
 		return false
 	}
-	return sameFile(s.TrustPath(), 0o644, want, owner)
+	info, err := os.Lstat(s.TrustPath())
+	if err != nil || info.Size() > recordLimit {
+		return false
+	}
+	return sameFile(s.TrustPath(), store.Entry{Mode: 0o644, Size: info.Size(), Digest: want}, owner)
 }
 
 // trustLinked reports whether the generation in dir has its link.
@@ -241,7 +246,7 @@ func (g Generation) trusting() bool {
 
 // removeUnfinished removes what a killed process left in the folder name of dir. It is called under the lock.
 func removeUnfinished(dir *os.Root, name string) error {
-	entries, err := fs.ReadDir(dir.FS(), name)
+	entries, err := owned.List(dir, name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

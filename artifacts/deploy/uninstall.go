@@ -203,7 +203,7 @@ func (s Site) dismantle(home *os.Root, g Generation) (left []string, err error) 
 // was put there by somebody else: what is behind it is not what was installed, and nothing is removed
 // through it.
 func removeTree(dir *os.Root, name string) error {
-	list, err := dir.ReadFile(name + ".tree")
+	list, err := owned.Read(dir, name+listSuffix, recordLimit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // it was stopped here
 	}

@@ -4,9 +4,11 @@ package digest
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 )
 
 // Digest is a SHA-256 digest (FIPS 180-4). The zero value stands for "none".
@@ -25,13 +27,17 @@ func OfReader(r io.Reader) (Digest, int64, error) {
 	return Digest(h.Sum(nil)), n, nil
 }
 
-// OfFile returns the digest and the length in bytes of the file at path.
+// OfFile returns the digest and the length in bytes of the regular file at path. Of anything else, such as a
+// pipe or a device, it is an error at once.
 func OfFile(path string) (Digest, int64, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not stop us
 	if err != nil {
 		return Digest{}, 0, err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return Digest{}, 0, errors.Join(err, fmt.Errorf("reading %s: no regular file", path))
+	}
 	d, n, err := OfReader(f)
 	if err != nil {
 		return Digest{}, n, fmt.Errorf("reading %s: %w", path, err)

@@ -41,7 +41,7 @@ func Open(image, path string) (*os.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	return os.OpenRoot(real)
+	return folder(real)
 }
 
 // Make is Open for a folder that may have to be made, with all that is missing above it.
@@ -57,7 +57,7 @@ func Make(image, path string) (*os.Root, error) {
 			return nil, err
 		}
 		if len(missing) == 0 {
-			return os.OpenRoot(real)
+			return folder(real)
 		}
 		// In a sticky folder somebody else may be first: the next turn looks at what stands there.
 		if err := os.Mkdir(filepath.Join(real, missing[0]), 0o755); err != nil && !errors.Is(err,
