@@ -21,6 +21,7 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 )
 
 const hintTaken = "what is published stays as it is: publish it under another name, or remove the old one there if nobody may have it any more"
@@ -28,27 +29,27 @@ const hintTaken = "what is published stays as it is: publish it under another na
 // ToFolder copies the bundle in dir to a folder of its name below to, and reports whether it was there already.
 func ToFolder(ctx context.Context, dir, name, to string) (path string, there bool, err error) {
 	path = filepath.Join(to, name)
-	if there, err := taken(dir, path); there || err != nil {
-		return path, there, err
-	}
-	if err := os.MkdirAll(to, 0o755); err != nil {
-		return "", false, fmt.Errorf("publishing: %w", err)
-	}
-	staging, err := os.MkdirTemp(to, ".new-")
+	root, err := owned.Share(to)
 	if err != nil {
 		return "", false, fmt.Errorf("publishing: %w", err)
 	}
-	defer os.RemoveAll(staging)
-	if err := copyAll(ctx, dir, staging); err != nil {
+	defer root.Close()
+	if there, err := taken(dir, root, name); there || err != nil {
+		return path, there, err
+	}
+	staging := owned.Fresh()
+	if err := root.Mkdir(staging, 0o700); err != nil {
 		return "", false, fmt.Errorf("publishing: %w", err)
 	}
-	// Never over one that somebody has published in between.
-	err = errors.Join(os.Chmod(staging, 0o755), fault.At("publish: rename"))
+	defer root.RemoveAll(staging)
+	if err = fill(ctx, dir, root, staging); err == nil {
+		err = fault.At("publish: rename")
+	}
 	if err == nil {
-		err = unix.Renameat2(unix.AT_FDCWD, staging, unix.AT_FDCWD, path, unix.RENAME_NOREPLACE)
+		err = rename(root, staging, name)
 	}
 	if errors.Is(err, fs.ErrExist) {
-		there, err = taken(dir, path)
+		there, err = taken(dir, root, name)
 		return path, there, err
 	}
 	if err != nil {
@@ -57,24 +58,51 @@ func ToFolder(ctx context.Context, dir, name, to string) (path string, there boo
 	return path, false, nil
 }
 
-// taken reports whether path holds the same bundle already; another one is an error.
-func taken(dir, path string) (bool, error) {
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+// fill copies the bundle into a folder of root, and opens that to readers.
+func fill(ctx context.Context, dir string, root *os.Root, staging string) error {
+	in, err := root.OpenRoot(staging)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if err := copyAll(ctx, dir, in); err != nil {
+		return err
+	}
+	return in.Chmod(".", 0o755)
+}
+
+// rename gives a folder of root its name, never over one that somebody has published in between.
+func rename(root *os.Root, from, to string) error {
+	at, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer at.Close()
+	return unix.Renameat2(int(at.Fd()), from, int(at.Fd()), to, unix.RENAME_NOREPLACE)
+}
+
+// mostSums is how large a list of digests may be.
+const mostSums = 1 << 20
+
+// taken reports whether the folder name of root holds the same bundle already; another one is an error.
+func taken(dir string, root *os.Root, name string) (bool, error) {
+	if _, err := root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	ours, err := os.ReadFile(filepath.Join(dir, bundle.Sums))
 	if err != nil {
 		return false, fmt.Errorf("publishing: %w", err)
 	}
-	theirs, err := os.ReadFile(filepath.Join(path, bundle.Sums))
+	theirs, err := owned.ReadIn(root, filepath.Join(name, bundle.Sums), mostSums)
 	if err != nil || !bytes.Equal(ours, theirs) {
-		return false, fault.New(fault.Failed, hintTaken, "publishing: %s holds something else", path)
+		return false, fault.New(fault.Failed, hintTaken, "publishing: %s holds something else",
+			filepath.Join(root.Name(), name))
 	}
 	return true, nil
 }
 
 // copyAll copies files and folders, synced.
-func copyAll(ctx context.Context, from, to string) error {
+func copyAll(ctx context.Context, from string, to *os.Root) error {
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err == nil {
 			err = ctx.Err()
@@ -87,14 +115,14 @@ func copyAll(ctx context.Context, from, to string) error {
 			return err
 		}
 		if d.IsDir() {
-			return os.Mkdir(filepath.Join(to, rel), 0o755)
+			return to.Mkdir(rel, 0o755)
 		}
 		in, err := os.Open(path)
 		if err != nil {
 			return err
 		}
 		defer in.Close()
-		out, err := os.OpenFile(filepath.Join(to, rel), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+		out, err := to.OpenFile(rel, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 		if err != nil {
 			return err
 		}
