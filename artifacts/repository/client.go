@@ -25,6 +25,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/artifacts/sign"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 	"github.com/tlsfloor/tlsfloor/internal/transport"
 )
 
@@ -92,8 +93,13 @@ func Open(ctx context.Context, place Place, trusted []byte, state string, now ti
 	id := digest.Of(trusted)
 	c := &Client{place: place, root: id}
 	cache := filepath.Join(state, id.String())
-	if err := os.MkdirAll(cache, 0o700); err != nil {
-		return nil, err
+	in, err := owned.Make("", cache) // what stands there decides which root is trusted
+	if err != nil {
+		return nil, fmt.Errorf("what was seen of the repository %s: %w", place.Name, err)
+	}
+	defer in.Close()
+	if err := owned.Tree(cache); err != nil {
+		return nil, fmt.Errorf("what was seen of the repository %s: %w", place.Name, err)
 	}
 	cfg := &config.UpdaterConfig{MaxRootRotations: 256, RootMaxLength: 512_000, TimestampMaxLength: 16_384,
 		SnapshotMaxLength: 2_000_000,
@@ -116,7 +122,10 @@ func Open(ctx context.Context, place Place, trusted []byte, state string, now ti
 // newestRoot is the root.json that was seen last: each one in the cache was signed by the one before it,
 // and the first by the trusted one. A cache that cannot be read is none.
 func newestRoot(trusted []byte, cache string) []byte {
-	kept, err := os.ReadFile(filepath.Join(cache, "root.json"))
+	kept, err := owned.ReadFile(filepath.Join(cache, "root.json"), 512_000)
+	if err == nil {
+		err = owned.File(filepath.Join(cache, "root.json"))
+	}
 	if err != nil {
 		return trusted
 	}

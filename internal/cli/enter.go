@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 
 	"github.com/tlsfloor/tlsfloor/internal/build"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 	"github.com/tlsfloor/tlsfloor/internal/sandbox"
 )
 
@@ -24,7 +26,16 @@ func (c *command) enter(ctx context.Context) error {
 	}
 	dir := st.Failed(c.Step)
 	var kept build.Kept
-	b, err := os.ReadFile(filepath.Join(dir, "enter.json"))
+	if _, err := os.Lstat(dir); err == nil && c.Step != "" { // what it says is run
+		err = owned.Check("", dir)
+		if err == nil {
+			err = owned.File(filepath.Join(dir, "enter.json"))
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("entering step %q: %w", c.Step, err)
+		}
+	}
+	b, err := owned.ReadFile(filepath.Join(dir, "enter.json"), 16<<20)
 	if err == nil {
 		err = json.Unmarshal(b, &kept)
 	}
