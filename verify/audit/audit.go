@@ -243,7 +243,7 @@ func (a *auditor) look(ctx context.Context, path, open, link string) {
 	a.looked[path] = true
 	if !again {
 		a.report.Files++
-		if link != "" {
+		if link != "" && a.links[path] == "" {
 			a.links[path] = link
 		}
 	}

@@ -79,8 +79,9 @@ func inside(e evidence) (all []Stack) {
 	if other.form()&e.form != 0 && e.one(other.marks) && !e.token() && len(all) == 0 {
 		all = append(all, Stack{Library: other.name, Verdict: other.verdict, Known: other.known})
 	}
-	// Every library that is known has that label once: one more is of a stack beside them.
-	if e.form == native && len(all) > 0 && e.labels > len(all) && !has(other.name) {
+	// One label more than what was recognised has is of a stack beside it.
+	uncounted := func(s Stack) bool { return !slices.Contains(oneLabel, s.Library) }
+	if e.form == native && len(all) > 0 && e.labels > len(all) && !slices.ContainsFunc(all, uncounted) {
 		all = append(all, Stack{Library: other.name, Verdict: Unknown, Known: fmt.Sprintf(
 			"it has the label of TLS's key derivation %d times, and of what was recognised in it %d have it",
 			e.labels, len(all))})

@@ -40,6 +40,10 @@ const bearSuites = "\x00\x0a\x00\x24\x00\x2f\x01\x24\x00\x35\x02\x24|\x00\x3c\x0
 // implementation has.
 const keyExpansion, clientFinished, serverFinished = "key exp|ansion", "client f|inished", "server f|inished"
 
+// oneLabel are the libraries that were seen to have the first of these once in every file that has them.
+// Others, such as wolfSSL and Mbed TLS, have it twice in some builds.
+var oneLabel = []string{"OpenSSL", "BoringSSL", "GnuTLS", "rustls", "Go crypto/tls"}
+
 // libraries are in the order in which they are looked for: one that has another's marks comes first.
 var libraries = []library{
 	{name: "AWS-LC", marks: [][]string{{"(co|mpatible; AWS-LC"}},

@@ -24,6 +24,9 @@ func (a *auditor) later(path, link string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.looked[path] {
+		if link != "" && a.links[path] == "" { // the first that leads there is named, whoever looks first
+			a.links[path] = link
+		}
 		a.more = append(a.more, task{path, link})
 	}
 }
