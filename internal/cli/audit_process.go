@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,7 +21,7 @@ import (
 // looked into.
 func auditProcess(ctx context.Context, pid int) (*audit.Report, error) {
 	began, _ := startTime(pid)
-	files, gone, err := mappedFiles(pid)
+	files, gone, bare, err := mappedFiles(pid)
 	if err != nil {
 		return nil, err
 	}
@@ -32,6 +33,11 @@ func auditProcess(ctx context.Context, pid int) (*audit.Report, error) {
 		r.Gaps = append(r.Gaps, audit.Gap{File: path, Reason: audit.Unreadable,
 			Text: "its code is in no file that you can read: replaced or removed since the process loaded " +
 				"it, or never in one; restart the process and audit it again, or audit it as root"})
+	}
+	if len(bare) > 0 {
+		r.Gaps = append(r.Gaps, audit.Gap{File: r.Subject, Reason: audit.Format, Text: fmt.Sprintf(
+			"%d parts of its memory have code and no file, the first at %s: made by a compiler while it "+
+				"runs, as Node.js and Java do, or read in by a loader of its own", len(bare), bare[0])})
 	}
 	if now, err := startTime(pid); err != nil || now != began {
 		r.Gaps = append(r.Gaps, audit.Gap{File: r.Subject, Reason: audit.Unreadable,
@@ -56,37 +62,42 @@ func startTime(pid int) (string, error) {
 
 // region is a line of a process's address space.
 type region struct {
-	span, path string
+	span, path string // without a path it is memory of its own
 	code       bool
 	inode      uint64
+	device     string
 }
 
 // mappedFiles lists the files in a process's address space (proc_pid_maps(5)), with where each can be read,
-// and those that cannot.
-func mappedFiles(pid int) (files []audit.Mapped, gone []string, err error) {
+// those that cannot, and where memory without a file has code.
+func mappedFiles(pid int) (files []audit.Mapped, gone, bare []string, err error) {
 	proc := fmt.Sprintf("/proc/%d", pid)
 	text, err := os.ReadFile(proc + "/maps")
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ESRCH):
-		return nil, nil, fault.New(fault.Usage, "`pgrep -a python` lists processes",
+		return nil, nil, nil, fault.New(fault.Usage, "`pgrep -a python` lists processes",
 			"audit:pid %d: there is no such process", pid)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, nil, fault.New(fault.Failed, "run it as the process's own user, or as root",
+		return nil, nil, nil, fault.New(fault.Failed, "run it as the process's own user, or as root",
 			"audit:pid %d: %w", pid, err)
 	case err != nil:
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	roots, err := views(pid)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	type file struct {
-		path  string
-		inode uint64
+		path, device string
+		inode        uint64
 	}
 	seen, names := map[file]bool{}, map[string]bool{}
 	for _, r := range regions(string(text)) {
-		if seen[file{r.path, r.inode}] {
+		if r.path == "" {
+			bare = append(bare, r.span)
+			continue
+		}
+		if seen[file{r.path, r.device, r.inode}] {
 			continue
 		}
 		was, deleted := strings.CutSuffix(r.path, " (deleted)")
@@ -95,7 +106,7 @@ func mappedFiles(pid int) (files []audit.Mapped, gone []string, err error) {
 		if (deleted || elsewhere) && !r.code { // shared memory, or data that was removed
 			continue
 		}
-		seen[file{r.path, r.inode}] = true
+		seen[file{r.path, r.device, r.inode}] = true
 		if names[was] { // another one that had the same name: replaced since, or made in memory
 			was = fmt.Sprintf("%s (inode %d)", was, r.inode)
 		}
@@ -107,22 +118,34 @@ func mappedFiles(pid int) (files []audit.Mapped, gone []string, err error) {
 		}
 	}
 	if len(files)+len(gone) == 0 {
-		return nil, nil, fault.New(fault.Failed, "it may have ended, or be a part of the kernel",
+		return nil, nil, nil, fault.New(fault.Failed, "it may have ended, or be a part of the kernel",
 			"audit:pid %d: no file is mapped into it", pid)
 	}
-	return files, gone, nil
+	return files, gone, bare, nil
 }
 
+// regions are those of files, and those of code without a file, but for the kernel's own.
 func regions(maps string) (all []region) {
 	for line := range strings.Lines(maps) {
 		fields := strings.Fields(line)
+		if len(fields) < 5 {
+			continue
+		}
+		if len(fields) == 5 || strings.HasPrefix(fields[5], "[") {
+			kernels := len(fields) > 5 && slices.Contains([]string{"[vdso]", "[vsyscall]", "[uprobes]"},
+				fields[5])
+			if strings.Contains(fields[1], "x") && !kernels {
+				all = append(all, region{span: fields[0], code: true})
+			}
+			continue
+		}
 		i := strings.IndexByte(line, '/')
-		if i < 0 || len(fields) < 6 {
+		if i < 0 {
 			continue
 		}
 		inode, _ := strconv.ParseUint(fields[4], 10, 64)
 		all = append(all, region{fields[0], strings.TrimSuffix(line[i:], "\n"), strings.Contains(fields[1],
-			"x"), inode})
+			"x"), inode, fields[3]})
 	}
 	return all
 }

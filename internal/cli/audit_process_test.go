@@ -117,11 +117,63 @@ func TestAuditEndedProcess(t *testing.T) {
 	}
 }
 
+// Code in memory without a file is a gap, and the kernel's own is none; of two files of one name each counts.
+func TestRegionsWithoutFile(t *testing.T) {
+	for line, want := range map[string]int{
+		"7f00-7f01 rwxp 00000000 00:00 0 \n":                              1,
+		"7f00-7f01 r-xp 00000000 00:00 0                  [anon:jit/x]\n": 1,
+		"7f00-7f01 rwxp 00000000 00:00 0                  [heap]\n":       1,
+		"7f00-7f01 r-xp 00000000 00:00 0                  [vdso]\n":       0,
+		"7f00-7f01 rw-p 00000000 00:00 0                  [heap]\n":       0,
+	} {
+		if all := regions(line); len(all) != want || want > 0 && (all[0].path != "" || !all[0].code) {
+			t.Errorf("%s: %+v", line, all)
+		}
+	}
+}
+
+// A process that maps memory for code of its own has not been looked into.
+func TestAuditCodeWithoutFile(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3")
+	}
+	for prot, want := range map[string]bool{"7": true, "3": false} {
+		cmd := exec.Command(python, "-c", "import mmap, sys\nm = mmap.mmap(-1, 4096, mmap.MAP_PRIVATE | "+
+			"mmap.MAP_ANONYMOUS, "+prot+")\nprint(flush=True)\nsys.stdin.read()")
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		out.Read(make([]byte, 1)) // it is mapped
+		r, err := auditProcess(t.Context(), cmd.Process.Pid)
+		in.Close()
+		cmd.Wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, g := range r.Gaps {
+			found = found || strings.Contains(g.Text, "have code and no file")
+		}
+		if found != want {
+			t.Errorf("protection %s: %+v", prot, r.Gaps)
+		}
+	}
+}
+
 // Lines of a process's address space, as the kernel writes them.
 func TestRegions(t *testing.T) {
 	all := regions("55d0-55d1 r-xp 00000000 fd:01 77 /usr/bin/a b\n7f00-7f01 rw-p 0 00:00 0 \n" +
 		"7f02-7f03 r--p 0 00:01 9 /memfd:x (deleted)\n")
-	first := region{"55d0-55d1", "/usr/bin/a b", true, 77}
+	first := region{"55d0-55d1", "/usr/bin/a b", true, 77, "fd:01"}
 	if len(all) != 2 || all[0] != first || all[1].path != "/memfd:x (deleted)" || all[1].code {
 		t.Errorf("%+v", all)
 	}
