@@ -41,9 +41,6 @@ func (c *command) prove(ctx context.Context, w *workshop, g deploy.Generation, r
 	}
 	defer release()
 	b := rig{mode: w.builder.Mode, work: work}
-	if err := b.passable(work); err != nil {
-		return nil, err
-	}
 	for name := range g.Components {
 		b.mounts = append(b.mounts, sandbox.Mount{From: w.genDir(g.Number, name), To: g.Components[name].Prefix})
 	}
@@ -55,15 +52,6 @@ func (c *command) prove(ctx context.Context, w *workshop, g deploy.Generation, r
 		return nil, fmt.Errorf("proving generation %d: %w", g.Number, err)
 	}
 	return proof, nil
-}
-
-// passable lets programs that root tries without namespaces, as nobody, pass through a work folder: the trees
-// that they are stand in it, with the weak peers and the run's certificates. Nobody can list it.
-func (b rig) passable(work string) error {
-	if b.mode != sandbox.None {
-		return nil
-	}
-	return os.Chmod(work, 0o711)
 }
 
 // pretend stands for the judge in a test of what happens around a proof.

@@ -182,13 +182,12 @@ func (c *command) mode(ctx context.Context) (sandbox.Mode, error) {
 	return mode, err
 }
 
-// trialMode decides the same for programs that are tried and were built elsewhere, by somebody trusted. Without
-// namespaces, as in a chroot, root's are tried as nobody.
+// trialMode decides the same for programs that are tried and were built elsewhere, by somebody trusted: where
+// there are no namespaces, as in a chroot, they are tried all the same.
 func (c *command) trialMode(ctx context.Context) (sandbox.Mode, error) {
 	mode, reason, err := c.isolation(ctx)
 	if err == nil && reason != "" {
-		c.sink.Warn(fmt.Sprintf("programs are tried as uid %d without a sandbox: %s",
-			sandbox.Outside().UID, reason))
+		c.sink.Warn("programs are tried without a sandbox: " + reason)
 	}
 	return mode, err
 }

@@ -117,7 +117,7 @@ func (w *world) start() (pid int, err error) {
 		w.names, w.limits, w.personality, w.root, w.become, w.keyring, dropPrivileges, w.seccomp,
 	}
 	if w.Mode == None {
-		steps = []func() error{w.limits, w.personality, subreaper, w.become, dropPrivileges}
+		steps = []func() error{w.limits, w.personality, subreaper, dropPrivileges}
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

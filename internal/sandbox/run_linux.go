@@ -126,16 +126,10 @@ func whyRefused() string {
 	return ""
 }
 
-// as is the id that the child of root becomes before it starts the command: within namespaces that of all
-// commands, without them nobody's for programs that are tried (HostView). 0 stands for none.
+// as is the id that the child of root becomes before it starts the command; 0 stands for none.
 func (s *Spec) as() int {
-	switch {
-	case !Outside().changes():
-		return 0
-	case s.Mode == Namespaces:
+	if s.Mode == Namespaces && Outside().changes() {
 		return ID
-	case s.HostView:
-		return Outside().UID
 	}
 	return 0
 }
