@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/internal/digest"
@@ -73,7 +72,7 @@ func (s Site) Trust() (Trust, error) {
 	var t Trust
 	path := filepath.Join(s.Home(), "trust", "trust.json")
 	b, err := s.read("trust/trust.json")
-	if err != nil && !errors.Is(err, syscall.EISDIR) && !errors.Is(err, syscall.ENOTDIR) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return t, err
 	}
 	if err == nil {
