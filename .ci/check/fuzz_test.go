@@ -53,3 +53,34 @@ func TestEveryFuzzerHasItsDay(t *testing.T) {
 		}
 	}
 }
+
+// TestFuzzFinds: what a fuzzer finds stops the run, and is printed. The module is planted.
+func TestFuzzFinds(t *testing.T) {
+	script, err := os.ReadFile(filepath.Join("..", "fuzz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ name, body, want string }{
+		{"fault", `if len(b) > 0 { t.Error("planted fault") }`, "planted fault"},
+		{"sound", `_ = b`, ""},
+	} {
+		dir := t.TempDir()
+		for name, text := range map[string]string{
+			".ci/fuzz": string(script),
+			"go.mod":   "module planted\n\ngo 1.26\n",
+			"f_test.go": "package planted\n\nimport \"testing\"\n\nfunc FuzzPlanted(f *testing.F) {\n" +
+				"\tf.Add([]byte{})\n\tf.Fuzz(func(t *testing.T, b []byte) { " + tc.body + " })\n}\n",
+		} {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out, err := exec.Command(filepath.Join(dir, ".ci", "fuzz"), "run", "2000x").CombinedOutput()
+		if (err != nil) != (tc.want != "") || !strings.Contains(string(out), tc.want) {
+			t.Errorf("%s: %v\n%s", tc.name, err, out)
+		}
+	}
+}

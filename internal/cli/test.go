@@ -30,7 +30,7 @@ func (c *command) test(ctx context.Context) error {
 	if err := c.tested(ctx, level, "go", "test", "-timeout=3h", "./..."); err != nil || !c.Long {
 		return err
 	}
-	return c.tested(ctx, level, filepath.Join(".ci", "fuzz"), "run", "60s")
+	return c.tested(ctx, level, filepath.Join(".ci", "fuzz"), "run", "100000x")
 }
 
 // tested runs a program of the tests.
