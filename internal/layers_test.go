@@ -52,7 +52,7 @@ var rooms = map[string][]string{
 	"internal/owned":     nil,
 	"internal/trust":     {"internal/digest"},
 	"internal/archive":   {"internal/digest", "internal/event"},
-	"internal/sandbox":   {"internal/digest", "internal/event"},
+	"internal/sandbox":   {"internal/digest", "internal/event", "internal/owned"},
 	"verify/advice":      nil,
 	"verify/report":      {"verify"},
 	"verify/subject":     {"verify"}, // the judge never imports the builder

@@ -21,13 +21,15 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/fault"
 )
 
-// What is copied before it is known whose it is, in bytes. An archive may be as large as the signed
-// index.json says.
+// What is copied before it is known whose it is, in bytes. An archive may be as large as
+// index.json says, and no larger than largeLimit.
 const (
 	listLimit  = 1 << 20  // a list, a signature
 	smallLimit = 64 << 20 // any other file
 	smallTotal = 512 << 20
 	countLimit = 1000 // files in a list, entries in a folder
+
+	largeLimit = 4 << 30 // an archive, whatever index.json says: an unsigned one is anybody's word
 )
 
 // Source is where a bundle is taken from. Whoever owns that place may change it at any time: each file is
@@ -309,6 +311,13 @@ func (t *taking) archives(ctx context.Context) (string, error) {
 // archive brings one, and reports whether it is there. It has as many bytes as the index says, or is not
 // copied whole.
 func (t *taking) archive(ctx context.Context, a Archive) (bool, error) {
+	if a.Bytes > largeLimit {
+		return true, fmt.Errorf("%s has %d bytes by %s; %d are the most", a.File, a.Bytes, IndexFile,
+			int64(largeLimit))
+	}
+	if err := Room(t.Dir, a.Bytes); err != nil {
+		return true, fmt.Errorf("%s: %w", a.File, err)
+	}
 	err := t.from.Bring(ctx, a.File, filepath.Join(t.Dir, a.File), a.Bytes)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -319,6 +328,19 @@ func (t *taking) archive(ctx context.Context, a Archive) (bool, error) {
 		return true, fmt.Errorf("%s: %w", a.File, err)
 	}
 	return true, nil
+}
+
+// Room reports a file system that so many bytes would fill.
+func Room(dir string, bytes int64) error {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return nil // then writing tells
+	}
+	if left := int64(s.Bavail) * s.Bsize; bytes > left {
+		return fault.New(fault.Failed, "free some space there",
+			"folder %s has %d bytes left, and it has %d: %w", dir, left, bytes, syscall.ENOSPC)
+	}
+	return nil
 }
 
 // listed holds a copied file against its list.

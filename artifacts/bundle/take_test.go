@@ -238,6 +238,7 @@ func TestSignedNonsense(t *testing.T) {
 			x.Archives = append(x.Archives, bundle.Archive{File: "x.tar.zst", Controls: true})
 		},
 		"more than the": func(x *bundle.Index) { x.Archives[0].Bytes-- },
+		"are the most":  func(x *bundle.Index) { x.Archives[0].Bytes = 5 << 30 },
 		"stands twice":  func(x *bundle.Index) { x.Archives = append(x.Archives, x.Archives[0]) },
 		"is no version": func(x *bundle.Index) {
 			x.Parts["zlib"] = bundle.Part{Prefix: "/deps/zlib",
@@ -249,5 +250,16 @@ func TestSignedNonsense(t *testing.T) {
 			!strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", says, err)
 		}
+	}
+}
+
+// TestRoom: what does not fit is refused before it is copied.
+func TestRoom(t *testing.T) {
+	dir := t.TempDir()
+	if err := bundle.Room(dir, 1); err != nil { // the control
+		t.Error(err)
+	}
+	if err := bundle.Room(dir, 1<<62); !errors.Is(err, syscall.ENOSPC) || fault.HintOf(err) == "" {
+		t.Errorf("%v", err)
 	}
 }

@@ -44,6 +44,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/archive"
 	"github.com/tlsfloor/tlsfloor/internal/digest"
 	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 	"github.com/tlsfloor/tlsfloor/verify"
 	"github.com/tlsfloor/tlsfloor/verify/report"
 )
@@ -97,7 +98,7 @@ func Write(ctx context.Context, in Input, o Options) (*Written, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(o.Out, 0o755); err != nil {
+	if err := makeOut(o.Out); err != nil {
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
 	dir := filepath.Join(o.Out, f.name)
@@ -122,6 +123,15 @@ func Write(ctx context.Context, in Input, o Options) (*Written, error) {
 		done.Key = o.Signer.Key.ID
 	}
 	return done, nil
+}
+
+// makeOut makes the folder that bundles get into. Root works in none that another user could exchange for a link.
+func makeOut(path string) error {
+	dir, err := owned.Share(path)
+	if err != nil {
+		return err
+	}
+	return dir.Close()
 }
 
 // replaceDir puts the folder at staging to dir; what stood there stays until the new one is in its place.

@@ -15,7 +15,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sys/unix"
 	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/errdef"
 
@@ -154,7 +153,7 @@ func (o *offered) bring(ctx context.Context, name, to string, limit int64) error
 	if o.progress != nil && desc.Size > 1<<20 {
 		o.progress("taking " + path.Base(name))
 	}
-	err := room(filepath.Dir(to), desc.Size)
+	err := bundle.Room(filepath.Dir(to), desc.Size)
 	if err == nil {
 		err = o.file(ctx, desc, to)
 	}
@@ -162,19 +161,6 @@ func (o *offered) bring(ctx context.Context, name, to string, limit int64) error
 		os.Remove(to)
 		return fmt.Errorf("%w: %w", bundle.ErrUnreachable,
 			o.explained("taking", fmt.Errorf("%s: %w", name, err)))
-	}
-	return nil
-}
-
-// room reports a file system that the file would fill.
-func room(dir string, bytes int64) error {
-	var s unix.Statfs_t
-	if err := unix.Statfs(dir, &s); err != nil {
-		return nil // then writing tells
-	}
-	if left := int64(s.Bavail) * s.Bsize; bytes > left {
-		return fault.New(fault.Failed, "free some space there",
-			"folder %s has %d bytes left, and it has %d", dir, left, bytes)
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func (c *command) imports(ctx context.Context, w trial.World, reach *trial.Reach
 	}
 	for _, path := range strings.Split(said, "\n") {
 		if filepath.IsAbs(path) {
-			reach.Add(path)
+			reach.Chosen(path)
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -37,15 +38,23 @@ func ReadIn(dir *os.Root, name string, limit int64) ([]byte, error) {
 	return text, err
 }
 
-// OpenIn opens a regular file of dir for reading, as ReadIn does.
+// OpenIn opens a regular file of dir for reading, as ReadIn does. An os.Root follows links that stay in it,
+// whatever O_NOFOLLOW says, so that what was opened is held against what stands at the name.
 func OpenIn(dir *os.Root, name string) (*os.File, error) {
-	f, err := dir.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	stands, err := dir.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !stands.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: no regular file", filepath.Join(dir.Name(), name))
+	}
+	f, err := dir.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: no regular file", f.Name())
+	if err == nil && !os.SameFile(info, stands) {
+		err = fmt.Errorf("%s: somebody exchanged it while it was opened", f.Name())
 	}
 	if err != nil {
 		f.Close()

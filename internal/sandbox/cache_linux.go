@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/owned"
 )
 
 // cache keeps values computed from files together with a digest of the files' stamps: as long as
@@ -26,14 +27,17 @@ type cached struct {
 // cacheName carries the layout's version: another layout is another file.
 const cacheName = "host-tools-2.json"
 
-// openCache reads the cache in dir. One that cannot be read is an empty one.
+// openCache reads the cache in dir. One that cannot be read is an empty one, and so is another user's.
 func openCache(dir string) *cache {
 	c := &cache{old: map[string]cached{}, new: map[string]cached{}}
 	if dir == "" {
 		return c
 	}
 	c.path = filepath.Join(dir, cacheName)
-	if text, err := os.ReadFile(c.path); err == nil && json.Unmarshal(text, &c.old) != nil {
+	if owned.File(c.path) != nil {
+		return c
+	}
+	if text, err := owned.ReadFile(c.path, 64<<20); err == nil && json.Unmarshal(text, &c.old) != nil {
 		c.old = map[string]cached{}
 	}
 	return c

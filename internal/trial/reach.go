@@ -83,15 +83,7 @@ func (r *Reach) Program(path string) {
 			queue = append(queue, filepath.Join(home, filepath.Base(path)), filepath.Join(home, "python3"))
 		}
 		if info.Mode()&os.ModeSymlink != 0 {
-			if target, err := os.Readlink(path); err == nil {
-				if !filepath.IsAbs(target) {
-					target = filepath.Join(filepath.Dir(path), target)
-				}
-				queue = append(queue, target)
-			}
-			if real, err := filepath.EvalSymlinks(path); err == nil { // by a link in a folder's place
-				queue = append(queue, real)
-			}
+			queue = append(queue, targets(path)...)
 			continue
 		}
 		queue = append(queue, interpreter(path)...)
@@ -99,6 +91,24 @@ func (r *Reach) Program(path string) {
 			r.Add(dir)
 		}
 	}
+}
+
+// targets are what a link leads to, by its text and by all links on the way: a program, or what mayChoose allows.
+func targets(link string) (paths []string) {
+	if target, err := os.Readlink(link); err == nil {
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(link), target)
+		}
+		paths = append(paths, target)
+	}
+	if real, err := filepath.EvalSymlinks(link); err == nil {
+		paths = append(paths, real)
+	}
+	return slices.DeleteFunc(paths, func(path string) bool {
+		info, err := os.Stat(path)
+		program := err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+		return !program && !mayChoose(path)
+	})
 }
 
 // treeOf is the prefix of a program in a folder bin, else the program's folder; where that would be a whole
@@ -150,9 +160,9 @@ var (
 	comment = regexp.MustCompile(`(^|\s)#.*`)
 )
 
-// mayChoose reports whether a program may have its subjects shown what it names itself, in a line of a script
-// or in a RUNPATH: nothing hidden, and where root runs it only what everybody may reach. Else who wrote a
-// program would choose what of the host it sees.
+// mayChoose reports whether a program may have its subjects shown what it names itself: in a line of a script,
+// in a RUNPATH, by a link or on its standard output. Nothing hidden, and where root runs it only what everybody
+// may reach. Else who wrote a program would choose what of the host it sees.
 func mayChoose(path string) bool {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -169,6 +179,13 @@ func mayChoose(path string) bool {
 		}
 	}
 	return true
+}
+
+// Chosen shows a folder that a program itself names, as a Python does those of its packages, if it may.
+func (r *Reach) Chosen(path string) {
+	if path = filepath.Clean(path); !wide(path) && mayChoose(path) {
+		r.Add(path)
+	}
 }
 
 // execed are the programs in a folder bin or sbin that a script goes over into.

@@ -99,6 +99,10 @@ func TestReachIsNotChosen(t *testing.T) {
 	put(t, at("real/bin/tool"), "")
 	put(t, at("keys/id"), "")
 	put(t, at(".ssh/bin/tool"), "")
+	put(t, at(".ssh/id"), "")
+	if err := os.Chmod(at(".ssh/id"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	put(t, at("data/bin/id"), "")
 	put(t, at("shut/real/bin/tool"), "")
 	link(t, at(".ssh"), at("open"))
@@ -118,9 +122,18 @@ func TestReachIsNotChosen(t *testing.T) {
 		"exec AT/open/bin/tool":              "", // hidden behind a link
 		"exec AT/data/bin/id":                "", // no program
 		"exec AT/real/bin/../../keys/id":     "",
+		"link real/bin/tool":                 "real", // the control
+		"link .ssh/bin/tool":                 ".ssh", // as pyenv's and uv's are
+		"link .ssh/id":                       "",
+		"link open/id":                       "",
 		"exec AT/shut/real/bin/tool":         map[bool]string{false: "shut/real"}[os.Geteuid() == 0],
 	} {
 		script := put(t, at("scripts/x"), "#!/bin/sh\n"+strings.ReplaceAll(line, "AT", home)+"\n")
+		if to, is := strings.CutPrefix(line, "link "); is {
+			script = at("scripts/link")
+			os.Remove(script)
+			link(t, at(to), script)
+		}
 		r := &Reach{}
 		r.Program(script)
 		var got []string
@@ -140,6 +153,17 @@ func TestReachIsNotChosen(t *testing.T) {
 		}
 		if got := libraries.MatchString(dir) && mayChoose(dir); got != want {
 			t.Errorf("a RUNPATH of %s is shown: %v", dir, got)
+		}
+		r := &Reach{}
+		r.Chosen(dir)
+		if want = want || dir == at("keys"); want != (len(r.Mounts()) == 1) {
+			t.Errorf("a path of packages %s: shown is %v", dir, r.Mounts())
+		}
+	}
+	for _, dir := range []string{"/", "/etc", "/root", home, "/home/me"} {
+		r := &Reach{}
+		if r.Chosen(dir); len(r.Mounts()) > 0 {
+			t.Errorf("all of %s is shown", dir)
 		}
 	}
 }
