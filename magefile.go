@@ -269,10 +269,10 @@ func Verify(ctx context.Context,
 	server *string, // try the server that listens at this host:port of this machine
 	starttls *string, // what is spoken with that server, or by that client, before TLS: none (default) or postgres
 	servername *string, // the name that that server is called by (default: the host of -server, if it is a name)
-	libraries *string, // comma-separated client libraries of -python to try too: urllib3, botocore, pymongo, pymongo[ocsp], psycopg2
+	libraries *string, // comma-separated client libraries of -python to try too: urllib3, botocore, pymongo, pymongo[ocsp], psycopg2, psql
 	visible *string, // comma-separated files and folders that the program tried may read besides
 	mongodb *string, // host:port of a MongoDB or FerretDB without TLS on this machine, which pymongo reaches through the judge's TLS
-	postgres *string, // host:port of a PostgreSQL without TLS on this machine, for psycopg2 and for clients with -starttls=postgres
+	postgres *string, // host:port of a PostgreSQL without TLS on this machine, which psycopg2, psql and clients with -starttls=postgres get to speak with
 	to *int, // prove this generation instead of the one in use, so that rollback may go to it
 	prefix *string, // base folder of the two prefixes (default /opt)
 	root *string, // the image's root folder that it was staged into

@@ -86,7 +86,7 @@ func CasesOf(kind Kind, floor Floor, openssl, python string, libraries ...Instal
 	}
 	t.toolchain()
 	for _, l := range libraries {
-		if kind != KindPython || !t.library(l) {
+		if kind == KindOpenSSL || kind == KindToolchain && !l.Library.libpq() || !t.library(l) {
 			return nil
 		}
 	}

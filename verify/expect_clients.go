@@ -8,7 +8,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
-// Library is a client library of Python that makes TLS connections for programs.
+// Library is a client library of Python that makes TLS connections for programs, or psql, which Python starts.
 type Library string
 
 // The libraries that there are expectations for.
@@ -16,13 +16,14 @@ const (
 	URLLib3  Library = "urllib3"
 	Botocore Library = "botocore" // boto3 and awscli are made of it
 	PyMongo  Library = "pymongo"
-	Psycopg2 Library = "psycopg2" // and so libpq, as psql
+	Psycopg2 Library = "psycopg2"
+	Psql     Library = "psql" // the program, which has a libpq of its own
 
 	PyMongoOCSP Library = "pymongo[ocsp]" // with pyOpenSSL, which it then uses for everything
 )
 
 // Libraries lists them.
-var Libraries = []Library{URLLib3, Botocore, PyMongo, PyMongoOCSP, Psycopg2}
+var Libraries = []Library{URLLib3, Botocore, PyMongo, PyMongoOCSP, Psycopg2, Psql}
 
 // Installed is a library with the version that was tried.
 type Installed struct {
@@ -32,6 +33,17 @@ type Installed struct {
 
 // String is the name and the version.
 func (i Installed) String() string { return string(i.Library) + " " + i.Version }
+
+// LibrariesOf lists what is tried with a toolchain that was built with these sets.
+func LibrariesOf(sets []string) []Library {
+	if slices.Contains(sets, "postgres") {
+		return []Library{Psycopg2, Psql}
+	}
+	return nil
+}
+
+// libpq reports whether the library is PostgreSQL's client.
+func (l Library) libpq() bool { return l == Psycopg2 || l == Psql }
 
 // ParseLibraries reads a list of names. Which of them need a server of their own behind the judge's TLS, Backed tells.
 func ParseLibraries(names []string) (list []Library, err error) {
@@ -49,10 +61,10 @@ func ParseLibraries(names []string) (list []Library, err error) {
 }
 
 // Backed reports whether a real server of the library's protocol has to stand behind the judge's TLS.
-func (l Library) Backed() bool { return l == PyMongo || l == PyMongoOCSP || l == Psycopg2 }
+func (l Library) Backed() bool { return l == PyMongo || l == PyMongoOCSP }
 
 // prefixes are what the cases of a library are called by.
-var prefixes = map[Library]string{URLLib3: "urllib3", Botocore: "botocore", PyMongo: "mongo", PyMongoOCSP: "mongo-ocsp", Psycopg2: "pg"}
+var prefixes = map[Library]string{URLLib3: "urllib3", Botocore: "botocore", PyMongo: "mongo", PyMongoOCSP: "mongo-ocsp", Psycopg2: "pg", Psql: "psql"}
 
 // library adds the cases of one, and reports whether there are any.
 func (t *table) library(l Installed) bool {
@@ -68,7 +80,7 @@ func (t *table) library(l Installed) bool {
 		u.ocsp()
 	case PyMongo:
 		u.mongo()
-	case Psycopg2:
+	case Psycopg2, Psql:
 		u.postgres(l.Version)
 	}
 	u.certificates()
@@ -86,7 +98,7 @@ type using struct {
 // at is a server of exactly one version, met by the library as it is set up.
 func (u using) at(v wire.Version, change func(*Offer)) Offer {
 	o := Offer{Who: Python, Act: Serve, Version: v, Setup: Setup{Library: u.library}}
-	if u.library == Psycopg2 {
+	if u.library.libpq() {
 		o.Setup.StartTLS = Postgres
 	}
 	if change != nil {
@@ -107,7 +119,7 @@ func (u using) connects(what string, o Offer) Control {
 // lower takes a setup's guard down as far as it goes. libpq has no parameter for the security level, and reads OPENSSL_CONF.
 func lower(o *Offer) {
 	o.Setup.Min, o.Setup.Level0 = wire.TLS10, true
-	o.Setup.Conf = o.Setup.Library == Psycopg2
+	o.Setup.Conf = o.Setup.Library.libpq()
 }
 
 // weakly is the control that a weak peer does what the library must not. psycopg2 has an OpenSSL of its own in it, which no other module
@@ -142,7 +154,7 @@ func (u using) certificates() {
 	if u.lateName {
 		otherName = Want{Outcome: Refused, Reason: "CertificateError", Hello: wire.MaxPayload}
 	}
-	if u.library == Psycopg2 {
+	if u.library.libpq() {
 		otherName = otherHost
 	}
 	for _, r := range []struct {
@@ -165,19 +177,19 @@ func (u using) certificates() {
 // lowered are the controls that the lowering arrives at all. psycopg2's OpenSSL gets it by a file, which a build can be told not to read: what
 // the default security level refuses has to be taken then. (Before OpenSSL 3.2 that level refuses nothing of this kind.)
 func (u using) lowered() []Control {
-	if u.library != Psycopg2 {
+	if !u.library.libpq() {
 		return nil
 	}
 	small := func(change func(*Offer)) Offer { return u.shown(SmallLeaf, change) }
 	all := []Control{u.connects("takes a key of 1,024 bits, lowered", small(lower))}
 	if u.era.level2 {
-		all = append(all, Control{"same psycopg2 refuses it by itself", small(nil), Want{Outcome: Refused, Reason: "CERTIFICATE_VERIFY_FAILED"}})
+		all = append(all, Control{"same " + string(u.library) + " refuses it by itself", small(nil), Want{Outcome: Refused, Reason: "CERTIFICATE_VERIFY_FAILED"}})
 	}
 	return all
 }
 
 // foreign reports whether the library has an OpenSSL that is not the interpreter's.
-func (u using) foreign() bool { return u.library == Psycopg2 || u.library == PyMongoOCSP }
+func (u using) foreign() bool { return u.library.libpq() || u.library == PyMongoOCSP }
 
 // distrust is the want of a library that refuses a certificate. libpq and pyOpenSSL say no code.
 func (u using) distrust() func(int, wire.Description) Want {
@@ -275,9 +287,9 @@ func (u using) postgres(version string) {
 	verifyCA := func(o *Offer) { o.Setup.AnyName = true }
 	crl := func(o *Offer) { o.Setup.CRL = true }
 	u.add(Trust, "require", u.shown(UntrustedLeaf, require), Want{Outcome: Connected, Version: u.v}, "sslmode=require without a root certificate encrypts and trusts anybody",
-		Control{"same psycopg2 refuses it with verify-full", u.shown(UntrustedLeaf, nil), distrust(noIssuer, wire.UnknownCA)})
+		Control{"same " + string(u.library) + " refuses it with verify-full", u.shown(UntrustedLeaf, nil), distrust(noIssuer, wire.UnknownCA)})
 	u.add(Trust, "verify-ca", u.shown(OtherNameLeaf, verifyCA), Want{Outcome: Connected, Version: u.v}, "sslmode=verify-ca takes any name that the CA signed",
-		Control{"same psycopg2 refuses it with verify-full", u.shown(OtherNameLeaf, nil), otherHost})
+		Control{"same " + string(u.library) + " refuses it with verify-full", u.shown(OtherNameLeaf, nil), otherHost})
 	u.add(Trust, "verify-ca-untrusted", u.shown(UntrustedLeaf, verifyCA), distrust(noIssuer, wire.UnknownCA), "and no other CA's", u.connects("takes the right one", u.at(u.v, verifyCA)))
 	u.add(Client, "require-"+u.below()[0].name, u.at(u.v-1, require), u.hello(), "sslmode=require takes verification away and no version with it", u.connects("reaches "+u.v.String(), u.at(u.v, require)), u.weakly(u.at(u.v-1, nil)))
 	u.add(Trust, "crl-hit", u.shown(RevokedLeaf, crl), distrust(revoked, wire.CertificateRevoked), "sslcrl: a certificate that it names",
@@ -287,19 +299,20 @@ func (u using) postgres(version string) {
 		return u.at(0, func(o *Offer) { o.Act, o.Setup.Mode = Decline, mode })
 	}
 	refused := Want{Outcome: Refused, Reason: "SERVER_WITHOUT_TLS"}
-	prefers := Control{"same psycopg2 with prefer goes on in the clear", declined("prefer"), Want{Outcome: Plaintext}}
+	prefers := Control{"same " + string(u.library) + " with prefer goes on in the clear", declined("prefer"), Want{Outcome: Plaintext}}
 	for _, mode := range []string{"require", "verify-full"} {
 		u.add(Client, "declined-"+mode, declined(mode), refused, "a server, or somebody in between, that says that it has no TLS: sslmode="+mode+" ends there", prefers)
 	}
-	u.add(Client, "declined-prefer", declined("prefer"), refused, "libpq's default sslmode, prefer, goes on in the clear where it is told that there is no TLS: set verify-full", Control{"same psycopg2 with disable goes on in the clear", declined("disable"), Want{Outcome: Plaintext}})
+	u.add(Client, "declined-prefer", declined("prefer"), refused, "libpq's default sslmode, prefer, goes on in the clear where it is told that there is no TLS: set verify-full", Control{"same " + string(u.library) + " with disable goes on in the clear", declined("disable"), Want{Outcome: Plaintext}})
 	u.cases[len(u.cases)-1].Residual = true
 	if libpq := libpqOf(version); libpq >= 17 {
 		u.add(Client, "direct", u.at(u.v, func(o *Offer) { o.Setup.Direct = true }), Want{Outcome: Connected, Version: u.v}, "sslnegotiation=direct: nothing is said in the clear",
-			Control{"same psycopg2 is refused by " + (u.v - 1).String(), u.at(u.v-1, func(o *Offer) { o.Setup.Direct = true }), refusedBy(FromJudge, alertVersion)})
+			Control{"same " + string(u.library) + " is refused by " + (u.v - 1).String(), u.at(u.v-1, func(o *Offer) { o.Setup.Direct = true }), refusedBy(FromJudge, alertVersion)})
 	}
 }
 
-// libpqOf is the major version of the libpq in a version of psycopg2, such as "2.9.10 (libpq 17.11)"; 0 where it is not known.
+// libpqOf is the major version of the libpq in a version of psycopg2, such as "2.9.10 (libpq 17.11)" or of
+// psql; 0 where it is not known.
 func libpqOf(version string) (major int) {
 	_, rest, _ := strings.Cut(version, "(libpq ")
 	fmt.Sscanf(rest, "%d", &major)

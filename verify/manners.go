@@ -19,6 +19,8 @@ func (c *court) manners(ctx context.Context, o Offer) func(*tls.Conn) {
 	switch {
 	case o.Setup.Library == Botocore:
 		return cloud
+	case o.Setup.Library.libpq():
+		return func(s *tls.Conn) { speakPostgres(s) }
 	case o.Who == Command || o.Setup.Library == URLLib3:
 		return func(s *tls.Conn) { say(s, page("text/plain", Greeting)) }
 	}

@@ -61,11 +61,16 @@ func (c *court) preamble(ctx context.Context, r *recorder, o Offer) (declined bo
 			}
 		default: // it goes on in the clear
 			r.keep(FromSubject, message[:])
+			clear := &prefixed{r, message[:]} // recorded: so it is seen that the client went on
 			addr := c.Toolchain.Backends[o.Setup.Library]
-			if o.Act != Decline || addr == "" {
+			switch {
+			case o.Act != Decline || addr == "" && !o.Setup.Library.libpq():
 				return false, errClear
+			case addr == "":
+				speakPostgres(clear)
+			default:
+				c.relay(ctx, clear, addr)
 			}
-			c.relay(ctx, &prefixed{r, message[:]}, addr) // recorded: so it is seen that the client went on
 			return true, nil
 		}
 	}

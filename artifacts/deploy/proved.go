@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -84,7 +85,11 @@ func Edition(floor string, g Generation) string {
 		return ""
 	}
 	cases := verify.ExpectedCases(f, g.Components["openssl"].Version, g.Components["python"].Version)
-	return digest.Of(fmt.Append(nil, verify.Edition, cases)).Short()
+	asked := fmt.Append(nil, verify.Edition, cases)
+	for _, l := range verify.LibrariesOf(g.With) {
+		asked = fmt.Append(asked, l)
+	}
+	return digest.Of(asked).Short()
 }
 
 // Keep writes the proof beside the generation, for programs and as a page, and notes it in the generation's
@@ -214,6 +219,11 @@ func (s Site) about(g Generation, p *verify.Proof, bytes bool) error {
 				file := filepath.Join(name, e.Path)
 				sums[e.Digest.String()], sizes[file] = append(sums[e.Digest.String()], file), e.Size
 			}
+		}
+	}
+	for _, l := range verify.LibrariesOf(g.With) {
+		if !slices.ContainsFunc(p.Libraries, func(i verify.Installed) bool { return i.Library == l }) {
+			return fmt.Errorf("generation %d: its proof did not try %s", g.Number, l)
 		}
 	}
 	seen := map[string]bool{} // components

@@ -176,7 +176,7 @@ func (c *command) writeBundle(ctx context.Context, w *workshop, records map[stri
 	if err := os.MkdirAll(b.work, 0o755); err != nil {
 		return nil, err
 	}
-	proof, err := c.try(ctx, b, string(w.profile.Floor), g.Components, w.weak(b))
+	proof, err := c.try(ctx, b, string(w.profile.Floor), g, w.weak(b))
 	if err == nil {
 		err = deploy.Verdict(proof)
 	}

@@ -48,9 +48,9 @@ func crash(spec string) int {
 		return nil
 	}
 	// What is tried here happens around the proof: the small component has no TLS to try.
-	pretend = func(b rig, q trial.Request, components map[string]deploy.Component) (*verify.Proof, error) {
-		return deploytest.Proof(noTest{}, q.Floor, components,
-			func(name string) string { return b.locate(components[name].Prefix) }), nil
+	pretend = func(b rig, q trial.Request, g deploy.Generation) (*verify.Proof, error) {
+		return deploytest.Proof(noTest{}, q.Floor, g.Components,
+			func(name string) string { return b.locate(g.Components[name].Prefix) }), nil
 	}
 	if os.Getenv("TLSFLOOR_CRASH_TARGET") == "verify" {
 		err = Verify(context.Background(), Flags{})

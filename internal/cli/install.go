@@ -248,7 +248,7 @@ func (c *command) proveHere(ctx context.Context, a *arrival, g deploy.Generation
 	for name, prefix := range prefixes {
 		b.mounts = append(b.mounts, sandbox.Mount{From: filepath.Join(controls, name), To: prefix})
 	}
-	proof, err := c.try(ctx, b, a.Index.Floor, g.Components, b.weak(prefixes))
+	proof, err := c.try(ctx, b, a.Index.Floor, g, b.weak(prefixes))
 	if err != nil {
 		return nil, fmt.Errorf("proving generation %d: %w", g.Number, err)
 	}

@@ -25,7 +25,7 @@ type backend struct {
 func (c *command) servers() []backend {
 	return []backend{
 		{"-mongodb", "127.0.0.1:27017", &c.MongoDB, []verify.Library{verify.PyMongo, verify.PyMongoOCSP}},
-		{"-postgres", "127.0.0.1:5432", &c.Postgres, []verify.Library{verify.Psycopg2}},
+		{"-postgres", "127.0.0.1:5432", &c.Postgres, []verify.Library{verify.Psycopg2, verify.Psql}},
 	}
 }
 
@@ -41,7 +41,7 @@ func (c *command) checkLibraries() error {
 			if !slices.Contains(s.clients, l) {
 				continue
 			}
-			if wanted = true; *s.addr == "" {
+			if wanted = true; *s.addr == "" && l.Backed() {
 				return fault.New(fault.Usage, fmt.Sprintf("start such a server without TLS on this machine, and add %s=%s: the judge's TLS stands before it", s.flag, s.example),
 					"-libraries=%s: it needs a server that speaks its protocol", l)
 			}
@@ -78,7 +78,7 @@ func (c *command) backends() map[verify.Library]string {
 }
 
 // installed is what a Python says of a library: its version, or why it cannot be imported, and where its packages are.
-const installed = `import glob, importlib, json, os, site, sys
+const installed = `import glob, importlib, json, os, shutil, site, subprocess, sys
 found, files = {}, set()
 
 def objects(module):
@@ -86,6 +86,13 @@ def objects(module):
 
 for name in sys.argv[1:]:
     try:
+        if name == "psql":
+            beside = os.path.join(os.path.dirname(os.path.realpath(sys.executable)), "psql")
+            program = beside if os.path.exists(beside) else shutil.which("psql") or "psql"
+            text = subprocess.check_output([program, "--version"]).decode()
+            found[name] = "%s (libpq %s)" % ((text.partition("(PostgreSQL) ")[2].split()[0],) * 2)  # made together
+            files.add(os.path.realpath(program))
+            continue
         module = importlib.import_module(name.partition("[")[0])
         objects(module)
         if name == "pymongo[ocsp]":
@@ -99,15 +106,26 @@ for name in sys.argv[1:]:
         found[name] = "%s: %s" % (type(e).__name__, e)
 print(json.dumps({"found": found, "packages": site.getsitepackages(), "files": sorted(files)}))`
 
-// libraries asks the Python for the client libraries that it has: one that is missing is no case that could pass.
-func (c *command) libraries(ctx context.Context, q *trial.Request) error {
-	if len(c.Libraries) == 0 {
+// clientLibraries are those that the flags name.
+func (c *command) clientLibraries() (all []verify.Library) {
+	for _, name := range c.Libraries {
+		all = append(all, verify.Library(name))
+	}
+	return all
+}
+
+// addLibraries asks the Python under trial for its client libraries: one that is missing is no case that could pass.
+func addLibraries(ctx context.Context, q *trial.Request, libraries []verify.Library) error {
+	if len(libraries) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	cmd := q.Alone(ctx, append([]string{c.Python, "-I", "-c", installed}, c.Libraries...),
-		[]string{"PATH=/usr/bin:/bin", "LC_ALL=C"})
+	argv := []string{q.Toolchain.Python, "-I", "-c", installed}
+	for _, l := range libraries {
+		argv = append(argv, string(l))
+	}
+	cmd := q.Alone(ctx, argv, []string{"PATH=/usr/bin:/bin", "LC_ALL=C"})
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
 	var said struct {
@@ -123,15 +141,18 @@ func (c *command) libraries(ctx context.Context, q *trial.Request) error {
 		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(status.Stderr)))
 	}
 	if err != nil {
-		return fmt.Errorf("asking %s for its client libraries: %w", c.Python, err)
+		return fmt.Errorf("asking %s for its client libraries: %w", q.Toolchain.Python, err)
 	}
-	for _, name := range c.Libraries {
-		version := said.Found[name]
+	for _, name := range libraries {
+		version := said.Found[string(name)]
 		if version == "" || strings.Contains(version, ": ") {
-			return fault.New(fault.Usage, fmt.Sprintf("install it: %s -m pip install '%s'", c.Python, name), "%s has no %s: %s", c.Python, name, version)
+			hint := fmt.Sprintf("install it: %s -m pip install '%s'", q.Toolchain.Python, name)
+			if name == verify.Psql {
+				hint = "install PostgreSQL's client, or build with -with=postgres"
+			}
+			return fault.New(fault.Usage, hint, "%s has no %s: %s", q.Toolchain.Python, name, version)
 		}
-		q.Libraries = append(q.Libraries, verify.Installed{Library: verify.Library(name),
-			Version: strings.Map(versionOnly, version)})
+		q.Libraries = append(q.Libraries, verify.Installed{Library: name, Version: strings.Map(versionOnly, version)})
 	}
 	q.Toolchain.Packages, q.Toolchain.Objects = said.Packages, said.Files
 	return nil

@@ -112,7 +112,7 @@ func (c *command) requestOther(ctx context.Context, w *workshop, b rig, reach *t
 	if err := c.versions(ctx, &q, reach); err != nil {
 		return q, err
 	}
-	if err := c.libraries(ctx, &q); err != nil {
+	if err := addLibraries(ctx, &q, c.clientLibraries()); err != nil {
 		return q, err
 	}
 	return q, nil

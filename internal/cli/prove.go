@@ -47,7 +47,7 @@ func (c *command) prove(ctx context.Context, w *workshop, g deploy.Generation, r
 	if err := b.add(ctx, w, records, recipes.Control); err != nil {
 		return nil, err
 	}
-	proof, err := c.try(ctx, b, string(w.profile.Floor), g.Components, w.weak(b))
+	proof, err := c.try(ctx, b, string(w.profile.Floor), g, w.weak(b))
 	if err != nil {
 		return nil, fmt.Errorf("proving generation %d: %w", g.Number, err)
 	}
@@ -55,10 +55,10 @@ func (c *command) prove(ctx context.Context, w *workshop, g deploy.Generation, r
 }
 
 // pretend stands for the judge in a test of what happens around a proof.
-var pretend func(b rig, q trial.Request, components map[string]deploy.Component) (*verify.Proof, error)
+var pretend func(b rig, q trial.Request, g deploy.Generation) (*verify.Proof, error)
 
-// try proves the components that stand in the rig.
-func (c *command) try(ctx context.Context, b rig, profileFloor string, components map[string]deploy.Component, weak verify.Toolchain) (*verify.Proof, error) {
+// try proves the generation whose components stand in the rig.
+func (c *command) try(ctx context.Context, b rig, profileFloor string, g deploy.Generation, weak verify.Toolchain) (*verify.Proof, error) {
 	floor, err := verify.ParseFloor(profileFloor)
 	if err != nil {
 		return nil, err
@@ -70,15 +70,18 @@ func (c *command) try(ctx context.Context, b rig, profileFloor string, component
 	if err != nil {
 		return nil, err
 	}
-	q.OpenSSLVersion, q.PythonVersion = components["openssl"].Version, components["python"].Version
-	if o, ok := components["openssl"]; ok {
+	q.OpenSSLVersion, q.PythonVersion = g.Components["openssl"].Version, g.Components["python"].Version
+	if o, ok := g.Components["openssl"]; ok {
 		q.Toolchain.OpenSSL, q.Toolchain.OpenSSLPrefix = b.at(o.Prefix, "bin/openssl"), b.at(o.Prefix, "")
 	}
-	if p, ok := components["python"]; ok {
+	if p, ok := g.Components["python"]; ok {
 		q.Toolchain.Python = b.at(p.Prefix, "bin/python3")
 	}
 	if pretend != nil {
-		return pretend(b, q, components)
+		return pretend(b, q, g)
+	}
+	if err := addLibraries(ctx, &q, verify.LibrariesOf(g.With)); err != nil {
+		return nil, err
 	}
 	q.Toolchain.HostPython, q.Toolchain.HostOpenSSL = present("/usr/bin/python3"), present("/usr/bin/openssl")
 	return trial.Run(ctx, q, c.sink)

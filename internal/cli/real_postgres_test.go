@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -15,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
+	"github.com/tlsfloor/tlsfloor/verify"
 	"github.com/tlsfloor/tlsfloor/verify/advice"
 )
 
@@ -318,7 +321,8 @@ func (r *real) postgresClients(t *testing.T, next *pool) {
 	}
 	r.sslModes(t, p, filepath.Join(dir, "right.pem"), filepath.Join(dir, "wrong.pem"))
 	python := filepath.Join(r.site().Dir(1), "python", "bin", "python3")
-	proof := r.proof(t, 0, "-python="+python, "-libraries=psycopg2", "-postgres="+p.addr)
+	r.triesItsClients(t)
+	proof := r.proof(t, 0, "-python="+python, "-libraries=psycopg2,psql", "-postgres="+p.addr)
 	if met := explainsAll(t, proof); !met["SERVER_WITHOUT_TLS"] || !met["CERTIFICATE_VERIFY_FAILED/hostname"] {
 		t.Errorf("explained: %v", met)
 	}
@@ -326,6 +330,44 @@ func (r *real) postgresClients(t *testing.T, next *pool) {
 	t.Run("direct TLS", func(t *testing.T) {
 		r.directTLS(t, p, next, right, filepath.Join(dir, "right.pem"), filepath.Join(dir, "wrong.pem"))
 	})
+}
+
+// triesItsClients: the tree's own proof holds psycopg2 and psql to the floor, with no server on this machine. A
+// proof that leaves them out is not taken.
+func (r *real) triesItsClients(t *testing.T) {
+	t.Helper()
+	site := r.site()
+	g, err := site.Generation(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := site.Proof(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	passed := map[string]int{}
+	for _, f := range own.Findings {
+		if library := f.Case.Offer.Setup.Library; library != "" && f.Status != verify.Fail {
+			passed[string(library)]++
+		}
+	}
+	if passed["psql"] != 22 || passed["psycopg2"] != 22 || !own.Complete() {
+		t.Errorf("its own proof has %v, %s", passed, own.Summary())
+	}
+	without := *own
+	without.Libraries = nil
+	without.Findings = slices.DeleteFunc(slices.Clone(own.Findings), func(f verify.Finding) bool { return f.Case.Offer.Setup.Library != "" })
+	_, _, err = deploy.Prove(t.Context(), deploy.Candidate{Site: site, Generation: g}, func(context.Context, deploy.Generation) (*verify.Proof, error) {
+		return &without, nil
+	})
+	if err == nil || !strings.Contains(err.Error(), "its proof did not try psycopg2") {
+		t.Errorf("a proof without its clients: %v", err)
+	}
+	if _, _, err := deploy.Prove(t.Context(), deploy.Candidate{Site: site, Generation: g}, func(context.Context, deploy.Generation) (*verify.Proof, error) {
+		return own, nil
+	}); err != nil {
+		t.Errorf("the control: %v", err)
+	}
 }
 
 // polled waits until done says so, 30 s at most.

@@ -1,7 +1,9 @@
 # The client libraries that people run, driven the way that their guides say. The judge's server is real TLS to them; what they are asked
 # for is answered by it, or by a real server of their protocol behind it.
+import os
 import re
 import site
+import subprocess
 
 # pyOpenSSL's errors are lists of (library, function, reason), and only their text may be left.
 LISTED = re.compile(r"\('SSL routines', '[^']*', '([^']+)'\)")
@@ -181,10 +183,8 @@ LIBPQ = (
 )
 
 
-def by_psycopg2(request):
-    """Connects as psql and every program on libpq does, and asks the server for something."""
-    import psycopg2
-
+def libpq_options(request):
+    """The parameters of a connection, as libpq calls them. "/dev/null/none" keeps the files of a home folder out."""
     setup, host = request["setup"], request["addr"].rsplit(":", 1)
     options = {"host": "localhost", "hostaddr": host[0], "port": host[1], "user": "proof", "dbname": "postgres", "connect_timeout": int(request["timeout"]),
         "passfile": "/dev/null", "sslcert": "/dev/null/none", "sslkey": "/dev/null/none", "sslrootcert": "/dev/null/none", "sslcrl": "/dev/null/none"}
@@ -202,22 +202,46 @@ def by_psycopg2(request):
         options["sslnegotiation"] = "direct"
     if setup.get("min"):
         options["ssl_min_protocol_version"] = BOUND[setup["min"]].replace("_", ".")
+    return options
+
+
+def libpq_refusal(text):
+    for pattern, name in LIBPQ:
+        found = pattern.search(text)
+        if found:
+            words = name or found.group(1).strip().replace("ssl/tls alert", "sslv3 alert")  # as 3.2 and later call them
+            return {"report": {"reason": words.upper().replace(" ", "_"), "text": text}}
+    return {"problem": text}
+
+
+def by_psycopg2(request):
+    """Connects as every program on libpq does, and asks the server for something."""
+    import psycopg2
+
     try:
-        connection = psycopg2.connect(**options)
+        connection = psycopg2.connect(**libpq_options(request))
     except psycopg2.OperationalError as e:
-        text = str(e).strip()
-        for pattern, name in LIBPQ:
-            found = pattern.search(text)
-            if found:
-                words = name or found.group(1).strip().replace("ssl/tls alert", "sslv3 alert")  # as 3.2 and later call them
-                return {"report": {"reason": words.upper().replace(" ", "_"), "text": text}}
-        return {"problem": text}
+        return libpq_refusal(str(e).strip())
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT %s", (request["greeting"],))
         return said(cursor.fetchone()[0], request["greeting"])
 
 
-LIBRARIES = {"urllib3": by_urllib3, "botocore": by_botocore, "pymongo": by_pymongo, "pymongo[ocsp]": by_pymongo, "psycopg2": by_psycopg2}
+def by_psql(request):
+    """Has psql do the same: the one beside this Python, or the one that PATH names."""
+    program = os.path.join(os.path.dirname(os.path.realpath(sys.executable)), "psql")
+    if not os.path.exists(program):
+        program = "psql"
+    quote = lambda value: "'%s'" % str(value).replace("\\", "\\\\").replace("'", "\\'")
+    line = " ".join("%s=%s" % (name, quote(value)) for name, value in libpq_options(request).items())
+    query = "SELECT '%s'" % request["greeting"]
+    done = subprocess.run([program, "-XAtqw", "-c", query, line], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        return libpq_refusal(done.stderr.strip())
+    return said(done.stdout[:-1], request["greeting"])
+
+
+LIBRARIES = {"urllib3": by_urllib3, "botocore": by_botocore, "pymongo": by_pymongo, "pymongo[ocsp]": by_pymongo, "psycopg2": by_psycopg2, "psql": by_psql}
 
 
 def library(request):
