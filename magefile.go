@@ -11,13 +11,13 @@ import (
 
 	"github.com/magefile/mage/mg"
 
-	"github.com/tlsfloor/tlsfloor/internal/cli"
+	"github.com/tlsfloor/tlsfloor/internal/command"
 )
 
 //go:embed magefile.go
 var source string
 
-func init() { cli.Arguments(source) }
+func init() { command.Arguments(source) }
 
 // Build fetches, checks, builds, installs and proves a toolchain.
 func Build(ctx context.Context,
@@ -44,7 +44,7 @@ func Build(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time, such as 45m
 ) error {
-	return cli.Build(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox,
+	return command.Build(ctx, command.Flags{Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox,
 		Deps: deps, Trust: trust, CAFiles: cafiles, Check: check, Offline: offline, Trace: trace, Adopt: adopt, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
@@ -62,7 +62,7 @@ func Plan(ctx context.Context,
 	why *string, // print what changed since this step was last built
 	json *bool, // print JSON
 ) error {
-	return cli.Plan(ctx, cli.Flags{Profile: profile, Prefix: prefix, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox, Explain: explain, Why: why, JSON: json})
+	return command.Plan(ctx, command.Flags{Profile: profile, Prefix: prefix, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox, Explain: explain, Why: why, JSON: json})
 }
 
 // Fetch brings the sources of a profile into the store, checked, and builds nothing.
@@ -79,7 +79,7 @@ func Fetch(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Fetch(ctx, cli.Flags{Profile: profile, Mirror: mirror, Recipes: recipes, Store: store, Trust: trust, Sysroot: sysroot, With: with, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
+	return command.Fetch(ctx, command.Flags{Profile: profile, Mirror: mirror, Recipes: recipes, Store: store, Trust: trust, Sysroot: sysroot, With: with, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
 // Vendor writes all sources of a profile, their signatures and keys as one file, from which -mirror builds without a network.
@@ -96,7 +96,7 @@ func Vendor(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Vendor(ctx, cli.Flags{O: o, Profile: profile, Mirror: mirror, Recipes: recipes, Store: store, Sysroot: sysroot, With: with, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
+	return command.Vendor(ctx, command.Flags{O: o, Profile: profile, Mirror: mirror, Recipes: recipes, Store: store, Sysroot: sysroot, With: with, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
 // Aliases are other names of targets: `bundle` is what people type.
@@ -134,7 +134,7 @@ func (Bundle) Write(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Bundle(ctx, cli.Flags{
+	return command.Bundle(ctx, command.Flags{
 		Sequence: sequence, Valid: valid, OSV: osv, Packages: packages, Release: release,
 		Maintainer: maintainer, PGPKey: pgpkey, Sign: sign, Key: key, Out: out, Profile: profile,
 		Prefix: prefix, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize,
@@ -153,7 +153,7 @@ func (Bundle) Verify(ctx context.Context, from string,
 	store *string, // folder for the copy that is checked
 	json *bool, // print JSON
 ) error {
-	return cli.BundleVerify(ctx, from, cli.Flags{TrustRoot: trustroot, Profile: profile, Floor: floor,
+	return command.BundleVerify(ctx, from, command.Flags{TrustRoot: trustroot, Profile: profile, Floor: floor,
 		Key: key, Unsigned: unsigned, Store: store, JSON: json})
 }
 
@@ -170,7 +170,7 @@ func Publish(ctx context.Context, from string,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Publish(ctx, from, cli.Flags{TrustRoot: trustroot, Keys: keys, Sequence: sequence,
+	return command.Publish(ctx, from, command.Flags{TrustRoot: trustroot, Keys: keys, Sequence: sequence,
 		Target: to, Key: key, Unsigned: unsigned, Store: store, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
@@ -183,7 +183,7 @@ func (Keys) Init(ctx context.Context,
 	keys *string, // the new folder for the private keys, on the medium that they live on
 	roles *string, // how many of how many keys sign, such as targets=2/2 (default: root=2/3, others 1/1)
 ) error {
-	return cli.KeysInit(ctx, cli.Flags{Target: to, Keys: keys, Roles: roles})
+	return command.KeysInit(ctx, command.Flags{Target: to, Keys: keys, Roles: roles})
 }
 
 // List shows the roles of a repository, their keys, how many have to sign and until when the signatures hold.
@@ -193,7 +193,7 @@ func (Keys) List(ctx context.Context,
 	json *bool, // print JSON
 	trustroot *string, // the trusted root.json, where the folder of keys has none yet; it is kept there
 ) error {
-	return cli.KeysList(ctx, cli.Flags{Target: to, Keys: keys, TrustRoot: trustroot, JSON: json})
+	return command.KeysList(ctx, command.Flags{Target: to, Keys: keys, TrustRoot: trustroot, JSON: json})
 }
 
 // Rotate gives a role a new key and revokes the old one: a new root.json, signed by old and new root keys.
@@ -204,7 +204,7 @@ func (Keys) Rotate(ctx context.Context,
 	revoke *string, // how the ID of the key begins that goes; keys:list shows them (default: the only one)
 	trustroot *string, // the trusted root.json, where the folder of keys has none yet; it is kept there
 ) error {
-	return cli.KeysRotate(ctx, cli.Flags{Target: to, Keys: keys, Role: role, Revoke: revoke,
+	return command.KeysRotate(ctx, command.Flags{Target: to, Keys: keys, Role: role, Revoke: revoke,
 		TrustRoot: trustroot})
 }
 
@@ -215,7 +215,7 @@ func (Keys) Sign(ctx context.Context,
 	draft *string, // the SHA-256 digest of the root.json that is signed, as shown without it
 	trustroot *string, // the trusted root.json, where the folder of keys has none yet; it is kept there
 ) error {
-	return cli.KeysSign(ctx, cli.Flags{Target: to, Keys: keys, Draft: draft, TrustRoot: trustroot})
+	return command.KeysSign(ctx, command.Flags{Target: to, Keys: keys, Draft: draft, TrustRoot: trustroot})
 }
 
 // Refresh signs snapshot and timestamp of a repository again, and targets where it is about to expire.
@@ -225,7 +225,7 @@ func (Keys) Refresh(ctx context.Context,
 	json *bool, // print JSON
 	trustroot *string, // the trusted root.json, where the folder of keys has none yet; it is kept there
 ) error {
-	return cli.KeysRefresh(ctx, cli.Flags{Target: to, Keys: keys, TrustRoot: trustroot, JSON: json})
+	return command.KeysRefresh(ctx, command.Flags{Target: to, Keys: keys, TrustRoot: trustroot, JSON: json})
 }
 
 // Install installs a bundle that was built elsewhere: checks it, unpacks it, proves it here, and switches to it. It needs no compiler.
@@ -253,7 +253,7 @@ func Install(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Install(ctx, cli.Flags{TrustRoot: trustroot, Sysroot: sysroot, With: with, Profile: profile,
+	return command.Install(ctx, command.Flags{TrustRoot: trustroot, Sysroot: sysroot, With: with, Profile: profile,
 		Floor: floor, Downgrade: downgrade, Unproved: unproved, From: from, Key: key, Unsigned: unsigned,
 		Prefix: prefix, Root: root, Trust: trust, CAFiles: cafiles, Check: check, Store: store,
 		Sandbox: sandbox,
@@ -295,7 +295,7 @@ func Verify(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Verify(ctx, cli.Flags{To: to, From: from, Key: key, Unsigned: unsigned, Python: python,
+	return command.Verify(ctx, command.Flags{To: to, From: from, Key: key, Unsigned: unsigned, Python: python,
 		OpenSSL: openssl,
 		Client:  client, Server: server, StartTLS: starttls, ServerName: servername, Libraries: libraries,
 		Visible: visible, MongoDB: mongodb, Postgres: postgres, Profile: profile, Prefix: prefix, Root: root,
@@ -317,14 +317,14 @@ func Serve(ctx context.Context,
 	json *bool, // one JSON object per line: the table, then each connection
 	timeout *time.Duration, // end after this time, such as 5m (default: when the certificates do, after a day)
 ) error {
-	return cli.Serve(ctx, cli.Flags{Max: max, Only: only, MTLS: mtls, TrustStore: truststore, CRL: crl, Names: names, Port: port, Out: out, JSON: json, Timeout: timeout})
+	return command.Serve(ctx, command.Flags{Max: max, Only: only, MTLS: mtls, TrustStore: truststore, CRL: crl, Names: names, Port: port, Out: out, JSON: json, Timeout: timeout})
 }
 
 // Explain says what a TLS error means, which side is at fault and what to do. The argument is the error's text in quotes, or a file that holds it, or - for standard input.
 func Explain(ctx context.Context, text string,
 	json *bool, // print JSON
 ) error {
-	return cli.Explain(ctx, text, cli.Flags{JSON: json})
+	return command.Explain(ctx, text, command.Flags{JSON: json})
 }
 
 // Status lists the installed generations, their proofs, altered files and packages of yours.
@@ -334,7 +334,7 @@ func Status(ctx context.Context,
 	root *string, // the image's root folder
 	json *bool, // print JSON
 ) error {
-	return cli.Status(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, JSON: json})
+	return command.Status(ctx, command.Flags{Profile: profile, Prefix: prefix, Root: root, JSON: json})
 }
 
 // Rollback switches to the generation before the one in use.
@@ -345,7 +345,7 @@ func Rollback(ctx context.Context,
 	to *int, // the generation to go to, backwards or forwards
 	json *bool, // print JSON
 ) error {
-	return cli.Rollback(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, To: to, JSON: json})
+	return command.Rollback(ctx, command.Flags{Profile: profile, Prefix: prefix, Root: root, To: to, JSON: json})
 }
 
 // Uninstall removes what was installed, all generations of it, and nothing else; what stood at the prefixes before goes back there.
@@ -355,7 +355,7 @@ func Uninstall(ctx context.Context,
 	root *string, // the image's root folder
 	json *bool, // print JSON
 ) error {
-	return cli.Uninstall(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, JSON: json})
+	return command.Uninstall(ctx, command.Flags{Profile: profile, Prefix: prefix, Root: root, JSON: json})
 }
 
 // Dist compiles tlsfloor into one static program for machines without Go, with SBOM, digests and signatures.
@@ -365,7 +365,7 @@ func Dist(ctx context.Context,
 	key *string, // the public key that belongs to it; needed with exec:
 	json *bool, // print JSON
 ) error {
-	return cli.Dist(ctx, cli.Flags{O: o, Sign: sign, Key: key, JSON: json})
+	return command.Dist(ctx, command.Flags{O: o, Sign: sign, Key: key, JSON: json})
 }
 
 // Doctor looks at this machine and the profiles, and says what is missing, old or not validated.
@@ -377,7 +377,7 @@ func Doctor(ctx context.Context,
 	store *string, // folder of the store
 	json *bool, // print JSON
 ) error {
-	return cli.Doctor(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, Recipes: recipes, Store: store, JSON: json})
+	return command.Doctor(ctx, command.Flags{Profile: profile, Prefix: prefix, Root: root, Recipes: recipes, Store: store, JSON: json})
 }
 
 // Clean removes work folders, failed steps and unfinished downloads from the store.
@@ -385,7 +385,7 @@ func Clean(ctx context.Context,
 	store *string, // folder of the store
 	all *bool, // remove everything that the store holds
 ) error {
-	return cli.Clean(ctx, cli.Flags{Store: store, All: all})
+	return command.Clean(ctx, command.Flags{Store: store, All: all})
 }
 
 // Store looks after the folder that keeps sources and results.
@@ -399,7 +399,7 @@ func (Store) Gc(ctx context.Context,
 	yes *bool, // really remove
 	json *bool, // print JSON
 ) error {
-	return cli.StoreGC(ctx, cli.Flags{Store: store, Keep: keep, MaxSize: maxsize, Yes: yes, JSON: json})
+	return command.StoreGC(ctx, command.Flags{Store: store, Keep: keep, MaxSize: maxsize, Yes: yes, JSON: json})
 }
 
 // Check reads everything in the store and forgets what is damaged; the next build makes it again.
@@ -407,7 +407,7 @@ func (Store) Check(ctx context.Context,
 	store *string, // folder of the store
 	json *bool, // print JSON
 ) error {
-	return cli.StoreCheck(ctx, cli.Flags{Store: store, JSON: json})
+	return command.StoreCheck(ctx, command.Flags{Store: store, JSON: json})
 }
 
 // Trust is what the installed OpenSSL trusts by default.
@@ -420,7 +420,7 @@ func (Trust) List(ctx context.Context,
 	root *string, // the image's root folder
 	json *bool, // print JSON
 ) error {
-	return cli.TrustList(ctx, cli.Flags{Profile: profile, Prefix: prefix, Root: root, JSON: json})
+	return command.TrustList(ctx, command.Flags{Profile: profile, Prefix: prefix, Root: root, JSON: json})
 }
 
 // Add adds CAs of your own beside what is trusted, for this and all later generations.
@@ -431,7 +431,7 @@ func (Trust) Add(ctx context.Context,
 	root *string, // the image's root folder
 	json *bool, // print JSON
 ) error {
-	return cli.TrustAdd(ctx, cli.Flags{CAFiles: cafiles, Profile: profile, Prefix: prefix, Root: root, JSON: json})
+	return command.TrustAdd(ctx, command.Flags{CAFiles: cafiles, Profile: profile, Prefix: prefix, Root: root, JSON: json})
 }
 
 // Remove takes back one CA that was added.
@@ -443,7 +443,7 @@ func (Trust) Remove(ctx context.Context,
 	root *string, // the image's root folder
 	json *bool, // print JSON
 ) error {
-	return cli.TrustRemove(ctx, cli.Flags{Subject: subject, SHA256: sha256, Profile: profile, Prefix: prefix, Root: root, JSON: json})
+	return command.TrustRemove(ctx, command.Flags{Subject: subject, SHA256: sha256, Profile: profile, Prefix: prefix, Root: root, JSON: json})
 }
 
 // Check lists what is expired or expires soon. It exits with 1 when a CA that was added is expired, or cert.pem was changed by hand.
@@ -454,7 +454,7 @@ func (Trust) Check(ctx context.Context,
 	root *string, // the image's root folder
 	json *bool, // print JSON
 ) error {
-	return cli.TrustCheck(ctx, cli.Flags{Days: days, Profile: profile, Prefix: prefix, Root: root, JSON: json})
+	return command.TrustCheck(ctx, command.Flags{Days: days, Profile: profile, Prefix: prefix, Root: root, JSON: json})
 }
 
 // Audit finds the TLS stacks beside this toolchain's.
@@ -466,7 +466,7 @@ func (Audit) Env(ctx context.Context, path string,
 	sarif *string, // write the findings to this file too, as SARIF for code scanners
 	json *bool, // print JSON
 ) error {
-	return cli.AuditEnv(ctx, path, cli.Flags{Probe: probe, SARIF: sarif, JSON: json})
+	return command.AuditEnv(ctx, path, command.Flags{Probe: probe, SARIF: sarif, JSON: json})
 }
 
 // Pid does the same for the files that a running process has loaded.
@@ -474,7 +474,7 @@ func (Audit) Pid(ctx context.Context, pid int,
 	sarif *string, // write the findings to this file too, as SARIF for code scanners
 	json *bool, // print JSON
 ) error {
-	return cli.AuditPid(ctx, pid, cli.Flags{SARIF: sarif, JSON: json})
+	return command.AuditPid(ctx, pid, command.Flags{SARIF: sarif, JSON: json})
 }
 
 // Pins holds every pinned version against a folder of advisories, and says which are affected, by what, and where it is fixed. It asks no network, and exits with 8 when one is of the chosen severity, with 9 when it cannot be told.
@@ -485,7 +485,7 @@ func (Audit) Pins(ctx context.Context,
 	recipes *string, // comma-separated folders with recipes of your own
 	json *bool, // print JSON
 ) error {
-	return cli.AuditPins(ctx, cli.Flags{OSV: osv, Severity: severity, Profile: profile, Recipes: recipes, JSON: json})
+	return command.AuditPins(ctx, command.Flags{OSV: osv, Severity: severity, Profile: profile, Recipes: recipes, JSON: json})
 }
 
 // Profile trains and writes the profile of what Python runs often into a folder, with the lines that pin it for this compiler in an overlay.
@@ -503,7 +503,7 @@ func Profile(ctx context.Context,
 	offline *bool, // use no network
 	quiet *bool, // print the lines only
 ) error {
-	return cli.Trained(ctx, cli.Flags{Profile: profile, Report: report, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, Sandbox: sandbox,
+	return command.Trained(ctx, command.Flags{Profile: profile, Report: report, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, Sandbox: sandbox,
 		Deps: deps, Offline: offline, Quiet: quiet})
 }
 
@@ -520,7 +520,7 @@ func Bump(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Bump(ctx, cli.Flags{Component: component, Profile: profile, Out: out, Mirror: mirror,
+	return command.Bump(ctx, command.Flags{Component: component, Profile: profile, Out: out, Mirror: mirror,
 		Store: store, Wait: wait, Stale: stale, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
@@ -549,7 +549,7 @@ func Rebuild(ctx context.Context,
 	quiet *bool, // print the report only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return cli.Rebuild(ctx, cli.Flags{Profile: profile, Vary: vary, Each: each, Against: against, Report: report, Claim: claim, Packages: packages, Prefix: prefix, Jobs: jobs, Mirror: mirror,
+	return command.Rebuild(ctx, command.Flags{Profile: profile, Vary: vary, Each: each, Against: against, Report: report, Claim: claim, Packages: packages, Prefix: prefix, Jobs: jobs, Mirror: mirror,
 		Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox, Deps: deps, Offline: offline, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
 }
 
@@ -561,7 +561,7 @@ func Bench(ctx context.Context,
 	mirror *string, // comma-separated folders and URLs to look for sources first
 	store *string, // folder of the store that sources come from
 ) error {
-	return cli.Bench(ctx, cli.Flags{Suite: suite, Rounds: rounds, Jobs: jobs, Mirror: mirror, Store: store})
+	return command.Bench(ctx, command.Flags{Suite: suite, Rounds: rounds, Jobs: jobs, Mirror: mirror, Store: store})
 }
 
 // Enter opens a shell in the environment of a step that failed.
@@ -569,7 +569,7 @@ func Enter(ctx context.Context,
 	step *string, // the step, such as build/openssl
 	store *string, // folder of the store
 ) error {
-	return cli.Enter(ctx, cli.Flags{Step: step, Store: store})
+	return command.Enter(ctx, command.Flags{Step: step, Store: store})
 }
 
 // Test runs everything that the project tests, the real build of the default profile included.
@@ -578,5 +578,5 @@ func Test(ctx context.Context,
 	mirror *string, // comma-separated folders and URLs to look for sources first
 	quiet *bool, // print the result only
 ) error {
-	return cli.Test(ctx, cli.Flags{Long: long, Mirror: mirror, Quiet: quiet})
+	return command.Test(ctx, command.Flags{Long: long, Mirror: mirror, Quiet: quiet})
 }

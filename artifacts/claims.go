@@ -10,9 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tlsfloor/tlsfloor/internal/digest"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
-	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/internal/engine/store"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // Claims is artifacts/index.json: which bytes we say come out of which profile, and with which tools.

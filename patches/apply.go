@@ -13,7 +13,7 @@ import (
 
 	"github.com/bluekeyes/go-gitdiff/gitdiff"
 
-	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 const hintExact = "the source is not the one that the patch was made for: make it anew for this version, in a folder of an overlay's patches/"

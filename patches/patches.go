@@ -21,8 +21,8 @@ import (
 	"regexp"
 	"slices"
 
-	"github.com/tlsfloor/tlsfloor/internal/digest"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 	"github.com/tlsfloor/tlsfloor/recipes/version"
 )
 

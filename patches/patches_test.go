@@ -8,7 +8,7 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 	"github.com/tlsfloor/tlsfloor/recipes"
 	"github.com/tlsfloor/tlsfloor/recipes/version"
 )

@@ -15,7 +15,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
-	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
 	"github.com/tlsfloor/tlsfloor/recipes/version"
 )
 

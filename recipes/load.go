@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 //go:embed *.yaml profiles/*.yaml sets keys/*.asc training modules

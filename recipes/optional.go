@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // Optional is an optional set: what entries with its name in "with" or "without" add to a build that chooses it.

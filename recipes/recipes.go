@@ -35,7 +35,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
 	"github.com/tlsfloor/tlsfloor/recipes/version"
 )
 

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tlsfloor/tlsfloor/internal/digest"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // Profile returns the profile of that name.

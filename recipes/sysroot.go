@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // SysrootName is the component whose versions are the sysroots: the libc of a distribution's suite that everything is compiled

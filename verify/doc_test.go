@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tlsfloor/tlsfloor/internal/docpart"
+	"github.com/tlsfloor/tlsfloor/internal/ground/docpart"
 )
 
 // TestDocListsCases holds the table of docs/proof.md against the cases: a page that describes another judge is worse than none.

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tlsfloor/tlsfloor/internal/elffile"
+	"github.com/tlsfloor/tlsfloor/internal/ground/elffile"
 )
 
 // libraries are the files that hold the TLS of an openssl command, as compiled-in paths: the static ones of its prefix, or the

@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/tlsfloor/tlsfloor/internal/elffile"
+	"github.com/tlsfloor/tlsfloor/internal/ground/elffile"
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 

@@ -15,7 +15,7 @@
 //
 // What it does not show: ciphers beyond those of the cases; TLS libraries that wheels bring along; what a program does that was not tried.
 //
-// It imports the standard library, golang.org/x/crypto, internal/event and internal/elffile only, and never
+// It imports the standard library, golang.org/x/crypto, internal/ground/event and internal/ground/elffile only, and never
 // the builder. The programs themselves are driven by verify/subject, which is handed in as Options.Open.
 package verify
 
@@ -32,7 +32,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/internal/event"
+	"github.com/tlsfloor/tlsfloor/internal/ground/event"
 )
 
 // Toolchain says where the programs are, as compiled-in paths: what Launch can run and what Options.Locate can find.

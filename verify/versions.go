@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tlsfloor/tlsfloor/internal/elffile"
+	"github.com/tlsfloor/tlsfloor/internal/ground/elffile"
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 

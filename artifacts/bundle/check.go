@@ -18,8 +18,8 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/artifacts/packages"
 	"github.com/tlsfloor/tlsfloor/artifacts/sign"
-	"github.com/tlsfloor/tlsfloor/internal/digest"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 	"github.com/tlsfloor/tlsfloor/verify"
 	"github.com/tlsfloor/tlsfloor/verify/report"
 )

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tlsfloor/tlsfloor/artifacts"
-	"github.com/tlsfloor/tlsfloor/internal/archive"
-	"github.com/tlsfloor/tlsfloor/internal/digest"
-	"github.com/tlsfloor/tlsfloor/internal/plan"
-	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/internal/engine/archive"
+	"github.com/tlsfloor/tlsfloor/internal/engine/plan"
+	"github.com/tlsfloor/tlsfloor/internal/engine/store"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tlsfloor/tlsfloor/internal/archive"
+	"github.com/tlsfloor/tlsfloor/internal/engine/archive"
 )
 
 // FuzzSums: the signed list names files beside it only, whatever stands in it.

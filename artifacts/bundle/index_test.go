@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/tlsfloor/tlsfloor/artifacts"
-	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
 )
 
 func TestNamesThatLeadOut(t *testing.T) {

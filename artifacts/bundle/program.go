@@ -15,7 +15,7 @@ import (
 	"github.com/spdx/tools-golang/spdx/v2/common"
 	"github.com/spdx/tools-golang/spdx/v2/v2_3"
 
-	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
 )
 
 // ProgramSBOM writes the software bill of materials of a program that Go compiled, in SPDX 2.3 as JSON: the

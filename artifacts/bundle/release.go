@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // ReleaseFile stands in the list of every signed bundle: index.json says what the bundle is, and this which

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
-	"github.com/tlsfloor/tlsfloor/internal/owned"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/owned"
 )
 
 // seenFile stands beside the profiles' folders, and stays there when they are uninstalled.

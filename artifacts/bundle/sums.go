@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tlsfloor/tlsfloor/internal/digest"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
 )
 
 // Sums is the name of the list that sha256sum -c reads.

@@ -15,7 +15,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle/bundletest"
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/artifacts/sign"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // folder opens the folder of a bundle for the time of the test.

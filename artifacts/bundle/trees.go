@@ -14,9 +14,9 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/artifacts"
 	"github.com/tlsfloor/tlsfloor/artifacts/packages"
-	"github.com/tlsfloor/tlsfloor/internal/archive"
-	"github.com/tlsfloor/tlsfloor/internal/digest"
-	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/internal/engine/archive"
+	"github.com/tlsfloor/tlsfloor/internal/engine/store"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
 	"github.com/tlsfloor/tlsfloor/recipes"
 	"github.com/tlsfloor/tlsfloor/verify"
 )

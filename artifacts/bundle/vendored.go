@@ -14,8 +14,8 @@ import (
 	"github.com/spdx/tools-golang/spdx/v2/common"
 	"github.com/spdx/tools-golang/spdx/v2/v2_3"
 
-	"github.com/tlsfloor/tlsfloor/internal/digest"
-	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/internal/engine/store"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
 )
 
 // vendored is others' code that a component's source or tree carries along.

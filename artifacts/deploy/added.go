@@ -14,7 +14,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/internal/engine/store"
 )
 
 // What is in a tree and not in its list was added by somebody. An addition is an alteration, because it can

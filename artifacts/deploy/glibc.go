@@ -1,8 +1,8 @@
 package deploy
 
 import (
-	"github.com/tlsfloor/tlsfloor/internal/elfpolicy"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/engine/elfpolicy"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // GLIBC returns the version of the C library that programs of this site are loaded with, "" where its root has none yet.

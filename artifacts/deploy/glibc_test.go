@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tlsfloor/tlsfloor/internal/elfpolicy"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/engine/elfpolicy"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // cc compiles text to a file.

@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/internal/fault"
-	"github.com/tlsfloor/tlsfloor/internal/store"
-	"github.com/tlsfloor/tlsfloor/internal/trust"
+	"github.com/tlsfloor/tlsfloor/internal/engine/cacerts"
+	"github.com/tlsfloor/tlsfloor/internal/engine/store"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // canary is a folder of the machine that nothing may change: some of its files have the names that tlsfloor
@@ -85,7 +85,7 @@ var writers = map[string]func(w world) error{
 	"rollback":      func(w world) error { _, err := w.Rollback(1); return err },
 	"uninstall":     func(w world) error { _, err := w.Uninstall(context.Background()); return err },
 	"trust: set": func(w world) error {
-		_, err := w.SetTrust(Trust{Mode: "host", Anchors: anchor(w.t, trust.Site, "x")})
+		_, err := w.SetTrust(Trust{Mode: "host", Anchors: anchor(w.t, cacerts.Site, "x")})
 		return err
 	},
 	"trust: repair": func(w world) error { return w.RepairTrust(2) },
@@ -125,7 +125,7 @@ func two(t *testing.T) func() world {
 	for _, text := range []string{"one", "two"} {
 		made.install(text)
 	}
-	if _, err := made.SetTrust(Trust{Mode: "host", Anchors: anchor(t, trust.Site, "ours")}); err != nil {
+	if _, err := made.SetTrust(Trust{Mode: "host", Anchors: anchor(t, cacerts.Site, "ours")}); err != nil {
 		t.Fatal(err)
 	}
 	return func() world {

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/internal/fault"
-	"github.com/tlsfloor/tlsfloor/internal/trust"
+	"github.com/tlsfloor/tlsfloor/internal/engine/cacerts"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // whole is everything that is done to an image, one after the other; each error is kept, as a later target
@@ -23,7 +23,7 @@ func whole(w world) error {
 	for _, text := range []string{"one", "two"} {
 		g, err := w.Stage(ctx, FromStore(w.st), w.generation(text))
 		if err == nil {
-			_, err = w.SetTrust(Trust{Mode: "host", Anchors: anchor(w.t, trust.Site, text)})
+			_, err = w.SetTrust(Trust{Mode: "host", Anchors: anchor(w.t, cacerts.Site, text)})
 		}
 		if err == nil {
 			_, err = w.Adopt(time.Unix(0, 0))
@@ -104,7 +104,7 @@ func TestImageLinksMeanTheImage(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		w.install("one")
-		if _, err := w.SetTrust(Trust{Mode: "host", Anchors: anchor(t, trust.Site, "ours")}); err != nil {
+		if _, err := w.SetTrust(Trust{Mode: "host", Anchors: anchor(t, cacerts.Site, "ours")}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		for _, file := range []string{"openssl-with-p/bin/openssl", "openssl-with-p/ssl/cert.pem",

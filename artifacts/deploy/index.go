@@ -12,9 +12,9 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/tlsfloor/tlsfloor/internal/digest"
-	"github.com/tlsfloor/tlsfloor/internal/owned"
-	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/internal/engine/store"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
+	"github.com/tlsfloor/tlsfloor/internal/ground/owned"
 )
 
 // The index of a generation holds what stat(2) said of every installed file: a file whose line is unchanged

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"text/template"
 
-	"github.com/tlsfloor/tlsfloor/internal/fault"
-	"github.com/tlsfloor/tlsfloor/internal/owned"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/owned"
 )
 
 // Modules is the folder below the base that `module use` takes. One file in it is the generation in use: python-<profile>/<version>.

@@ -12,9 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/tlsfloor/tlsfloor/internal/digest"
-	"github.com/tlsfloor/tlsfloor/internal/store"
-	"github.com/tlsfloor/tlsfloor/internal/trust"
+	"github.com/tlsfloor/tlsfloor/internal/engine/cacerts"
+	"github.com/tlsfloor/tlsfloor/internal/engine/store"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
 )
 
 const stranger = 1000
@@ -152,7 +152,7 @@ func TestRacingFoldersOfStrangers(t *testing.T) {
 			}
 			refused++
 		}
-		if _, err := w.SetTrust(Trust{Mode: "host", Anchors: trust.List{}}); err == nil {
+		if _, err := w.SetTrust(Trust{Mode: "host", Anchors: cacerts.List{}}); err == nil {
 			t.Fatal("trust was set")
 		}
 	}

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/tlsfloor/tlsfloor/internal/fault"
-	"github.com/tlsfloor/tlsfloor/internal/owned"
-	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/internal/engine/store"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/owned"
 )
 
 // Aside is the folder in which the site keeps what it moves out of its way, by the numbers of the

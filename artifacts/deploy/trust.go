@@ -13,11 +13,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/internal/digest"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
-	"github.com/tlsfloor/tlsfloor/internal/owned"
-	"github.com/tlsfloor/tlsfloor/internal/store"
-	"github.com/tlsfloor/tlsfloor/internal/trust"
+	"github.com/tlsfloor/tlsfloor/internal/engine/cacerts"
+	"github.com/tlsfloor/tlsfloor/internal/engine/store"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/owned"
 )
 
 // What an OpenSSL trusts by default belongs to the site and not to a generation: one cert.pem beside the generations, to which each
@@ -36,7 +36,7 @@ type Trust struct {
 	MozillaSource digest.Digest `json:"mozilla_sha256,omitzero"`
 	Made          time.Time     `json:"made"`
 	Digest        digest.Digest `json:"cert_pem"` // of cert.pem
-	Anchors       trust.List    `json:"certificates"`
+	Anchors       cacerts.List  `json:"certificates"`
 }
 
 // TrustPath is the site's cert.pem.
@@ -147,7 +147,7 @@ func trustLinked(dir string) bool {
 // TrustFollowed is the host's bundle to which a package made cert.pem a link: what the host trusts is trusted here without being asked.
 func (s Site) TrustFollowed() string {
 	target, err := os.Readlink(s.TrustPath())
-	if err != nil || !slices.Contains(trust.HostBundles(), target) {
+	if err != nil || !slices.Contains(cacerts.HostBundles(), target) {
 		return ""
 	}
 	return target

@@ -17,13 +17,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/internal/digest"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
-	"github.com/tlsfloor/tlsfloor/internal/trust"
+	"github.com/tlsfloor/tlsfloor/internal/engine/cacerts"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // anchor makes a list of one CA.
-func anchor(t *testing.T, source trust.Source, name string) trust.List {
+func anchor(t *testing.T, source cacerts.Source, name string) cacerts.List {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -38,10 +38,10 @@ func anchor(t *testing.T, source trust.Source, name string) trust.List {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return trust.Of(source, cert)
+	return cacerts.Of(source, cert)
 }
 
-func (w world) setTrust(l trust.List) {
+func (w world) setTrust(l cacerts.List) {
 	w.t.Helper()
 	if _, err := w.SetTrust(Trust{Mode: "host", Anchors: l}); err != nil {
 		w.t.Fatal(err)
@@ -49,7 +49,7 @@ func (w world) setTrust(l trust.List) {
 }
 
 // trusts reads cert.pem as OpenSSL finds it.
-func (w world) trusts(t *testing.T, want trust.List) {
+func (w world) trusts(t *testing.T, want cacerts.List) {
 	t.Helper()
 	got, err := os.ReadFile(filepath.Join(w.link("openssl"), "ssl", "cert.pem"))
 	if err != nil || !bytes.Equal(got, want.PEM()) {
@@ -59,19 +59,19 @@ func (w world) trusts(t *testing.T, want trust.List) {
 
 func TestTrustOutlivesGenerations(t *testing.T) {
 	w := newWorld(t)
-	l := trust.Merge(anchor(t, trust.Host, "host"), anchor(t, trust.Site, "ours"))
+	l := cacerts.Merge(anchor(t, cacerts.Host, "host"), anchor(t, cacerts.Site, "ours"))
 	w.install("one")
 	w.setTrust(l)
 	w.trusts(t, l)
 	w.install("two")
 	w.trusts(t, l)
-	more := trust.Merge(l, anchor(t, trust.Site, "more"))
+	more := cacerts.Merge(l, anchor(t, cacerts.Site, "more"))
 	w.setTrust(more)
 	if _, err := w.Rollback(0); err != nil {
 		t.Fatal(err)
 	}
 	w.trusts(t, more)
-	if got, err := w.Trust(); err != nil || len(got.Anchors.From(trust.Site)) != 2 || got.Mode != "host" {
+	if got, err := w.Trust(); err != nil || len(got.Anchors.From(cacerts.Site)) != 2 || got.Mode != "host" {
 		t.Errorf("read back: %+v, %v", got, err)
 	}
 	if changed, err := w.SetTrust(Trust{Mode: "host", Anchors: more}); err != nil || changed {
@@ -89,7 +89,7 @@ func TestTrustOutlivesGenerations(t *testing.T) {
 func TestTrustOfAnImage(t *testing.T) {
 	w := newWorld(t)
 	w.Site.Root, w.Site.Base = t.TempDir(), "/opt"
-	l := anchor(t, trust.Site, "ours")
+	l := anchor(t, cacerts.Site, "ours")
 	w.install("one")
 	w.setTrust(l)
 	w.trusts(t, l)
@@ -98,7 +98,7 @@ func TestTrustOfAnImage(t *testing.T) {
 // TestTrustOfAnOlderGeneration goes back to one that was made before there were links.
 func TestTrustOfAnOlderGeneration(t *testing.T) {
 	w := newWorld(t)
-	l := anchor(t, trust.Site, "ours")
+	l := anchor(t, cacerts.Site, "ours")
 	w.install("one")
 	if err := os.RemoveAll(filepath.Join(w.Dir(1), "openssl", "ssl")); err != nil {
 		t.Fatal(err)
@@ -118,11 +118,11 @@ func TestAlteredTrustIsFoundAndRepaired(t *testing.T) {
 	if altered, _, err := w.Altered(ctx, g.Number, false); err != nil || len(altered) > 0 {
 		t.Fatalf("at first: %v, %v", altered, err)
 	}
-	l := anchor(t, trust.Site, "ours")
+	l := anchor(t, cacerts.Site, "ours")
 	w.setTrust(l)
 	link := filepath.Join(w.Dir(g.Number), TrustLink)
 	for name, do := range map[string]func() error{
-		"edited":        func() error { return os.WriteFile(w.TrustPath(), anchor(t, trust.Site, "theirs").PEM(), 0o644) },
+		"edited":        func() error { return os.WriteFile(w.TrustPath(), anchor(t, cacerts.Site, "theirs").PEM(), 0o644) },
 		"mode":          func() error { return os.Chmod(w.TrustPath(), 0o666) },
 		"missing":       func() error { return os.Remove(w.TrustPath()) },
 		"a link":        func() error { return errors.Join(os.Remove(w.TrustPath()), os.Symlink("/etc/passwd", w.TrustPath())) },
@@ -158,20 +158,20 @@ func TestAlteredTrustIsFoundAndRepaired(t *testing.T) {
 func TestTrustRecordIsHeld(t *testing.T) {
 	w := newWorld(t)
 	g := w.install("one")
-	l := anchor(t, trust.Site, "ours")
+	l := anchor(t, cacerts.Site, "ours")
 	record := filepath.Join(w.Home(), "trust", "trust.json")
-	bundle := trust.HostBundles()[0]
+	bundle := cacerts.HostBundles()[0]
 	for name, do := range map[string]func(text []byte) error{
 		"garbage": func([]byte) error { return os.WriteFile(record, []byte("{"), 0o644) },
 		"another CA, in cert.pem and its digest": func(text []byte) error {
-			theirs := trust.Merge(l, anchor(t, trust.Site, "theirs")).PEM()
+			theirs := cacerts.Merge(l, anchor(t, cacerts.Site, "theirs")).PEM()
 			was, is := digest.Of(l.PEM()).String(), digest.Of(theirs).String()
 			text = bytes.ReplaceAll(text, []byte(was), []byte(is))
 			return errors.Join(os.WriteFile(record, text, 0o644), os.WriteFile(w.TrustPath(), theirs, 0o644))
 		},
 		"another CA, in the record's list": func([]byte) error {
 			text, err := json.Marshal(Trust{Mode: "host", Digest: digest.Of(l.PEM()),
-				Anchors: anchor(t, trust.Site, "theirs")})
+				Anchors: anchor(t, cacerts.Site, "theirs")})
 			return errors.Join(err, os.WriteFile(record, text, 0o644))
 		},
 		"no record": func([]byte) error { return os.Remove(record) },
@@ -226,7 +226,7 @@ func TestTrustRecordIsHeld(t *testing.T) {
 // TestTrustStoppedAnywhere stops a change at each of its points: OpenSSL reads the old list or the new one, and the next change works.
 func TestTrustStoppedAnywhere(t *testing.T) {
 	defer func() { fault.Inject = nil }()
-	before, after := anchor(t, trust.Site, "before"), anchor(t, trust.Site, "after")
+	before, after := anchor(t, cacerts.Site, "before"), anchor(t, cacerts.Site, "after")
 	for n := 1; ; n++ {
 		w := newWorld(t)
 		g := w.install("one")

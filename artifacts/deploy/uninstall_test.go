@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/internal/fault"
-	"github.com/tlsfloor/tlsfloor/internal/trust"
+	"github.com/tlsfloor/tlsfloor/internal/engine/cacerts"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // under lists everything below the base.
@@ -43,7 +43,7 @@ func (w world) locked(do func()) {
 func TestUninstallLeavesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.install("one")
-	w.setTrust(anchor(t, trust.Site, "ours"))
+	w.setTrust(anchor(t, cacerts.Site, "ours"))
 	w.install("two")
 	site, err := Installed("", w.Base, w.Profile)
 	if err != nil || len(site.Prefixes) != 2 {
@@ -125,7 +125,7 @@ func TestUninstallStoppedAnywhere(t *testing.T) {
 	for n := 1; ; n++ {
 		w := newWorld(t)
 		w.install("one")
-		w.setTrust(anchor(t, trust.Site, "ours"))
+		w.setTrust(anchor(t, cacerts.Site, "ours"))
 		w.install("two")
 		count := 0
 		fault.Inject = func(at string) error {

@@ -17,7 +17,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/internal/archive"
+	"github.com/tlsfloor/tlsfloor/internal/engine/archive"
 )
 
 // debArch is dpkg's name of an architecture.

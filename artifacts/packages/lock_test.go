@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/internal/engine/store"
 )
 
 // TestScriptTakesTheLockOfTheName has a script wait for a lock that its holder removes: afterwards it must

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 	"github.com/tlsfloor/tlsfloor/verify/verifytest"
 )
 

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tlsfloor/tlsfloor/internal/digest"
-	"github.com/tlsfloor/tlsfloor/internal/trust"
+	"github.com/tlsfloor/tlsfloor/internal/engine/cacerts"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
 )
 
 //go:embed script.sh
@@ -30,7 +30,7 @@ func (s *Spec) script(doing string) string {
 		"#!/bin/sh\n# Written by tlsfloor.\n\nverdict=%s\nbase=%s\nprofile=%s\npackage=%s\n"+
 			"components='%s'\nfirst=%s\npayload=%s\npython=%s\nanchors='%s'\n",
 		verdict, s.Site.Base, s.Site.Profile, s.Name(), strings.Join(components, " "), names[0],
-		s.payload(), s.Generation.Components["python"].Version, strings.Join(trust.HostBundles(), " "))
+		s.payload(), s.Generation.Components["python"].Version, strings.Join(cacerts.HostBundles(), " "))
 	b.WriteString(common)
 	b.WriteString("\n" + doing + "\n")
 	return b.String()

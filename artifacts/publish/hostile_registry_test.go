@@ -14,7 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/tlsfloor/tlsfloor/internal/transport"
+	"github.com/tlsfloor/tlsfloor/internal/engine/transport"
 )
 
 // fake is a registry that holds one artifact.

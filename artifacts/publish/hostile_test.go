@@ -19,8 +19,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle/bundletest"
 	"github.com/tlsfloor/tlsfloor/artifacts/sign"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
-	"github.com/tlsfloor/tlsfloor/internal/transport"
+	"github.com/tlsfloor/tlsfloor/internal/engine/transport"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // scene is two bundles, signed by the same key, and one that nobody has signed; files by their names in the

@@ -12,8 +12,8 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
 	"github.com/tlsfloor/tlsfloor/artifacts/sign"
-	"github.com/tlsfloor/tlsfloor/internal/event"
-	"github.com/tlsfloor/tlsfloor/internal/fetch"
+	"github.com/tlsfloor/tlsfloor/internal/engine/fetch"
+	"github.com/tlsfloor/tlsfloor/internal/ground/event"
 )
 
 // webWay is something that a file server does to one file.

@@ -24,8 +24,8 @@ import (
 	"oras.land/oras-go/v2/registry/remote/retry"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
-	"github.com/tlsfloor/tlsfloor/internal/transport"
+	"github.com/tlsfloor/tlsfloor/internal/engine/transport"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // The types of the artifact and of its referrers (OCI image specification 1.1, "artifactType").

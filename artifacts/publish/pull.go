@@ -19,7 +19,7 @@ import (
 	"oras.land/oras-go/v2/errdef"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // What a manifest may name, before anybody knows whose it is.

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 	"oras.land/oras-go/v2/registry/remote/auth"
 
-	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // A registry says where its tokens are to be had (its realm), where a file is to be sent (a location), and
@@ -25,7 +25,7 @@ import (
 //     drops them
 //   - files are sent to the registry's own host only: oras-go looks at that
 //
-// Over all of it internal/transport lets no registry send this program into the machine's own network.
+// Over all of it internal/engine/transport lets no registry send this program into the machine's own network.
 
 // door is the http.RoundTripper between a registry's client and the network.
 type door struct {

@@ -9,7 +9,7 @@ import (
 	"os"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
-	"github.com/tlsfloor/tlsfloor/internal/fetch"
+	"github.com/tlsfloor/tlsfloor/internal/engine/fetch"
 )
 
 // FromWeb is the bundle whose folder is at the http or https address u. Of a file that is not whole nothing

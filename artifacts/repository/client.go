@@ -23,10 +23,10 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
 	"github.com/tlsfloor/tlsfloor/artifacts/sign"
-	"github.com/tlsfloor/tlsfloor/internal/digest"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
-	"github.com/tlsfloor/tlsfloor/internal/owned"
-	"github.com/tlsfloor/tlsfloor/internal/transport"
+	"github.com/tlsfloor/tlsfloor/internal/engine/transport"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/owned"
 )
 
 // RootsDir holds the root.json files that this machine trusts, one for each repository, in the

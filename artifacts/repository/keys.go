@@ -24,9 +24,9 @@ import (
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/sign"
-	"github.com/tlsfloor/tlsfloor/internal/digest"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
-	"github.com/tlsfloor/tlsfloor/internal/owned"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/owned"
 )
 
 // Role says how many keys a role has, and how many of them have to sign.

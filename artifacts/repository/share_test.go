@@ -13,8 +13,8 @@ import (
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
-	"github.com/tlsfloor/tlsfloor/internal/digest"
-	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // Whoever holds the share has no key. What they lay there is signed by nobody.

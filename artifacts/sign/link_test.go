@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/tlsfloor/tlsfloor/internal/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // TestLinksOfStrangersAreNotFollowed has a trusted file reached by a link that somebody else can lead

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tlsfloor/tlsfloor/internal/docpart"
+	"github.com/tlsfloor/tlsfloor/internal/ground/docpart"
 )
 
 // TestDocListsEntries holds docs/errors.md against the list.

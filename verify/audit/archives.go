@@ -14,7 +14,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/tlsfloor/tlsfloor/internal/archive"
+	"github.com/tlsfloor/tlsfloor/internal/engine/archive"
 )
 
 var (

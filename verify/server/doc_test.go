@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tlsfloor/tlsfloor/internal/docpart"
+	"github.com/tlsfloor/tlsfloor/internal/ground/docpart"
 )
 
 // TestDocListsScenarios holds the table of docs/serve.md against the scenarios.

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
-	"github.com/tlsfloor/tlsfloor/internal/store"
+	"github.com/tlsfloor/tlsfloor/internal/engine/store"
 	"github.com/tlsfloor/tlsfloor/verify"
 	"github.com/tlsfloor/tlsfloor/verify/verifytest"
 )

@@ -1,0 +1,53 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
+)
+
+// Test runs every test of the project, the real build included.
+func Test(ctx context.Context, f Flags) error { return run(ctx, f, (*command).test) }
+
+func (c *command) test(ctx context.Context) error {
+	if !exists("go.mod") || !exists("magefile.go") {
+		return fault.New(fault.Usage, "run it in a checkout of tlsfloor", "test: this folder holds no source of tlsfloor")
+	}
+	if _, err := c.equip(ctx); err != nil { // the tests compile C programs
+		return err
+	}
+	level := "real"
+	if c.Long {
+		level = "long"
+	}
+	if err := c.tested(ctx, level, "go", "test", "-timeout=3h", "./..."); err != nil || !c.Long {
+		return err
+	}
+	return c.tested(ctx, level, filepath.Join(".ci", "fuzz"), "run", "100000x")
+}
+
+// tested runs a program of the tests.
+func (c *command) tested(ctx context.Context, level, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 30 * time.Second // for the tests to take away what they made
+	cmd.Env = append(os.Environ(), "TLSFLOOR_TEST="+level, "TLSFLOOR_TEST_MIRROR="+strings.Join(c.Mirror, ","))
+	cmd.Stdout, cmd.Stderr = c.out, os.Stderr
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, exec.ErrNotFound):
+		return fault.New(fault.MissingTool, "the tests need Go; see README.md for the version", "test: %w", err)
+	case err != nil:
+		return fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
+	}
+	return nil
+}
