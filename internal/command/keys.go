@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,12 +97,13 @@ func (c *command) keysList(context.Context) error {
 		c.line("%-10s version %-4d %d of %d keys sign   until %s", l.Role, l.Version,
 			l.Threshold, len(l.Keys),
 			l.Expires.Format(time.DateOnly))
+		for _, id := range l.AtHand {
+			c.line("    %s  in %s", id[:16], c.Keys)
+		}
 		for _, id := range l.Keys {
-			hand := ""
-			if strings.Contains(strings.Join(l.AtHand, " "), id) {
-				hand = "  in " + c.Keys
+			if !slices.Contains(l.AtHand, id) {
+				c.line("    %s", id[:16])
 			}
-			c.line("    %s%s", id[:16], hand)
 		}
 	}
 	return nil

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,52 +20,128 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/engine/store"
 )
 
+// part is one part of TestReal. It runs alone too, such as by -run TestReal/bundle, on its own copy of what the
+// cold build installed.
+type part struct {
+	name string
+	// "" runs each time. Of the groups with a name CI runs one each day, and "long" are those that it never runs.
+	group string
+	run   func(*real, *testing.T)
+}
+
+// long is the group of the parts that only `test -long` runs.
+const long = "long"
+
+var parts = []part{
+	{"nothing to do", "", (*real).nothingToDo},
+	{"python", "", (*real).python},
+	{"trust", "", (*real).trust},
+	{"modules", "", (*real).modules},
+	{"hello", "", (*real).hello},
+	{"pip", "", (*real).pip},
+	{"altered file", "", (*real).altered},
+	{"corrupt store", "", (*real).corruptStore},
+	{"moved", "", (*real).moved},
+	{"switch under a running python", "", (*real).runningPython},
+	{"ordinary user", "", (*real).ordinaryUser},
+	{"missing link", "", (*real).missingLink},
+	{"module", "", (*real).module},
+	{"judge", "", (*real).judge},
+	{"planted", "", (*real).planted},
+	{"others", "programs", (*real).others},
+	{"clients", "programs", (*real).clients},
+	{"postgres", "programs", (*real).postgres},
+	{"audit", "programs", (*real).audit},
+	{"bump", "pages", (*real).bump},
+	{"book", "pages", (*real).book},
+	{"bundle", "bundles", (*real).bundle},
+	{"rebuild", "rebuild", (*real).rebuild},
+	{"killed", long, (*real).killed},
+	{"the guide's flags", long, (*real).guidesFlags},
+	{"sysroot", long, (*real).sysroot},
+	{"sets", long, (*real).sets},
+	{"lts-3.0", long, func(r *real, t *testing.T) { r.profile(t, "lts-3.0") }},
+	{"legacy", long, func(r *real, t *testing.T) { r.profile(t, "legacy") }},
+	{"fresh machine", long, (*real).freshMachine},
+	{"packages", long, (*real).packages}, // last: what it installs on the host can bring a newer perl
+}
+
+// groups are those that the environment asks for: TLSFLOOR_TEST_GROUPS, else all but long, which TLSFLOOR_TEST=long adds.
+func groups(t *testing.T) map[string]bool {
+	t.Helper()
+	known := map[string]bool{}
+	for _, p := range parts {
+		known[p.group] = p.group != long || os.Getenv("TLSFLOOR_TEST") == long
+	}
+	asked, set := os.LookupEnv("TLSFLOOR_TEST_GROUPS")
+	if !set {
+		return known
+	}
+	some := map[string]bool{"": true}
+	for _, name := range list(asked) {
+		if _, is := known[name]; !is {
+			t.Fatalf("TLSFLOOR_TEST_GROUPS: no part is of group %q", name)
+		}
+		some[name] = true
+	}
+	return some
+}
+
 // TestReal builds the default profile from an empty store into an image's root folder, proves it there, and tries what a user does
 // next. `mage test` asks for it with TLSFLOOR_TEST=real.
 func TestReal(t *testing.T) {
 	if os.Getenv("TLSFLOOR_TEST") == "" {
 		t.Skip("builds OpenSSL and Python, which takes minutes: run `go tool mage test`")
 	}
-	r := &real{t: t, root: filepath.Join(t.TempDir(), "image"), store: os.Getenv("TLSFLOOR_TEST_STORE")}
-	if r.store == "" {
-		r.store = filepath.Join(t.TempDir(), "store")
+	first := &real{t: t, root: filepath.Join(t.TempDir(), "image"), store: os.Getenv("TLSFLOOR_TEST_STORE")}
+	if first.store == "" {
+		first.store = filepath.Join(t.TempDir(), "store")
 	}
-	if !t.Run("cold build", r.cold) {
+	var costs strings.Builder
+	try := func(name string, run func(t *testing.T)) bool {
+		wall, cpu := time.Now(), spent(t)
+		passed := t.Run(name, run)
+		if d := time.Since(wall); d > 10*time.Millisecond { // else -run left it out
+			fmt.Fprintf(&costs, "%8.1f %8.1f  %s\n", d.Seconds(), (spent(t) - cpu).Seconds(), name)
+		}
+		return passed
+	}
+	if !try("cold build", first.cold) {
 		return
 	}
-	t.Run("nothing to do", r.nothingToDo)
-	t.Run("python", r.python)
-	t.Run("trust", r.trust)
-	t.Run("modules", r.modules)
-	t.Run("hello", r.hello)
-	t.Run("pip", r.pip)
-	t.Run("altered file", r.altered)
-	t.Run("corrupt store", r.corruptStore)
-	t.Run("moved", r.moved)
-	t.Run("switch under a running python", r.runningPython)
-	t.Run("ordinary user", r.ordinaryUser)
-	t.Run("missing link", r.missingLink)
-	t.Run("module", r.module)
-	t.Run("judge", r.judge)
-	t.Run("others", r.others)
-	t.Run("clients", r.clients)
-	t.Run("audit", r.audit)
-	t.Run("bump", r.bump)
-	t.Run("bundle", r.bundle)
-	t.Run("book", r.book)
-	t.Run("planted", r.planted)
-	t.Run("rebuild", r.rebuild)
-	if os.Getenv("TLSFLOOR_TEST") == "long" {
-		t.Run("killed", r.killed)
-		t.Run("the guide's flags", r.guidesFlags)
-		t.Run("sysroot", r.sysroot)
-		t.Run("sets", r.sets)
-		for _, profile := range []string{"lts-3.0", "legacy"} {
-			t.Run(profile, func(t *testing.T) { r.profile(t, profile) })
+	asked := groups(t)
+	for _, p := range parts {
+		if asked[p.group] {
+			try(p.name, func(t *testing.T) { p.run(first.copied(t), t) })
 		}
-		t.Run("fresh machine", r.freshMachine)
-		t.Run("packages", r.packages) // last: what it installs on the host can bring a newer perl
 	}
+	t.Logf("seconds, and of processors:\n%s", costs.String())
+}
+
+// copied is the installation of the cold build, in an image of the part's own.
+func (r *real) copied(t *testing.T) *real {
+	t.Helper()
+	if _, err := os.Stat(r.root); err != nil { // -run left the cold build out
+		r.tlsfloor(t, "build")
+	}
+	mine := &real{t: t, root: filepath.Join(t.TempDir(), "image"), store: r.store}
+	if out, err := exec.Command("cp", "-a", "--reflink=auto", r.root, mine.root).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return mine
+}
+
+// spent is what this process and those that it waited for have had of the processors.
+func spent(t *testing.T) (sum time.Duration) {
+	t.Helper()
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(who, &u); err != nil {
+			t.Fatal(err)
+		}
+		sum += time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	return sum
 }
 
 // missingLink takes a prefix's link away: that is not "nothing to do".

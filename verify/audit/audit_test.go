@@ -222,6 +222,8 @@ func TestTexts(t *testing.T) {
 			nil, Unknown, 1},
 		"Mbed TLS, and a newer's": {"mbe|dtls_ssl_handshake\x00Mbed TLS 3.6.6\x00mbed TLS 2.16.3",
 			nil, Unknown, 1},
+		"what Mbed TLS's errors say": {"returned by mbe|dtls_ssl_handshake(), mbe|dtls_ssl_read()",
+			nil, Holds, 0},
 		"Mbed TLS without a version": {"mbe|dtls_ssl_handshake\x00mbedtls_ssl_tls1|3_",
 			nil, Holds, 1},
 	} {

@@ -70,7 +70,8 @@ var libraries = []library{
 		{"NSS_SSL_|REQUIRE_SAFE_NEGOTIATION"}},
 		version: regexp.MustCompile(`Version: NS[S] (\d+\.\d+(?:\.\d+)?)`), verdict: Below,
 		known: "NSS has TLS 1.0 and 1.1 in every build; version ranges decide"},
-	{name: "Mbed TLS", soname: "libmbedtls.so", marks: [][]string{{"mbe|dtls_ssl_handshake"},
+	// libmbedcrypto, which has no TLS, names the function in the text of an error.
+	{name: "Mbed TLS", soname: "libmbedtls.so", marks: [][]string{{"mbe|dtls_ssl_handshake\x00"},
 		{"TLS-RSA-|WITH-AES-128-CBC-SHA256", keyExpansion}, {"TLS-ECDHE-|RSA-WITH-AES-128-GCM-SHA256",
 			keyExpansion}},
 		version: regexp.MustCompile(`bed TLS (\d+\.\d+\.\d+)`), verdict: Unknown,

@@ -91,6 +91,10 @@ func (q *Request) options(sink event.Sink, dial func(context.Context, string) (n
 	error)) verify.Options {
 	w := q.World
 	w.Mounts = append(slices.Clone(w.Mounts), sandbox.Mount{From: q.WorkDir, To: q.WorkDir})
+	own := own
+	if q.Mode != sandbox.Namespaces { // then the subjects are who we are, without a right to read what others own
+		own = nil
+	}
 	return verify.Options{
 		Kind: q.Kind, Floor: q.Floor, Toolchain: q.Toolchain, OpenSSLVersion: q.OpenSSLVersion,
 		PythonVersion: q.PythonVersion, Libraries: q.Libraries,
