@@ -39,8 +39,10 @@ func (r *real) clients(t *testing.T) {
 	const all = "-libraries=urllib3,botocore,pymongo"
 	stable, next := newPool(t, "bookworm"), newPool(t, "trixie")
 	newest := venv(t, python, next.unpacked(t, clientPackages...))
-	for name, p := range map[string]string{"bookworm's": venv(t, python, stable.unpacked(t, clientPackages...)), "trixie's": newest} {
-		if out, code := r.verify(t, "-python="+p, all, mongo); code != 0 || !passed.MatchString(out) || !strings.Contains(out, "library: pymongo ") {
+	older := venv(t, python, stable.unpacked(t, clientPackages...))
+	for name, p := range map[string]string{"bookworm's": older, "trixie's": newest} {
+		out, code := r.verify(t, "-python="+p, all, mongo)
+		if code != 0 || !passed.MatchString(out) || !strings.Contains(out, "library: pymongo ") {
 			t.Errorf("%s packages: exit status %d\n%s", name, code, out)
 		}
 	}

@@ -24,7 +24,8 @@ import (
 // cold build installed.
 type part struct {
 	name string
-	// "" runs each time. Of the groups with a name CI runs one each day, and "long" are those that it never runs.
+	// "" runs each time. Of the groups with a name CI runs one each day, and "long" are those that it never
+	// runs.
 	group string
 	run   func(*real, *testing.T)
 }
@@ -66,7 +67,8 @@ var parts = []part{
 	{"packages", long, (*real).packages}, // last: what it installs on the host can bring a newer perl
 }
 
-// groups are those that the environment asks for: TLSFLOOR_TEST_GROUPS, else all but long, which TLSFLOOR_TEST=long adds.
+// groups are those that the environment asks for: TLSFLOOR_TEST_GROUPS, else all but long, which
+// TLSFLOOR_TEST=long adds.
 func groups(t *testing.T) map[string]bool {
 	t.Helper()
 	known := map[string]bool{}

@@ -92,7 +92,7 @@ func (q *Request) options(sink event.Sink, dial func(context.Context, string) (n
 	w := q.World
 	w.Mounts = append(slices.Clone(w.Mounts), sandbox.Mount{From: q.WorkDir, To: q.WorkDir})
 	own := own
-	if q.Mode != sandbox.Namespaces { // then the subjects are who we are, without a right to read what others own
+	if q.Mode != sandbox.Namespaces { // then the subjects are who we are, and may not read what others own
 		own = nil
 	}
 	return verify.Options{
