@@ -24,8 +24,8 @@ import (
 // cold build installed.
 type part struct {
 	name string
-	// "" runs each time. Of the groups with a name CI runs one each day, and "long" are those that it never
-	// runs.
+	// "" runs each time. Of the groups with a name CI runs one each day (.ci/run lists them), and "long" are
+	// those that only `test -long` runs.
 	group string
 	run   func(*real, *testing.T)
 }
@@ -34,6 +34,7 @@ type part struct {
 const long = "long"
 
 var parts = []part{
+	{"claimed", "", (*real).claimed},
 	{"nothing to do", "", (*real).nothingToDo},
 	{"python", "", (*real).python},
 	{"trust", "", (*real).trust},
@@ -50,12 +51,12 @@ var parts = []part{
 	{"judge", "", (*real).judge},
 	{"planted", "", (*real).planted},
 	{"others", "programs", (*real).others},
-	{"clients", "programs", (*real).clients},
-	{"postgres", "programs", (*real).postgres},
 	{"audit", "programs", (*real).audit},
-	{"bump", "pages", (*real).bump},
+	{"bump", "programs", (*real).bump},
+	{"clients", "clients", (*real).clients},
 	{"book", "pages", (*real).book},
 	{"bundle", "bundles", (*real).bundle},
+	{"postgres", "postgres", (*real).postgres},
 	{"rebuild", "rebuild", (*real).rebuild},
 	{"killed", long, (*real).killed},
 	{"the guide's flags", long, (*real).guidesFlags},
