@@ -37,7 +37,14 @@ func (r *real) claimed(t *testing.T) {
 	}
 	for name, want := range claim.Components {
 		if got := g.Components[name]; got.Output != want.Output || got.Version != want.Version {
-			t.Errorf("%s %s: %s, and %s %s is claimed", name, got.Version, got.Output, want.Version, want.Output)
+			t.Errorf(
+				"%s %s: %s, and %s %s is claimed",
+				name,
+				got.Version,
+				got.Output,
+				want.Version,
+				want.Output,
+			)
 		}
 	}
 }
