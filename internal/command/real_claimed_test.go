@@ -8,8 +8,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/engine/sandbox"
 )
 
-// claimed holds what was built here from nothing against what artifacts/index.json says that everybody gets with
-// the same tools. It is the test of reproducibility across machines and days.
+// claimed holds what was built here from nothing against what artifacts/index.json says that everybody gets
+// with the same tools. It is the test of reproducibility across machines and days.
 func (r *real) claimed(t *testing.T) {
 	claims, err := artifacts.ReadClaims(filepath.Join("..", "..", "artifacts", "index.json"))
 	if err != nil {
