@@ -268,10 +268,13 @@ func testNames(t *testing.T) map[string]bool {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)|t\.Run\("([^"]+)"`).FindAllStringSubmatch(string(text), -1) {
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)|(?:t\.Run|try)\("([^"]+)"`).FindAllStringSubmatch(string(text), -1) {
 			names[m[1]] = true
 			names["TestReal: "+m[2]] = true
 		}
+	}
+	for _, p := range parts {
+		names["TestReal: "+p.name] = true
 	}
 	scripts, err := filepath.Glob(filepath.Join("testdata", "script", "*.txtar"))
 	if err != nil || len(scripts) == 0 {

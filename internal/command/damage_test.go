@@ -231,7 +231,10 @@ func (d *damaged) damages() []damage {
 // fails says how to go on, and after the command that `status` names everything is right.
 func TestDamage(t *testing.T) {
 	d := newDamaged(t)
-	for _, one := range d.damages() {
+	for i, one := range d.damages() {
+		if !turn(i) {
+			continue
+		}
 		t.Run(one.name, func(t *testing.T) {
 			d.t = t
 			want := strings.Fields(one.codes)
