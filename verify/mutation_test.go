@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/tlsfloor/tlsfloor/internal/ground/turntest"
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
@@ -152,7 +153,9 @@ func mutated(t *testing.T, good *Proof, applied map[string]int) {
 			if !mutate(&f) {
 				continue
 			}
-			applied[name]++
+			if applied[name]++; applied[name] > 1 && !turntest.Now(i) {
+				continue
+			}
 			f.settle(good.Floor)
 			p.Findings[i] = f
 			p.conclude()

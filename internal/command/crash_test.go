@@ -21,6 +21,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/engine/trial"
 	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/turntest"
 	"github.com/tlsfloor/tlsfloor/verify"
 )
 
@@ -140,7 +141,7 @@ func TestCrash(t *testing.T) {
 				t.Fatalf("only %d points: nothing is tried", points)
 			}
 			for n := 1; n <= points; n++ {
-				if !turn(n) {
+				if !turntest.Now(n) {
 					continue
 				}
 				dir, env := crashSite(t, n > 8) // the first points are those of a new store

@@ -14,6 +14,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/engine/cacerts"
 	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
+	"github.com/tlsfloor/tlsfloor/internal/ground/turntest"
 )
 
 // damaged is an installed profile with two generations, of which the second is in use, that somebody damages.
@@ -232,7 +233,7 @@ func (d *damaged) damages() []damage {
 func TestDamage(t *testing.T) {
 	d := newDamaged(t)
 	for i, one := range d.damages() {
-		if !turn(i) {
+		if !turntest.Now(i) {
 			continue
 		}
 		t.Run(one.name, func(t *testing.T) {
