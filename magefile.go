@@ -572,6 +572,13 @@ func Enter(ctx context.Context,
 	return command.Enter(ctx, command.Flags{Step: step, Store: store})
 }
 
+// Check runs what to run before each commit: gofmt, go vet, staticcheck and the fast tests.
+func Check(ctx context.Context,
+	quiet *bool, // print the result only
+) error {
+	return command.Check(ctx, command.Flags{Quiet: quiet})
+}
+
 // Test runs everything that the project tests, the real build of the default profile included.
 func Test(ctx context.Context,
 	long *bool, // the long tests too

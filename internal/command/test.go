@@ -16,9 +16,40 @@ import (
 // Test runs every test of the project, the real build included.
 func Test(ctx context.Context, f Flags) error { return run(ctx, f, (*command).test) }
 
-func (c *command) test(ctx context.Context) error {
+// Check runs what is asked for before each commit.
+func Check(ctx context.Context, f Flags) error { return run(ctx, f, (*command).check) }
+
+func inCheckout(target string) error {
 	if !exists("go.mod") || !exists("magefile.go") {
-		return fault.New(fault.Usage, "run it in a checkout of tlsfloor", "test: this folder holds no source of tlsfloor")
+		return fault.New(fault.Usage, "run it in a checkout of tlsfloor",
+			"%s: this folder holds no source of tlsfloor", target)
+	}
+	return nil
+}
+
+func (c *command) check(ctx context.Context) error {
+	if err := inCheckout("check"); err != nil {
+		return err
+	}
+	for _, argv := range [][]string{
+		{"sh", "-c", `out=$(gofmt -l .) && [ -z "$out" ] || { echo "not formatted: $out"; exit 1; }`},
+		{"go", "vet", "./..."},
+		{"go", "vet", "-tags=mage", "."},
+		{"go", "run", "./.ci/check", "staticcheck", ".ci/tools", ".ci/exceptions.txt", "."},
+		{"go", "test", "-short", "./..."},
+	} {
+		begun := time.Now()
+		if err := c.tested(ctx, "", argv[0], argv[1:]...); err != nil {
+			return err
+		}
+		c.sink.Note(fmt.Sprintf("%s: %.0f s", strings.Join(argv[:2], " "), time.Since(begun).Seconds()))
+	}
+	return nil
+}
+
+func (c *command) test(ctx context.Context) error {
+	if err := inCheckout("test"); err != nil {
+		return err
 	}
 	if _, err := c.equip(ctx); err != nil { // the tests compile C programs
 		return err
