@@ -15,6 +15,9 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
+// environmentIsRead says that Arguments has made flags of the variables: each is for the targets that have it.
+var environmentIsRead bool
+
 // leave ends the program with the status of an error that was printed. Without it, in tests, the error is returned.
 var leave func(int)
 
@@ -22,7 +25,7 @@ var leave func(int)
 // word, wants flags behind everything else and values behind a "=", and ends with 0 where it does not understand an option. source is
 // the magefile, which knows the targets.
 func Arguments(source string) {
-	leave = os.Exit
+	leave, environmentIsRead = os.Exit, true
 	args, err := readArguments(os.Args, readTargets(source))
 	if err != nil {
 		mode := ui.Auto
@@ -65,7 +68,11 @@ func readArguments(args []string, targets map[string]target) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		out, words = append(out, given...), words[n:]
+		set, err := t.environment(given)
+		if err != nil {
+			return nil, err
+		}
+		out, words = append(append(out, given...), set...), words[n:]
 	}
 	return out, nil
 }
@@ -122,6 +129,27 @@ func (t target) read(words []string) (given []string, n int, err error) {
 		}
 	}
 	return t.whole(arguments, flags, n)
+}
+
+// environment returns the flags that were not given and have a variable: TLSFLOOR_ and their name. Variables
+// of flags that the target does not have are another one's.
+func (t target) environment(given []string) (flags []string, err error) {
+	for _, p := range t.flags {
+		name := "TLSFLOOR_" + upper(p.field)
+		value := os.Getenv(name)
+		isGiven := slices.ContainsFunc(given, func(word string) bool {
+			return word == "-"+p.name || strings.HasPrefix(word, "-"+p.name+"=")
+		})
+		if value == "" || isGiven || slices.Contains(spoken, p.field) {
+			continue
+		}
+		if err := p.accepts(value); err != nil {
+			return nil, fault.New(fault.Usage, "unset it, or give it a value such as -"+p.name+" takes",
+				"environment variable %s: %q: %w", name, value, err)
+		}
+		flags = append(flags, "-"+p.name+"="+value)
+	}
+	return flags, nil
 }
 
 func (t target) whole(arguments, flags []string, n int) ([]string, int, error) {

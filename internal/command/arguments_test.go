@@ -59,3 +59,48 @@ func TestArguments(t *testing.T) {
 		}
 	}
 }
+
+// TestVariables: a variable is for the targets that have its flag, and what is given counts more.
+func TestVariables(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join("..", "..", "magefile.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	targets := readTargets(string(source))
+	for _, test := range []struct{ variable, typed, given, wrong string }{
+		{"TLSFLOOR_STORE=/s", "plan build", "plan -store=/s build -store=/s", ""},
+		{"TLSFLOOR_STORE=/s", "build -store=/t", "build -store=/t", ""},
+		{"TLSFLOOR_STORE=", "build", "build", ""},
+		{"TLSFLOOR_OFFLINE=true", "build", "build -offline=true", ""},
+		{"TLSFLOOR_OFFLINE=true", "build -offline=false", "build -offline=false", ""},
+		{"TLSFLOOR_OFFLINE=maybe", "build", "", `environment variable TLSFLOOR_OFFLINE: "maybe": true or false`},
+		{"TLSFLOOR_OFFLINE=maybe", "status", "status", ""},
+		{"TLSFLOOR_TO=2", "rollback", "rollback -to=2", ""},
+		{"TLSFLOOR_TO=oci://registry/x", "status", "status", ""}, // publish's -to has another name
+		{"TLSFLOOR_TARGET=/p", "publish dir", "publish dir -to=/p", ""},
+		{"TLSFLOOR_TARGET=/p", "rollback", "rollback", ""},
+		{"TLSFLOOR_UNSIGNED=true", "install -from=/b", "install -from=/b", ""},
+	} {
+		t.Run(test.variable+" "+test.typed, func(t *testing.T) {
+			name, value, _ := strings.Cut(test.variable, "=")
+			t.Setenv(name, value)
+			got, err := readArguments(append([]string{"tlsfloor"}, strings.Fields(test.typed)...), targets)
+			if test.wrong != "" {
+				if err == nil || !strings.Contains(err.Error(), test.wrong) {
+					t.Errorf("%v, want %s", err, test.wrong)
+				}
+				return
+			}
+			if err != nil || strings.Join(got[1:], " ") != test.given {
+				t.Errorf("%q, %v, want %q", got, err, test.given)
+			}
+		})
+	}
+	for name, one := range targets {
+		for _, p := range one.flags {
+			if p.field == "" {
+				t.Errorf("%s -%s is not handed on in Flags: it has no variable", name, p.name)
+			}
+		}
+	}
+}

@@ -98,9 +98,6 @@ func crashSite(t *testing.T, warm bool) (dir string, env []string) {
 		env = append(env, "TLSFLOOR_"+upper(name)+"="+filepath.Join(dir, name))
 	}
 	if warm {
-		if _, err := (sandbox.Host{}).Fingerprint(context.Background(), hostTools(t)); err != nil {
-			t.Fatal(err)
-		}
 		if err := os.CopyFS(filepath.Join(dir, "store"), os.DirFS(hostTools(t))); err != nil {
 			t.Fatal(err)
 		}
@@ -116,6 +113,9 @@ var hostTools = func() func(t *testing.T) string {
 		once.Do(func() {
 			dir = filepath.Join(filepath.Dir(program), "store")
 			if _, err := store.Open(dir); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := (sandbox.Host{}).Fingerprint(t.Context(), dir); err != nil {
 				t.Fatal(err)
 			}
 		})

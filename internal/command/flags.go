@@ -131,8 +131,10 @@ type options struct {
 
 // resolve fills flags that were not given from the environment and from the defaults.
 func (f Flags) resolve() (options, error) {
-	if err := f.fromEnvironment(); err != nil {
-		return options{}, err
+	if !environmentIsRead {
+		if err := f.fromEnvironment(); err != nil {
+			return options{}, err
+		}
 	}
 	o := options{
 		Profile: or(f.Profile, defaultProfile), ProfileGiven: f.Profile != nil,

@@ -17,7 +17,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/tlsfloor/tlsfloor/internal/engine/sandbox"
 	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
 )
 
@@ -49,9 +48,6 @@ func TestMain(m *testing.M) {
 
 func TestScript(t *testing.T) {
 	warm := hostTools(t)
-	if _, err := (sandbox.Host{}).Fingerprint(t.Context(), warm); err != nil {
-		t.Fatal(err)
-	}
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

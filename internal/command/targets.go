@@ -17,7 +17,8 @@ type target struct {
 	flags     []parameter
 }
 
-type parameter struct{ name, kind string }
+// parameter is one of a target's; field is what it is called in Flags, whose name its environment variable has.
+type parameter struct{ name, kind, field string }
 
 // kinds are the types that mage knows.
 var kinds = map[string]struct {
@@ -77,10 +78,23 @@ func readTarget(fn *ast.FuncDecl) target {
 			to, kind = &t.flags, star.X
 		}
 		for _, id := range field.Names {
-			*to = append(*to, parameter{strings.ToLower(id.Name), kindName(kind)})
+			*to = append(*to, parameter{strings.ToLower(id.Name), kindName(kind), fieldOf(fn, id.Name)})
 		}
 	}
 	return t
+}
+
+// fieldOf is the field of Flags that a target hands a parameter on in.
+func fieldOf(fn *ast.FuncDecl, parameter string) (field string) {
+	ast.Inspect(fn.Body, func(n ast.Node) bool {
+		if pair, ok := n.(*ast.KeyValueExpr); ok {
+			if value, ok := pair.Value.(*ast.Ident); ok && value.Name == parameter {
+				field = pair.Key.(*ast.Ident).Name
+			}
+		}
+		return true
+	})
+	return field
 }
 
 func kindName(e ast.Expr) string {

@@ -1,6 +1,6 @@
-// Package turntest decides which of many trials of one kind a test makes. `go test -short`, and so `mage check`,
-// makes an eighth of them, `go test` a third, and the long tests all. Which ones changes with the day, so that each
-// has its turn within eight days.
+// Package turntest decides which of many trials of one kind a test makes. `go test -short`, and so
+// `mage check`, makes an eighth of them, `go test` a third, and the long tests all. Which ones changes with
+// the day, so that each has its turn within eight days.
 package turntest
 
 import (
