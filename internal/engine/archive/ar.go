@@ -25,8 +25,12 @@ func WriteAr(w io.Writer, when time.Time, members ...ArMember) error {
 		if _, err := fmt.Fprintf(w, "%-16s%-12d%-6d%-6d%-8o%-10d`\n", m.Name, when.Unix(), 0, 0, 0o100644, m.Size); err != nil {
 			return err
 		}
-		if n, err := io.Copy(w, m.Body); err != nil || n != m.Size {
-			return fmt.Errorf("ar: %s has %d bytes, not %d: %w", m.Name, n, m.Size, err)
+		n, err := io.Copy(w, m.Body)
+		if err == nil && n != m.Size {
+			err = fmt.Errorf("%d bytes were announced, and %d came", m.Size, n)
+		}
+		if err != nil {
+			return fmt.Errorf("ar: %s: %w", m.Name, err)
 		}
 		if m.Size%2 == 1 {
 			if _, err := io.WriteString(w, "\n"); err != nil {

@@ -45,8 +45,11 @@ func (l Lists) read() (*Apt, error) {
 		return nil, fmt.Errorf("keyring: %w", err)
 	}
 	lists, err := filepath.Glob(filepath.Join(l.Dir, "lists", "*_"+strings.ReplaceAll(sourcesPath, "/", "_")))
-	if err != nil || len(lists) == 0 {
-		return nil, fmt.Errorf("apt has fetched no list of sources: %w", err)
+	if err != nil {
+		return nil, err
+	}
+	if len(lists) == 0 {
+		return nil, fault.New(fault.Failed, "run: apt-get update", "apt has fetched no list of sources")
 	}
 	a := &Apt{}
 	for _, list := range lists {
