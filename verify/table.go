@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -15,7 +16,16 @@ const (
 var colours = map[Status]string{Pass: green, Fail: red, Unproven: yellow, Skip: yellow, Warned: yellow}
 
 // WriteTable writes the proof for people: one line per case, why it is not pass below it, and the result.
-func (p *Proof) WriteTable(w io.Writer, color bool) error {
+func (p *Proof) WriteTable(w io.Writer, color bool) error { return p.write(w, color, p.Findings) }
+
+// WriteBrief is WriteTable without the cases that pass and those that warn, which the result counts.
+func (p *Proof) WriteBrief(w io.Writer, color bool) error {
+	return p.write(w, color, slices.DeleteFunc(slices.Clone(p.Findings), func(f Finding) bool {
+		return f.Status == Pass || f.Status == Warned
+	}))
+}
+
+func (p *Proof) write(w io.Writer, color bool, findings []Finding) error {
 	paint := func(s Status, text string) string {
 		if color {
 			return colours[s] + text + reset
@@ -23,12 +33,14 @@ func (p *Proof) WriteTable(w io.Writer, color bool) error {
 		return text
 	}
 	wide := len("case")
-	for _, f := range p.Findings {
+	for _, f := range findings {
 		wide = max(wide, len(f.Case.Name))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-8s  %-*s  %s\n", "verdict", wide, "case", "what happened")
-	for _, f := range p.Findings {
+	if len(findings) > 0 {
+		fmt.Fprintf(&b, "%-8s  %-*s  %s\n", "verdict", wide, "case", "what happened")
+	}
+	for _, f := range findings {
 		fmt.Fprintf(&b, "%s  %-*s  %s\n", paint(f.Status, fmt.Sprintf("%-8s", f.Status)), wide, f.Case.Name, f.Got)
 		if f.Reason != "" {
 			fmt.Fprintf(&b, "%-8s  %-*s  %s\n", "", wide, "", printableLine(f.Reason))

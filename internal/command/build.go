@@ -162,7 +162,8 @@ func (c *command) upToDate(ctx context.Context, w *workshop) (bool, error) {
 	if err != nil || proof.Floor.String() != string(w.profile.Floor) {
 		return true, c.proveAgain(ctx, w, n, records)
 	}
-	return true, c.report(w.site, g, proof, "proof of "+g.Proof.Time.Local().Format(time.DateTime)+" reused")
+	return true, c.reportBrief(w.site, g, proof,
+		fmt.Sprintf("generation %d is in use, its proof of %s reused", n, g.Proof.Time.Local().Format(time.DateTime)))
 }
 
 // lock makes this the only tlsfloor that changes the site.
@@ -257,7 +258,11 @@ func (c *command) decide(ctx context.Context, w *workshop, g deploy.Generation, 
 		}
 		return err
 	}
-	return c.report(w.site, g, proof, fmt.Sprintf("generation %d is in use", g.Number))
+	tell := c.report
+	if c.Quiet {
+		tell = c.reportBrief
+	}
+	return tell(w.site, g, proof, fmt.Sprintf("generation %d is in use", g.Number))
 }
 
 // stage finds the generation that holds these outputs already, or makes a new one.

@@ -2,6 +2,7 @@ package command
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -21,12 +22,24 @@ type built struct {
 	State      string                      `json:"state"`
 }
 
-// report prints the result of a build: the proof table, where things are, and what to run next.
+// report prints the result of a build: the proof's table, where things are, and what is in use.
 func (c *command) report(site deploy.Site, g deploy.Generation, proof *verify.Proof, state string) error {
+	return c.reportAs((*verify.Proof).WriteTable, site, g, proof, state)
+}
+
+// reportBrief is report with the cases that are not right alone: nothing new was found out.
+func (c *command) reportBrief(site deploy.Site, g deploy.Generation, proof *verify.Proof, state string) error {
+	return c.reportAs((*verify.Proof).WriteBrief, site, g, proof, state)
+}
+
+func (c *command) reportAs(table func(*verify.Proof, io.Writer, bool) error, site deploy.Site,
+	g deploy.Generation, proof *verify.Proof, state string) error {
 	if c.JSON {
 		return c.json(built{g.Profile, g.Number, g.Components, g.GLIBC, proof, state})
 	}
-	proof.WriteTable(c.out, c.colour())
+	if err := table(proof, c.out, c.colour()); err != nil {
+		return err
+	}
 	for _, name := range []string{"openssl", "python"} {
 		if comp, ok := g.Components[name]; ok {
 			c.line("%-8s %-8s %s", name, comp.Version, filepath.Join(site.Root, comp.Prefix))
@@ -34,6 +47,9 @@ func (c *command) report(site deploy.Site, g deploy.Generation, proof *verify.Pr
 	}
 	if g.GLIBC != "" {
 		c.line("%-8s %-8s or later is needed", "glibc", g.GLIBC)
+	}
+	if page := filepath.Join(site.Dir(g.Number), "proof.html"); exists(page) {
+		c.line("%-8s %s", "proof", page)
 	}
 	c.line("%s: %s", g.Profile, state)
 	return nil
