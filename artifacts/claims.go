@@ -13,6 +13,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/engine/store"
 	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/owned"
 )
 
 // Claims is artifacts/index.json: which bytes we say come out of which profile, and with which tools.
@@ -136,8 +137,5 @@ func Put(path string, claim Claim) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(path+".new", append(text, '\n'), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
+	return owned.Replace(path, append(text, '\n'), 0o644)
 }

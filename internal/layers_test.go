@@ -52,7 +52,7 @@ var owners = map[string][]string{
 	"github.com/ulikunitz/xz":          {"internal/engine/archive"},
 	"github.com/klauspost/compress":    {"internal/engine/archive", "verify/audit"},
 	"github.com/goccy/go-yaml":         {"recipes"},
-	"github.com/hbollon/go-edlib":      {"internal/command"},
+	"github.com/hbollon/go-edlib":      {"internal/command", "verify/report"},
 	"github.com/bluekeyes/go-gitdiff":  {"patches"},
 	"github.com/in-toto/attestation":   {"verify/report", "artifacts/bundle"},
 	"google.golang.org/protobuf":       {"verify/report", "artifacts/bundle", "internal/engine/advisory"},

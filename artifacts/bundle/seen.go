@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -124,27 +123,7 @@ func (k *Checked) Remember(s deploy.Site) error {
 		return err
 	}
 	defer root.Close()
-	return replaceIn(root, inRoot(all.file), append(text, '\n'))
-}
-
-// replaceIn swaps a file below root for one with the bytes b.
-func replaceIn(root *os.Root, file string, b []byte) error {
-	next := file + ".new"
-	if err := root.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := root.OpenFile(next, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = root.Rename(next, file)
-	}
-	if err != nil {
-		root.Remove(next)
-	}
-	return err
+	return owned.ReplaceIn(root, inRoot(all.file), append(text, '\n'), 0o644)
 }
 
 // rootOf is the image that the site is in, or this machine's root: a link in an image cannot lead out of it.

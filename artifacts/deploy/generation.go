@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,7 +37,7 @@ func FromStore(st *store.Store) Filler {
 			}
 			tree, err := st.Read(c.Output)
 			if err == nil {
-				err = replaceFile(filepath.Join(dir, name+".tree"), tree)
+				err = owned.Replace(filepath.Join(dir, name+".tree"), tree, 0o644)
 			}
 			if err != nil {
 				return err
@@ -140,37 +139,7 @@ func save(home *os.Root, dir string, g Generation) error {
 		return err
 	}
 	defer in.Close()
-	return replaceIn(in, "generation.json", append(b, '\n'))
-}
-
-// replaceFile is replaceIn for a path whose folder nobody else can change.
-func replaceFile(path string, b []byte) error {
-	dir, err := owned.Root(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return replaceIn(dir, filepath.Base(path), b)
-}
-
-// replaceIn swaps the file name in dir for one with the bytes b, which are on the disk before the name
-// leads to them.
-func replaceIn(dir *os.Root, name string, b []byte) error {
-	tmp := unfinished + name + "-" + rand.Text()
-	f, err := dir.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	if err = fault.At("install: write " + name); err == nil {
-		_, err = f.Write(b)
-	}
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err == nil {
-		err = dir.Rename(tmp, name)
-	}
-	if err != nil {
-		dir.Remove(tmp)
-	}
-	return err
+	return owned.ReplaceIn(in, "generation.json", append(b, '\n'), 0o644)
 }
 
 // Discard removes a generation that is not in use.

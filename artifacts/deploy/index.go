@@ -49,7 +49,7 @@ func writeIndex(dir string, g Generation) error {
 			fmt.Fprintf(&b, "%s %s\n", line, filepath.Join(name, e.Path))
 		}
 	}
-	return replaceFile(filepath.Join(dir, "index"), b.Bytes())
+	return owned.Replace(filepath.Join(dir, "index"), b.Bytes(), 0o644)
 }
 
 const listSuffix = ".tree" // of the file that is the list of a component's tree

@@ -73,7 +73,7 @@ func (s Site) writeModule(g Generation) error {
 	}
 	defer dir.Close()
 	if !moduleIntact(dir, version, want) {
-		if err := replaceIn(dir, version, want); err != nil {
+		if err := owned.ReplaceIn(dir, version, want, 0o644); err != nil {
 			return fmt.Errorf("modulefile: %w", err)
 		}
 	}

@@ -120,7 +120,7 @@ func (c Candidate) Keep(p *verify.Proof) error {
 	}
 	defer dir.Close()
 	for name, b := range files {
-		if err := replaceIn(dir, name, b); err != nil {
+		if err := owned.ReplaceIn(dir, name, b, 0o644); err != nil {
 			return err
 		}
 	}

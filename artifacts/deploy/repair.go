@@ -183,7 +183,7 @@ func (r *repair) list(name string) error {
 			return err
 		}
 	}
-	return replaceIn(r.in, name, text)
+	return owned.ReplaceIn(r.in, name, text, 0o644)
 }
 
 // component mends one tree.

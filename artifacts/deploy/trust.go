@@ -105,7 +105,7 @@ func (s Site) SetTrust(t Trust) (changed bool, err error) {
 	if had, err := s.Trust(); err != nil || !had.same(t) {
 		b, err := json.MarshalIndent(t, "", "  ")
 		if err == nil {
-			err = replaceIn(dir, "trust.json", append(b, '\n'))
+			err = owned.ReplaceIn(dir, "trust.json", append(b, '\n'), 0o644)
 		}
 		if err != nil {
 			return false, fmt.Errorf("trust: %w", err)
@@ -114,7 +114,7 @@ func (s Site) SetTrust(t Trust) (changed bool, err error) {
 	if s.trustIntact(t.Digest) {
 		return false, nil
 	}
-	if err := replaceIn(dir, "cert.pem", bundle); err != nil {
+	if err := owned.ReplaceIn(dir, "cert.pem", bundle, 0o644); err != nil {
 		return false, fmt.Errorf("trust: %w", err)
 	}
 	return true, nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/owned"
 	"github.com/tlsfloor/tlsfloor/recipes"
 	"github.com/tlsfloor/tlsfloor/verify"
 	"github.com/tlsfloor/tlsfloor/verify/report"
@@ -65,20 +66,7 @@ func replace(path string, data []byte) error {
 		}
 		return nil
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".report-*")
-	if err != nil {
-		return err
-	}
-	if err = fault.At("report: write " + filepath.Base(path)); err == nil {
-		_, err = f.Write(data)
-	}
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return owned.Replace(path, data, 0o644)
 }
 
 // about is what a report says of the components beside the proof. End of life and FIPS status are the recipes' of now, for the

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hbollon/go-edlib"
+
 	"github.com/tlsfloor/tlsfloor/verify"
 )
 
@@ -52,7 +54,7 @@ func Near(name string, names []string) []string {
 	}
 	var all []candidate
 	for _, n := range names {
-		d := distance(name, n)
+		d := edlib.LevenshteinDistance(name, n)
 		if name != "" && strings.Contains(n, name) {
 			d = 0
 		}
@@ -66,25 +68,4 @@ func Near(name string, names []string) []string {
 		near = append(near, c.name)
 	}
 	return near
-}
-
-// distance counts the bytes to insert, remove or replace to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
+	"github.com/tlsfloor/tlsfloor/internal/ground/owned"
 )
 
 // Seen is when versions that nobody has dated with a signature were first found in a list, so that one can
@@ -51,11 +52,8 @@ func (s *Seen) Write() error {
 		return nil
 	}
 	text, err := json.MarshalIndent(s.first, "", "  ")
-	if err == nil {
-		err = os.WriteFile(s.path+".new", append(text, '\n'), 0o644)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = os.Rename(s.path+".new", s.path)
-	}
-	return err
+	return owned.Replace(s.path, append(text, '\n'), 0o644)
 }

@@ -55,19 +55,7 @@ func (c *cache) close() error {
 	if err := os.MkdirAll(filepath.Dir(c.path), 0o755); err != nil {
 		return fmt.Errorf("keeping the host's fingerprint: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(c.path), cacheName+".*")
-	if err != nil {
-		return fmt.Errorf("keeping the host's fingerprint: %w", err)
-	}
-	_, err = f.Write(text)
-	if err2 := f.Close(); err == nil {
-		err = err2
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), c.path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
+	if err := owned.Replace(c.path, text, 0o600); err != nil {
 		return fmt.Errorf("keeping the host's fingerprint: %w", err)
 	}
 	return nil

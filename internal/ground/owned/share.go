@@ -1,8 +1,6 @@
 package owned
 
 import (
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -61,25 +59,4 @@ func OpenIn(dir *os.Root, name string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
-}
-
-// Fresh is a name that nobody can have laid something at.
-func Fresh() string { return ".new-" + rand.Text() }
-
-// ReplaceIn swaps the file name of dir for one with the bytes b, which are on the disk before the name leads
-// to them.
-func ReplaceIn(dir *os.Root, name string, b []byte, mode os.FileMode) error {
-	staging := Fresh()
-	f, err := dir.OpenFile(staging, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
-		err = dir.Rename(staging, name)
-	}
-	if err != nil {
-		dir.Remove(staging)
-	}
-	return err
 }
