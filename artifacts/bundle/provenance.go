@@ -4,13 +4,8 @@ import (
 	"cmp"
 	"crypto/sha1"
 	"encoding/hex"
-	"fmt"
 	"regexp"
 	"slices"
-
-	provenance "github.com/in-toto/attestation/go/predicates/provenance/v1"
-	intoto "github.com/in-toto/attestation/go/v1"
-	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/tlsfloor/tlsfloor/recipes"
 	"github.com/tlsfloor/tlsfloor/verify/report"
@@ -29,16 +24,13 @@ const level = "SLSA Build L1: written by the build itself, on a machine that its
 // provenance says how the archives came to be, as an in-toto Statement. It holds no time and no name of a machine: two builds from the
 // same sources with the same tools give the same Statement.
 func (f *facts) provenance(archives []Archive) ([]byte, error) {
-	var subjects []*intoto.ResourceDescriptor
+	var subjects []report.Resource
 	for _, a := range archives {
-		subjects = append(subjects, resource(a.File, "", a.SHA256.String()))
+		subjects = append(subjects, report.NewResource(a.File, "", a.SHA256.String()))
 	}
 	p := f.Plan.Profile
-	external, err := structpb.NewStruct(map[string]any{
-		"profile": p.Name, "floor": string(p.Floor), "optimize": string(p.Optimize), "sysroot": p.Sysroot, "with": anyList(p.With), "prefix": f.Plan.Base})
-	if err != nil {
-		return nil, fmt.Errorf("provenance: %w", err)
-	}
+	external := map[string]any{"profile": p.Name, "floor": string(p.Floor), "optimize": string(p.Optimize),
+		"sysroot": p.Sysroot, "with": anyList(p.With), "prefix": f.Plan.Base}
 	keys, packages := map[string]any{}, map[string]any{}
 	for _, one := range f.parts {
 		keys[one.Recipe.Name] = one.record.Key.String()
@@ -46,26 +38,21 @@ func (f *facts) provenance(archives []Archive) ([]byte, error) {
 	for _, t := range f.Claim.Tools {
 		packages[t.Tool] = t.Package + " " + t.Version
 	}
-	internal, err := structpb.NewStruct(map[string]any{"triple": f.Plan.Host.Triple, "sandbox": f.Claim.Sandbox, "keys": keys, "packages": packages, "level": level})
-	if err != nil {
-		return nil, fmt.Errorf("provenance: %w", err)
-	}
-	statement := &provenance.Provenance{
-		BuildDefinition: &provenance.BuildDefinition{BuildType: BuildType, ExternalParameters: external, InternalParameters: internal, ResolvedDependencies: f.dependencies()},
-		RunDetails:      &provenance.RunDetails{Builder: &provenance.Builder{Id: BuilderID}, Byproducts: f.byproducts()},
-	}
-	if err := statement.Validate(); err != nil {
-		return nil, fmt.Errorf("provenance: %w", err)
-	}
-	return report.Statement(ProvenanceType, subjects, statement)
+	internal := map[string]any{"triple": f.Plan.Host.Triple, "sandbox": f.Claim.Sandbox, "keys": keys,
+		"packages": packages, "level": level}
+	return report.Statement(ProvenanceType, subjects, map[string]any{
+		"buildDefinition": map[string]any{"buildType": BuildType, "externalParameters": external,
+			"internalParameters": internal, "resolvedDependencies": f.dependencies()},
+		"runDetails": map[string]any{"builder": map[string]any{"id": BuilderID}, "byproducts": f.byproducts()},
+	})
 }
 
 var hexDigest = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
 
 // dependencies are all sources, patches and tools, and the profile that was trained.
-func (f *facts) dependencies() (all []*intoto.ResourceDescriptor) {
-	add := func(d *intoto.ResourceDescriptor) {
-		if !slices.ContainsFunc(all, func(have *intoto.ResourceDescriptor) bool {
+func (f *facts) dependencies() (all []report.Resource) {
+	add := func(d report.Resource) {
+		if !slices.ContainsFunc(all, func(have report.Resource) bool {
 			return have.Name == d.Name && have.Digest["sha256"] == d.Digest["sha256"]
 		}) {
 			all = append(all, d)
@@ -73,33 +60,29 @@ func (f *facts) dependencies() (all []*intoto.ResourceDescriptor) {
 	}
 	for _, p := range f.parts {
 		for _, src := range p.sources() {
-			add(resource(src.File, cmp.Or(append(slices.Clone(src.URLs), "")[0], "pkg:generic/"+p.Recipe.Name+"@"+p.Recipe.Version), src.SHA256.String()))
+			add(report.NewResource(src.File, cmp.Or(append(slices.Clone(src.URLs), "")[0], "pkg:generic/"+p.Recipe.Name+"@"+p.Recipe.Version), src.SHA256.String()))
 		}
 		for _, patch := range p.Patches {
-			add(resource("patches/"+patch.Name, patch.Upstream(), patch.Digest.String()))
+			add(report.NewResource("patches/"+patch.Name, patch.Upstream(), patch.Digest.String()))
 		}
 		if p.Recipe.Role == recipes.Training {
-			add(resource(p.Recipe.Name+" (profile)", "", p.record.Output.String()))
+			add(report.NewResource(p.Recipe.Name+" (profile)", "", p.record.Output.String()))
 		}
 	}
 	for _, l := range f.Plan.Host.Tools {
 		if sum := hexDigest.FindString(l.Label + " " + l.Value); sum != "" {
-			add(resource("host: "+l.Label, "", sum))
+			add(report.NewResource("host: "+l.Label, "", sum))
 		}
 	}
 	return all
 }
 
 // byproducts are the trees in the archives.
-func (f *facts) byproducts() (all []*intoto.ResourceDescriptor) {
+func (f *facts) byproducts() (all []report.Resource) {
 	for _, p := range slices.Concat(f.installed(), f.controls()) {
-		all = append(all, resource("tree "+p.Recipe.Name, "", p.record.Output.String()))
+		all = append(all, report.NewResource("tree "+p.Recipe.Name, "", p.record.Output.String()))
 	}
 	return all
-}
-
-func resource(name, uri, sha256 string) *intoto.ResourceDescriptor {
-	return &intoto.ResourceDescriptor{Name: name, Uri: uri, Digest: map[string]string{"sha256": sha256}}
 }
 
 func anyList(list []string) []any {

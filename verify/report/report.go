@@ -8,7 +8,7 @@
 //   - Equal proofs give equal bytes. Of two proofs of the same behaviour only what the wire has random and the time differ.
 //   - No text of a program, however hostile, becomes markup, a control character or a second line.
 //
-// The Statements are not signed. It imports verify, the standard library, an edit distance, and in-toto's own messages with their protobuf runtime; it
+// The Statements are not signed. It imports verify, the standard library and an edit distance; it
 // reads and writes no file.
 package report
 

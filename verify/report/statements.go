@@ -1,23 +1,12 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-
-	scai "github.com/in-toto/attestation/go/predicates/scai/v0"
-	svr "github.com/in-toto/attestation/go/predicates/svr/v01"
-	testresult "github.com/in-toto/attestation/go/predicates/test_result/v0"
-	intoto "github.com/in-toto/attestation/go/v1"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
-	"google.golang.org/protobuf/types/known/structpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
+	"time"
 
 	"github.com/tlsfloor/tlsfloor/verify"
 )
@@ -66,9 +55,6 @@ func Attest(p *verify.Proof) (Statements, error) {
 		return Statements{}, err
 	}
 	if len(attributes.Attributes) > 0 {
-		if err := attributes.Validate(); err != nil {
-			return Statements{}, fmt.Errorf("statement %s: %w", SCAIType, err)
-		}
 		if s.SCAI, err = Statement(SCAIType, subjects, attributes); err != nil {
 			return Statements{}, err
 		}
@@ -84,34 +70,8 @@ func Attest(p *verify.Proof) (Statements, error) {
 	return s, err
 }
 
-// Statement writes one in-toto Statement v1 about subjects. The encoder of protobuf varies its white space from program to program on purpose, so that is
-// written anew; the order of the fields is the schema's.
-func Statement(kind string, subjects []*intoto.ResourceDescriptor, predicate proto.Message) ([]byte, error) {
-	text, err := protojson.Marshal(predicate)
-	if err != nil {
-		return nil, fmt.Errorf("statement %s: %w", kind, err)
-	}
-	body := new(structpb.Struct)
-	if err := protojson.Unmarshal(text, body); err != nil {
-		return nil, fmt.Errorf("statement %s: %w", kind, err)
-	}
-	s := &intoto.Statement{Type: intoto.StatementTypeUri, Subject: subjects, PredicateType: kind, Predicate: body}
-	if err := s.Validate(); err != nil {
-		return nil, fmt.Errorf("statement %s: %w", kind, err)
-	}
-	if text, err = protojson.Marshal(s); err != nil {
-		return nil, fmt.Errorf("statement %s: %w", kind, err)
-	}
-	var b bytes.Buffer
-	if err := json.Indent(&b, text, "", "  "); err != nil {
-		return nil, fmt.Errorf("statement %s: %w", kind, err)
-	}
-	b.WriteByte('\n')
-	return b.Bytes(), nil
-}
-
 // subjects are all tested files.
-func (r *reading) subjects() (all []*intoto.ResourceDescriptor, err error) {
+func (r *reading) subjects() (all []Resource, err error) {
 	if len(r.Subjects) == 0 {
 		return nil, errors.New("statements: the proof names no tested file")
 	}
@@ -125,39 +85,38 @@ func (r *reading) subjects() (all []*intoto.ResourceDescriptor, err error) {
 	return all, nil
 }
 
-func descriptor(t verify.Tested) (*intoto.ResourceDescriptor, error) {
+func descriptor(t verify.Tested) (Resource, error) {
 	if t.SHA256 == "" {
-		return nil, fmt.Errorf("statements: %s: no digest: %s could not be read", clean(t.Name), clean(t.Path))
+		return Resource{}, fmt.Errorf("statements: %s: no digest: %s could not be read", clean(t.Name), clean(t.Path))
 	}
-	d := &intoto.ResourceDescriptor{Name: clean(t.Name), Digest: map[string]string{"sha256": clean(t.SHA256)},
-		Annotations: fields("path", clean(t.Path))}
-	if err := d.Validate(); err != nil {
-		return nil, fmt.Errorf("statements: %s: %w", clean(t.Name), err)
+	d := NewResource(clean(t.Name), "", clean(t.SHA256))
+	d.Annotations = fields("path", clean(t.Path))
+	if err := d.check(); err != nil {
+		return Resource{}, fmt.Errorf("statements: %w", err)
 	}
 	return d, nil
 }
 
 // fields makes an object of pairs of name and clean text.
-func fields(pairs ...string) *structpb.Struct {
-	s := &structpb.Struct{Fields: map[string]*structpb.Value{}}
+func fields(pairs ...string) map[string]string {
+	all := map[string]string{}
 	for pair := range slices.Chunk(pairs, 2) {
-		s.Fields[pair[0]] = structpb.NewStringValue(pair[1])
+		all[pair[0]] = pair[1]
 	}
-	return s
+	return all
 }
 
 // cases describes the list of cases that a proof of this floor and these versions must hold.
-func (r *reading) cases() (*intoto.ResourceDescriptor, error) {
+func (r *reading) cases() (Resource, error) {
 	text, err := r.caseList()
-	if err != nil {
-		return nil, err
-	}
-	return &intoto.ResourceDescriptor{Name: CasesFile, Digest: map[string]string{"sha256": sum(text)}, MediaType: "application/json"}, nil
+	d := NewResource(CasesFile, "", sum(text))
+	d.MediaType = "application/json"
+	return d, err
 }
 
 // testResult counts everything that is not passed as failed. What judged is the list of cases and the weak peers.
-func (r *reading) testResult(cases *intoto.ResourceDescriptor) *testresult.TestResult {
-	t := &testresult.TestResult{Result: "FAILED", Configuration: []*intoto.ResourceDescriptor{cases}}
+func (r *reading) testResult(cases Resource) *testResult {
+	t := &testResult{Result: "FAILED", Configuration: []Resource{cases}}
 	for _, control := range r.Controls {
 		if d, err := descriptor(control); err == nil { // without a digest the proof is not complete, so that it is FAILED
 			t.Configuration = append(t.Configuration, d)
@@ -184,19 +143,20 @@ func (r *reading) testResult(cases *intoto.ResourceDescriptor) *testresult.TestR
 }
 
 // attributes are the cases that passed.
-func (r *reading) attributes() (*scai.AttributeReport, error) {
-	report := new(scai.AttributeReport)
+func (r *reading) attributes() (*attributeReport, error) {
+	report := new(attributeReport)
 	for _, one := range r.results {
 		if one.Status != verify.Pass { // a residual is there: that is no property
 			continue
 		}
 		own := one.steps()[0]
-		a := &scai.AttributeAssertion{
+		evidence := NewResource(TranscriptsFile, "", sum([]byte(one.section())))
+		evidence.MediaType, evidence.Annotations = "text/plain", fields("section", clean(one.Name))
+		a := attribute{
 			Attribute: clean(one.Name),
-			Conditions: fields("property", r.property(one.Role), "tried", own.Tried, "expected", own.Expected, "happened", own.Happened,
-				"status", one.Status.String()),
-			Evidence: &intoto.ResourceDescriptor{Name: TranscriptsFile, Digest: map[string]string{"sha256": sum([]byte(one.section()))},
-				MediaType: "text/plain", Annotations: fields("section", clean(one.Name))},
+			Conditions: fields("property", r.property(one.Role), "tried", own.Tried, "expected", own.Expected,
+				"happened", own.Happened, "status", one.Status.String()),
+			Evidence: evidence,
 		}
 		i := slices.IndexFunc(r.Subjects, func(t verify.Tested) bool { return t.Name == target(one.Offer) })
 		if i >= 0 {
@@ -204,7 +164,7 @@ func (r *reading) attributes() (*scai.AttributeReport, error) {
 			if err != nil {
 				return nil, err
 			}
-			a.Target = d
+			a.Target = &d
 		}
 		report.Attributes = append(report.Attributes, a)
 	}
@@ -220,13 +180,9 @@ func target(o verify.Offer) string {
 }
 
 // verified lists the properties of a proof that holds: the floor itself, and one for each role of its cases.
-func (r *reading) verified(cases *intoto.ResourceDescriptor) (*svr.SimpleVerificationResult, error) {
+func (r *reading) verified(cases Resource) (*verification, error) {
 	if r.Time.IsZero() {
 		return nil, fmt.Errorf("statement %s: the proof has no time", SVRType)
-	}
-	policy, err := anypb.New(cases)
-	if err != nil {
-		return nil, fmt.Errorf("statement %s: %w", SVRType, err)
 	}
 	properties := []string{r.property("")}
 	for _, one := range r.results {
@@ -234,8 +190,9 @@ func (r *reading) verified(cases *intoto.ResourceDescriptor) (*svr.SimpleVerific
 			properties = append(properties, p)
 		}
 	}
-	return &svr.SimpleVerificationResult{Verifier: &svr.SimpleVerificationResult_Verifier{Id: verifier, Policy: policy},
-		TimeCreated: timestamppb.New(r.Time), Properties: properties}, nil
+	v := &verification{TimeCreated: r.Time.UTC().Format(time.RFC3339Nano), Properties: properties}
+	v.Verifier.ID, v.Verifier.Policy = verifier, policy{descriptorType, cases}
+	return v, nil
 }
 
 // property names what all cases of a role show, such as TLSFLOOR_1_2_CLIENT; that of no role is shown by all cases together.
