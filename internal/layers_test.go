@@ -55,12 +55,11 @@ var owners = map[string][]string{
 	"github.com/hbollon/go-edlib":      {"internal/command", "verify/report"},
 	"github.com/bluekeyes/go-gitdiff":  {"patches"},
 	"github.com/in-toto/attestation":   {}, // tests only
-	"google.golang.org/protobuf":       {"internal/engine/advisory"},
+	"google.golang.org/protobuf":       {},
 	"github.com/cavaliergopher/cpio":   {"artifacts/packages"},
 	"github.com/google/rpmpack":        {"artifacts/packages"},
 	"oras.land/oras-go":                {"artifacts/publish"},
 	"github.com/opencontainers/":       {"artifacts/publish"},
-	"github.com/ossf/osv-schema":       {"internal/engine/advisory"},
 	"github.com/pandatix/go-cvss":      {"internal/engine/advisory"},
 	"github.com/theupdateframework/":   {"artifacts/repository"},
 	"github.com/sigstore/sigstore":     {"artifacts/repository"},

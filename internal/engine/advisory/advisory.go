@@ -11,13 +11,11 @@ package advisory
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
-
-	"github.com/ossf/osv-schema/bindings/go/osvschema"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
@@ -26,8 +24,8 @@ const hint = "a folder of OSV files (*.json), or an all.zip of osv.dev"
 
 // Database is a set of advisories.
 type Database struct {
-	all []*osvschema.Vulnerability // that may speak of a component
-	n   int                        // that were read
+	all []*vulnerability // that may speak of a component
+	n   int              // that were read
 }
 
 // Len counts the advisories that were read.
@@ -61,12 +59,12 @@ func read(where string, l limits) (*Database, error) {
 }
 
 // parse reads one advisory.
-func parse(text []byte) (*osvschema.Vulnerability, error) {
-	v := &osvschema.Vulnerability{}
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(text, v); err != nil {
+func parse(text []byte) (*vulnerability, error) {
+	v := &vulnerability{}
+	if err := json.Unmarshal(text, v); err != nil {
 		return nil, err
 	}
-	if v.Id == "" {
+	if v.ID == "" {
 		return nil, fmt.Errorf("it has no id")
 	}
 	return v, nil
@@ -96,7 +94,8 @@ func (db *Database) Affecting(s Subject) []Hit {
 	own := cmp.Or(untag(s.Version), s.Version) // written as what it is held against
 	for _, v := range db.all {
 		affected, sure, fixed := false, false, []string(nil)
-		for _, a := range v.Affected {
+		for i := range v.Affected {
+			a := &v.Affected[i]
 			if !s.is(a) {
 				continue
 			}
@@ -116,8 +115,8 @@ func (db *Database) Affecting(s Subject) []Hit {
 	return hits
 }
 
-func newHit(v *osvschema.Vulnerability, sure bool, fixed []string) Hit {
-	h := Hit{ID: v.Id, Summary: cmp.Or(v.Summary, firstLine(v.Details)), Sure: sure, Fixed: versions(fixed)}
+func newHit(v *vulnerability, sure bool, fixed []string) Hit {
+	h := Hit{ID: v.ID, Summary: cmp.Or(v.Summary, firstLine(v.Details)), Sure: sure, Fixed: versions(fixed)}
 	for _, alias := range append(slices.Clone(v.Aliases), v.Upstream...) {
 		if strings.HasPrefix(alias, "CVE-") && !strings.HasPrefix(h.ID, "CVE-") {
 			h.ID, alias = alias, h.ID

@@ -13,10 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ossf/osv-schema/bindings/go/osvschema"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/structpb"
-
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
@@ -161,14 +157,14 @@ func (r *reader) file(name string, open func() (io.ReadCloser, error)) error {
 	if err == nil {
 		err = r.shape(text)
 	}
-	var v *osvschema.Vulnerability
+	var v *vulnerability
 	if err == nil {
 		v, err = parse(text)
 	}
 	if err != nil {
 		return r.unread(name, err)
 	}
-	if v.Withdrawn != nil && !v.Withdrawn.AsTime().After(time.Now()) {
+	if v.Withdrawn != nil && !v.Withdrawn.After(time.Now()) {
 		return nil
 	}
 	r.db.n++
@@ -215,46 +211,36 @@ func (r *reader) shape(text []byte) error {
 
 // trimmed drops what is not looked at, such as the versions of distributions' packages, and reports whether
 // it may speak of a component.
-func trimmed(v *osvschema.Vulnerability) bool {
-	if !slices.ContainsFunc(v.Affected, concerns) {
+func trimmed(v *vulnerability) bool {
+	if !slices.ContainsFunc(v.Affected, func(a affected) bool { return concerns(&a) }) {
 		return false
 	}
 	v.Details = strings.Clone(firstLine(v.Details))
-	v.References, v.Credits, v.Related = nil, nil, nil
-	v.DatabaseSpecific = named(v.DatabaseSpecific)
-	for _, a := range v.Affected { // the severities of all of them count
-		a.DatabaseSpecific, a.EcosystemSpecific = named(a.DatabaseSpecific), named(a.EcosystemSpecific)
+	for i := range v.Affected { // the severities of all of them count
+		a := &v.Affected[i]
 		if !concerns(a) {
 			a.Ranges, a.Versions = nil, nil
 		}
-		for _, one := range a.Ranges {
-			if one.Type == osvschema.Range_GIT {
-				one.Events = extracted(one.DatabaseSpecific)
+		for i := range a.Ranges {
+			one := &a.Ranges[i]
+			if one.Type == commits {
+				one.Events = one.Database.Events
 			}
-			one.DatabaseSpecific = nil
+			one.Database = specific{}
 		}
 	}
 	return true
 }
 
-// named is what a database calls the severity, and nothing else of what it says beside the schema.
-func named(s *structpb.Struct) *structpb.Struct {
-	if severity, ok := s.GetFields()[severityField]; ok {
-		name := structpb.NewStringValue(severity.GetStringValue())
-		return &structpb.Struct{Fields: map[string]*structpb.Value{severityField: name}}
-	}
-	return nil
-}
-
 // concerns reports whether it may speak of a component at all.
-func concerns(a *osvschema.Affected) bool {
+func concerns(a *affected) bool {
 	p := a.Package
 	return p == nil && len(a.Ranges) > 0 ||
-		p != nil && (slices.Contains(upstream, p.Ecosystem) || p.Ecosystem == pypi || strings.HasPrefix(p.Purl, generic))
+		p != nil && (slices.Contains(upstream, p.Ecosystem) || p.Ecosystem == pypi || strings.HasPrefix(p.PURL, generic))
 }
 
 // cost is about how many bytes of memory it takes.
-func cost(v *osvschema.Vulnerability) int64 {
+func cost(v *vulnerability) int64 {
 	objects, texts := 4+len(v.Severity), len(v.Aliases)+len(v.Upstream)
 	for _, a := range v.Affected {
 		objects += 2 + len(a.Severity)
@@ -263,5 +249,5 @@ func cost(v *osvschema.Vulnerability) int64 {
 			objects += 1 + len(one.Events)
 		}
 	}
-	return int64(proto.Size(v) + objects*objectSize + texts*textSize)
+	return int64(v.bytes() + objects*objectSize + texts*textSize)
 }

@@ -7,9 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ossf/osv-schema/bindings/go/osvschema"
-	"google.golang.org/protobuf/types/known/structpb"
-
 	"github.com/tlsfloor/tlsfloor/recipes/version"
 )
 
@@ -22,9 +19,9 @@ const (
 )
 
 // is reports whether the advisory's package, or a repository of its ranges, is the subject.
-func (s Subject) is(a *osvschema.Affected) bool {
+func (s Subject) is(a *affected) bool {
 	if p := a.Package; p != nil {
-		ours := slices.Contains(upstream, p.Ecosystem) || strings.HasPrefix(p.Purl, generic) || s.PyPI && p.Ecosystem == pypi
+		ours := slices.Contains(upstream, p.Ecosystem) || strings.HasPrefix(p.PURL, generic) || s.PyPI && p.Ecosystem == pypi
 		if ours && slices.Contains(s.Names, strings.ToLower(path.Base(p.Name))) {
 			return true
 		}
@@ -32,14 +29,14 @@ func (s Subject) is(a *osvschema.Affected) bool {
 			return false
 		}
 	}
-	return slices.ContainsFunc(a.Ranges, func(r *osvschema.Range) bool {
+	return slices.ContainsFunc(a.Ranges, func(r ranged) bool {
 		return r.Repo != "" && slices.Contains(s.Names, strings.ToLower(strings.TrimSuffix(path.Base(r.Repo), ".git")))
 	})
 }
 
 // holds reports whether the version may be affected, whether that is sure, and where it is mended. What
 // cannot be read, and could mean the version, is no good news: it is affected then, and not surely.
-func holds(a *osvschema.Affected, v string) (affected, sure bool, fixed []string) {
+func holds(a *affected, v string) (affected, sure bool, fixed []string) {
 	known, doubt := false, false
 	for _, tag := range a.Versions {
 		if t := bound(tag, v); t != "" {
@@ -50,7 +47,7 @@ func holds(a *osvschema.Affected, v string) (affected, sure bool, fixed []string
 		}
 	}
 	for _, r := range a.Ranges {
-		if r.Type == osvschema.Range_GIT && len(r.Events) == 0 { // trimmed has looked for versions
+		if r.Type == commits && len(r.Events) == 0 { // trimmed has looked for versions
 			continue
 		}
 		if in, readable := within(r.Events, v); readable {
@@ -76,7 +73,7 @@ type step struct {
 }
 
 // steps are those of the events, in order. One that cannot be read makes the others worthless.
-func steps(events []*osvschema.Event, v string) (all []step, readable bool) {
+func steps(events []event, v string) (all []step, readable bool) {
 	for _, e := range events {
 		for _, one := range []struct {
 			text string
@@ -112,7 +109,7 @@ func steps(events []*osvschema.Event, v string) (all []step, readable bool) {
 
 // within follows the events of a range, each of which begins or ends it (the OSV schema, "Evaluation"), and
 // reports whether they could be read.
-func within(events []*osvschema.Event, v string) (in, readable bool) {
+func within(events []event, v string) (in, readable bool) {
 	all, readable := steps(events, v)
 	for _, s := range all {
 		order := -1
@@ -124,17 +121,6 @@ func within(events []*osvschema.Event, v string) (in, readable bool) {
 		}
 	}
 	return in, readable
-}
-
-// extracted are the versions that a database has put beside a range of commits.
-func extracted(s *structpb.Struct) (events []*osvschema.Event) {
-	for _, key := range []string{"extracted_events", "versions"} {
-		for _, one := range s.GetFields()[key].GetListValue().GetValues() {
-			f := one.GetStructValue().GetFields()
-			events = append(events, &osvschema.Event{Introduced: f["introduced"].GetStringValue(), Fixed: f["fixed"].GetStringValue(), LastAffected: f["last_affected"].GetStringValue()})
-		}
-	}
-	return events
 }
 
 // tagForm has the numbers, the word behind them and its number. A project's name may end in a digit.

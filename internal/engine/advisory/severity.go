@@ -5,12 +5,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ossf/osv-schema/bindings/go/osvschema"
 	cvss20 "github.com/pandatix/go-cvss/20"
 	cvss30 "github.com/pandatix/go-cvss/30"
 	cvss31 "github.com/pandatix/go-cvss/31"
 	cvss40 "github.com/pandatix/go-cvss/40"
-	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // Severity is how bad it is, by the ratings of CVSS (specification of version 3.1, section 5).
@@ -41,16 +39,13 @@ func ParseSeverity(name string) (Severity, error) {
 	return 0, fmt.Errorf("severity %q is not known", name)
 }
 
-// severityField is where databases put a severity in words.
-const severityField = "severity"
-
 // severity takes the worst of an advisory's CVSS vectors, or what its database calls it.
-func severity(v *osvschema.Vulnerability) (worst Severity, score float64) {
+func severity(v *vulnerability) (worst Severity, score float64) {
 	vectors := v.Severity
-	texts := []*structpb.Struct{v.DatabaseSpecific}
+	words := []string{v.Database.Severity}
 	for _, a := range v.Affected {
 		vectors = append(vectors, a.Severity...)
-		texts = append(texts, a.DatabaseSpecific, a.EcosystemSpecific)
+		words = append(words, a.Database.Severity, a.Ecosystem.Severity)
 	}
 	for _, one := range vectors {
 		if got, ok := base(one.Score); ok {
@@ -61,8 +56,7 @@ func severity(v *osvschema.Vulnerability) (worst Severity, score float64) {
 	if worst > None {
 		return worst, score
 	}
-	for _, text := range texts {
-		name := text.GetFields()[severityField].GetStringValue()
+	for _, name := range words {
 		if strings.EqualFold(name, "moderate") {
 			name = "medium"
 		}
