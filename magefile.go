@@ -1,3 +1,5 @@
+// Code generated from internal/command/usage by its test with -update; DO NOT EDIT.
+
 //go:build mage
 
 // tlsfloor builds an OpenSSL without SSLv3, TLS 1.0 and TLS 1.1 and a Python linked to it, and proves that the
@@ -6,7 +8,6 @@ package main
 
 import (
 	"context"
-	_ "embed"
 	"time"
 
 	"github.com/magefile/mage/mg"
@@ -14,10 +15,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/command"
 )
 
-//go:embed magefile.go
-var source string
-
-func init() { command.Arguments(source) }
+func init() { command.Arguments() }
 
 // Build fetches, checks, builds, installs and proves a toolchain.
 func Build(ctx context.Context,
@@ -44,8 +42,13 @@ func Build(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time, such as 45m
 ) error {
-	return command.Build(ctx, command.Flags{Profile: profile, Prefix: prefix, Root: root, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox,
-		Deps: deps, Trust: trust, CAFiles: cafiles, Check: check, Offline: offline, Trace: trace, Adopt: adopt, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
+	return command.Run(ctx, "build", command.Flags{
+		"profile": profile, "prefix": prefix, "root": root, "jobs": jobs, "mirror": mirror,
+		"recipes": recipes, "store": store, "optimize": optimize, "sysroot": sysroot, "with": with,
+		"sandbox": sandbox, "deps": deps, "trust": trust, "cafiles": cafiles, "check": check,
+		"offline": offline, "trace": trace, "adopt": adopt, "alloweol": alloweol, "json": json,
+		"quiet": quiet, "timeout": timeout,
+	})
 }
 
 // Plan prints the steps of a build, their keys, and which of them the store has; it builds nothing.
@@ -62,7 +65,11 @@ func Plan(ctx context.Context,
 	why *string, // print what changed since this step was last built
 	json *bool, // print JSON
 ) error {
-	return command.Plan(ctx, command.Flags{Profile: profile, Prefix: prefix, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox, Explain: explain, Why: why, JSON: json})
+	return command.Run(ctx, "plan", command.Flags{
+		"profile": profile, "prefix": prefix, "recipes": recipes, "store": store,
+		"optimize": optimize, "sysroot": sysroot, "with": with, "sandbox": sandbox,
+		"explain": explain, "why": why, "json": json,
+	})
 }
 
 // Fetch brings the sources of a profile into the store, checked, and builds nothing.
@@ -79,7 +86,11 @@ func Fetch(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return command.Fetch(ctx, command.Flags{Profile: profile, Mirror: mirror, Recipes: recipes, Store: store, Trust: trust, Sysroot: sysroot, With: with, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
+	return command.Run(ctx, "fetch", command.Flags{
+		"profile": profile, "mirror": mirror, "recipes": recipes, "store": store, "trust": trust,
+		"sysroot": sysroot, "with": with, "offline": offline, "json": json, "quiet": quiet,
+		"timeout": timeout,
+	})
 }
 
 // Vendor writes all sources of a profile, their signatures and keys as one file, from which -mirror builds without a network.
@@ -96,7 +107,11 @@ func Vendor(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return command.Vendor(ctx, command.Flags{O: o, Profile: profile, Mirror: mirror, Recipes: recipes, Store: store, Sysroot: sysroot, With: with, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
+	return command.Run(ctx, "vendor", command.Flags{
+		"o": o, "profile": profile, "mirror": mirror, "recipes": recipes, "store": store,
+		"sysroot": sysroot, "with": with, "offline": offline, "json": json, "quiet": quiet,
+		"timeout": timeout,
+	})
 }
 
 // Aliases are other names of targets: `bundle` is what people type.
@@ -134,12 +149,13 @@ func (Bundle) Write(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return command.Bundle(ctx, command.Flags{
-		Sequence: sequence, Valid: valid, OSV: osv, Packages: packages, Release: release,
-		Maintainer: maintainer, PGPKey: pgpkey, Sign: sign, Key: key, Out: out, Profile: profile,
-		Prefix: prefix, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize,
-		Sysroot: sysroot, With: with, Sandbox: sandbox, Deps: deps, Offline: offline, AllowEOL: alloweol,
-		JSON: json, Quiet: quiet, Timeout: timeout,
+	return command.Run(ctx, "bundle:write", command.Flags{
+		"sign": sign, "key": key, "sequence": sequence, "valid": valid, "osv": osv,
+		"packages": packages, "release": release, "maintainer": maintainer, "pgpkey": pgpkey,
+		"out": out, "profile": profile, "prefix": prefix, "jobs": jobs, "mirror": mirror,
+		"recipes": recipes, "store": store, "optimize": optimize, "sysroot": sysroot, "with": with,
+		"sandbox": sandbox, "deps": deps, "offline": offline, "alloweol": alloweol, "json": json,
+		"quiet": quiet, "timeout": timeout,
 	})
 }
 
@@ -151,10 +167,17 @@ func (Bundle) Verify(ctx context.Context, from string,
 	floor *string, // the TLS floor that it has to have at least (default: that of its profile)
 	trustroot *string, // of a repository: its trusted root.json (default: the one in /etc/tlsfloor/roots.d)
 	store *string, // folder for the copy that is checked
+	sysroot *string, // from a repository: the bundle for this older suite
+	with *string, // from a repository: the bundle with these optional sets
+	recipes *string, // comma-separated folders with recipes of your own
+	offline *bool, // use no network
 	json *bool, // print JSON
 ) error {
-	return command.BundleVerify(ctx, from, command.Flags{TrustRoot: trustroot, Profile: profile, Floor: floor,
-		Key: key, Unsigned: unsigned, Store: store, JSON: json})
+	return command.Run(ctx, "bundle:verify", command.Flags{
+		"from": from, "key": key, "unsigned": unsigned, "profile": profile, "floor": floor,
+		"trustroot": trustroot, "store": store, "sysroot": sysroot, "with": with,
+		"recipes": recipes, "offline": offline, "json": json,
+	})
 }
 
 // Publish puts a bundle where others take it from, a folder or a registry, whole or not at all, and reads it back. The argument is the bundle's folder. Other bytes than those that are there are never published under the same name.
@@ -166,12 +189,16 @@ func Publish(ctx context.Context, from string,
 	key *string, // comma-separated public keys, PEM files, one of which has to have signed it (default: those in /etc/tlsfloor/keys.d)
 	unsigned *bool, // publish it although no trusted key has signed it
 	store *string, // folder for what is needed in between
+	offline *bool, // use no network
 	json *bool, // events and result as JSON
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return command.Publish(ctx, from, command.Flags{TrustRoot: trustroot, Keys: keys, Sequence: sequence,
-		Target: to, Key: key, Unsigned: unsigned, Store: store, JSON: json, Quiet: quiet, Timeout: timeout})
+	return command.Run(ctx, "publish", command.Flags{
+		"from": from, "keys": keys, "trustroot": trustroot, "sequence": sequence, "to": to,
+		"key": key, "unsigned": unsigned, "store": store, "offline": offline, "json": json,
+		"quiet": quiet, "timeout": timeout,
+	})
 }
 
 // Keys are what a repository is signed with (docs/keys.md).
@@ -183,7 +210,7 @@ func (Keys) Init(ctx context.Context,
 	keys *string, // the new folder for the private keys, on the medium that they live on
 	roles *string, // how many of how many keys sign, such as targets=2/2 (default: root=2/3, others 1/1)
 ) error {
-	return command.KeysInit(ctx, command.Flags{Target: to, Keys: keys, Roles: roles})
+	return command.Run(ctx, "keys:init", command.Flags{"to": to, "keys": keys, "roles": roles})
 }
 
 // List shows the roles of a repository, their keys, how many have to sign and until when the signatures hold.
@@ -193,7 +220,9 @@ func (Keys) List(ctx context.Context,
 	json *bool, // print JSON
 	trustroot *string, // the trusted root.json, where the folder of keys has none yet; it is kept there
 ) error {
-	return command.KeysList(ctx, command.Flags{Target: to, Keys: keys, TrustRoot: trustroot, JSON: json})
+	return command.Run(ctx, "keys:list", command.Flags{
+		"to": to, "keys": keys, "json": json, "trustroot": trustroot,
+	})
 }
 
 // Rotate gives a role a new key and revokes the old one: a new root.json, signed by old and new root keys.
@@ -204,8 +233,9 @@ func (Keys) Rotate(ctx context.Context,
 	revoke *string, // how the ID of the key begins that goes; keys:list shows them (default: the only one)
 	trustroot *string, // the trusted root.json, where the folder of keys has none yet; it is kept there
 ) error {
-	return command.KeysRotate(ctx, command.Flags{Target: to, Keys: keys, Role: role, Revoke: revoke,
-		TrustRoot: trustroot})
+	return command.Run(ctx, "keys:rotate", command.Flags{
+		"to": to, "keys": keys, "role": role, "revoke": revoke, "trustroot": trustroot,
+	})
 }
 
 // Sign shows what a new root.json changes that waits for signatures, and with -draft adds other keys' ones.
@@ -215,7 +245,9 @@ func (Keys) Sign(ctx context.Context,
 	draft *string, // the SHA-256 digest of the root.json that is signed, as shown without it
 	trustroot *string, // the trusted root.json, where the folder of keys has none yet; it is kept there
 ) error {
-	return command.KeysSign(ctx, command.Flags{Target: to, Keys: keys, Draft: draft, TrustRoot: trustroot})
+	return command.Run(ctx, "keys:sign", command.Flags{
+		"to": to, "keys": keys, "draft": draft, "trustroot": trustroot,
+	})
 }
 
 // Refresh signs snapshot and timestamp of a repository again, and targets where it is about to expire.
@@ -225,7 +257,9 @@ func (Keys) Refresh(ctx context.Context,
 	json *bool, // print JSON
 	trustroot *string, // the trusted root.json, where the folder of keys has none yet; it is kept there
 ) error {
-	return command.KeysRefresh(ctx, command.Flags{Target: to, Keys: keys, TrustRoot: trustroot, JSON: json})
+	return command.Run(ctx, "keys:refresh", command.Flags{
+		"to": to, "keys": keys, "json": json, "trustroot": trustroot,
+	})
 }
 
 // Install installs a bundle that was built elsewhere: checks it, unpacks it, proves it here, and switches to it. It needs no compiler.
@@ -247,17 +281,21 @@ func Install(ctx context.Context,
 	check *string, // what to hold an installed tree against: index (default) or full
 	store *string, // folder for what is needed in between
 	sandbox *string, // auto (default), require or none: where the proof runs
+	mirror *string, // comma-separated folders and URLs to look for Mozilla's list of CAs first
+	recipes *string, // comma-separated folders with recipes of your own
 	offline *bool, // use no network
 	adopt *bool, // move folders that stand at the prefixes aside; rollback brings them back
 	json *bool, // events and result as JSON
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return command.Install(ctx, command.Flags{TrustRoot: trustroot, Sysroot: sysroot, With: with, Profile: profile,
-		Floor: floor, Downgrade: downgrade, Unproved: unproved, From: from, Key: key, Unsigned: unsigned,
-		Prefix: prefix, Root: root, Trust: trust, CAFiles: cafiles, Check: check, Store: store,
-		Sandbox: sandbox,
-		Offline: offline, Adopt: adopt, JSON: json, Quiet: quiet, Timeout: timeout})
+	return command.Run(ctx, "install", command.Flags{
+		"from": from, "trustroot": trustroot, "sysroot": sysroot, "with": with, "key": key,
+		"unsigned": unsigned, "profile": profile, "floor": floor, "downgrade": downgrade,
+		"unproved": unproved, "prefix": prefix, "root": root, "trust": trust, "cafiles": cafiles,
+		"check": check, "store": store, "sandbox": sandbox, "mirror": mirror, "recipes": recipes,
+		"offline": offline, "adopt": adopt, "json": json, "quiet": quiet, "timeout": timeout,
+	})
 }
 
 // Verify proves the installed toolchain again and keeps the new proof; or it holds another Python, openssl, client or server to the profile's floor.
@@ -286,6 +324,7 @@ func Verify(ctx context.Context,
 	sandbox *string, // auto (default), require or none
 	deps *string, // missing host tools: install (default, as root) or check
 	from *string, // the bundle that it was installed from, whose weak peers need no compiler: a folder, or an https:// or oci:// address
+	trustroot *string, // -from=tuf+https://...: its root.json, a file or a name in /etc/tlsfloor/roots.d
 	key *string, // -from: comma-separated public keys, PEM files (default: those in /etc/tlsfloor/keys.d)
 	unsigned *bool, // -from: although no trusted key has signed it
 	report *string, // write the proof as a page, JUnit XML, in-toto Statements and transcripts to this folder
@@ -295,13 +334,15 @@ func Verify(ctx context.Context,
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return command.Verify(ctx, command.Flags{To: to, From: from, Key: key, Unsigned: unsigned, Python: python,
-		OpenSSL: openssl,
-		Client:  client, Server: server, StartTLS: starttls, ServerName: servername, Libraries: libraries,
-		Visible: visible, MongoDB: mongodb, Postgres: postgres, Profile: profile, Prefix: prefix, Root: root,
-		Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot,
-		With: with, Sandbox: sandbox,
-		Deps: deps, Report: report, Explain: explain, Offline: offline, JSON: json, Quiet: quiet, Timeout: timeout})
+	return command.Run(ctx, "verify", command.Flags{
+		"profile": profile, "python": python, "openssl": openssl, "client": client,
+		"server": server, "starttls": starttls, "servername": servername, "libraries": libraries,
+		"visible": visible, "mongodb": mongodb, "postgres": postgres, "to": to, "prefix": prefix,
+		"root": root, "jobs": jobs, "mirror": mirror, "recipes": recipes, "store": store,
+		"optimize": optimize, "sysroot": sysroot, "with": with, "sandbox": sandbox, "deps": deps,
+		"from": from, "trustroot": trustroot, "key": key, "unsigned": unsigned, "report": report,
+		"explain": explain, "offline": offline, "json": json, "quiet": quiet, "timeout": timeout,
+	})
 }
 
 // Serve runs honest, weak and lying TLS servers to try any client on, until it is interrupted, and prints a verdict for each connection; or, with -mtls, one that asks for clients' certificates as a load balancer does.
@@ -317,14 +358,17 @@ func Serve(ctx context.Context,
 	json *bool, // one JSON object per line: the table, then each connection
 	timeout *time.Duration, // end after this time, such as 5m (default: when the certificates do, after a day)
 ) error {
-	return command.Serve(ctx, command.Flags{Max: max, Only: only, MTLS: mtls, TrustStore: truststore, CRL: crl, Names: names, Port: port, Out: out, JSON: json, Timeout: timeout})
+	return command.Run(ctx, "serve", command.Flags{
+		"max": max, "only": only, "mtls": mtls, "truststore": truststore, "crl": crl,
+		"names": names, "port": port, "out": out, "json": json, "timeout": timeout,
+	})
 }
 
 // Explain says what a TLS error means, which side is at fault and what to do. The argument is the error's text in quotes, or a file that holds it, or - for standard input.
 func Explain(ctx context.Context, text string,
 	json *bool, // print JSON
 ) error {
-	return command.Explain(ctx, text, command.Flags{JSON: json})
+	return command.Run(ctx, "explain", command.Flags{"text": text, "json": json})
 }
 
 // Status lists the installed generations, their proofs, altered files and packages of yours.
@@ -332,9 +376,12 @@ func Status(ctx context.Context,
 	profile *string, // only this profile
 	prefix *string, // base folder of the prefixes (default /opt)
 	root *string, // the image's root folder
+	recipes *string, // comma-separated folders with recipes of your own
 	json *bool, // print JSON
 ) error {
-	return command.Status(ctx, command.Flags{Profile: profile, Prefix: prefix, Root: root, JSON: json})
+	return command.Run(ctx, "status", command.Flags{
+		"profile": profile, "prefix": prefix, "root": root, "recipes": recipes, "json": json,
+	})
 }
 
 // Rollback switches to the generation before the one in use.
@@ -345,7 +392,9 @@ func Rollback(ctx context.Context,
 	to *int, // the generation to go to, backwards or forwards
 	json *bool, // print JSON
 ) error {
-	return command.Rollback(ctx, command.Flags{Profile: profile, Prefix: prefix, Root: root, To: to, JSON: json})
+	return command.Run(ctx, "rollback", command.Flags{
+		"profile": profile, "prefix": prefix, "root": root, "to": to, "json": json,
+	})
 }
 
 // Uninstall removes what was installed, all generations of it, and nothing else; what stood at the prefixes before goes back there.
@@ -355,7 +404,9 @@ func Uninstall(ctx context.Context,
 	root *string, // the image's root folder
 	json *bool, // print JSON
 ) error {
-	return command.Uninstall(ctx, command.Flags{Profile: profile, Prefix: prefix, Root: root, JSON: json})
+	return command.Run(ctx, "uninstall", command.Flags{
+		"profile": profile, "prefix": prefix, "root": root, "json": json,
+	})
 }
 
 // Dist compiles tlsfloor into one static program for machines without Go, with SBOM, digests and signatures.
@@ -365,7 +416,7 @@ func Dist(ctx context.Context,
 	key *string, // the public key that belongs to it; needed with exec:
 	json *bool, // print JSON
 ) error {
-	return command.Dist(ctx, command.Flags{O: o, Sign: sign, Key: key, JSON: json})
+	return command.Run(ctx, "dist", command.Flags{"o": o, "sign": sign, "key": key, "json": json})
 }
 
 // Doctor looks at this machine and the profiles, and says what is missing, old or not validated.
@@ -375,9 +426,13 @@ func Doctor(ctx context.Context,
 	root *string, // the image's root folder
 	recipes *string, // comma-separated folders with recipes of your own
 	store *string, // folder of the store
+	sandbox *string, // auto (default), require or none
 	json *bool, // print JSON
 ) error {
-	return command.Doctor(ctx, command.Flags{Profile: profile, Prefix: prefix, Root: root, Recipes: recipes, Store: store, JSON: json})
+	return command.Run(ctx, "doctor", command.Flags{
+		"profile": profile, "prefix": prefix, "root": root, "recipes": recipes, "store": store,
+		"sandbox": sandbox, "json": json,
+	})
 }
 
 // Clean removes work folders, failed steps and unfinished downloads from the store.
@@ -385,7 +440,7 @@ func Clean(ctx context.Context,
 	store *string, // folder of the store
 	all *bool, // remove everything that the store holds
 ) error {
-	return command.Clean(ctx, command.Flags{Store: store, All: all})
+	return command.Run(ctx, "clean", command.Flags{"store": store, "all": all})
 }
 
 // Store looks after the folder that keeps sources and results.
@@ -399,7 +454,9 @@ func (Store) Gc(ctx context.Context,
 	yes *bool, // really remove
 	json *bool, // print JSON
 ) error {
-	return command.StoreGC(ctx, command.Flags{Store: store, Keep: keep, MaxSize: maxsize, Yes: yes, JSON: json})
+	return command.Run(ctx, "store:gc", command.Flags{
+		"store": store, "keep": keep, "maxsize": maxsize, "yes": yes, "json": json,
+	})
 }
 
 // Check reads everything in the store and forgets what is damaged; the next build makes it again.
@@ -407,7 +464,7 @@ func (Store) Check(ctx context.Context,
 	store *string, // folder of the store
 	json *bool, // print JSON
 ) error {
-	return command.StoreCheck(ctx, command.Flags{Store: store, JSON: json})
+	return command.Run(ctx, "store:check", command.Flags{"store": store, "json": json})
 }
 
 // Trust is what the installed OpenSSL trusts by default.
@@ -420,7 +477,9 @@ func (Trust) List(ctx context.Context,
 	root *string, // the image's root folder
 	json *bool, // print JSON
 ) error {
-	return command.TrustList(ctx, command.Flags{Profile: profile, Prefix: prefix, Root: root, JSON: json})
+	return command.Run(ctx, "trust:list", command.Flags{
+		"profile": profile, "prefix": prefix, "root": root, "json": json,
+	})
 }
 
 // Add adds CAs of your own beside what is trusted, for this and all later generations.
@@ -431,7 +490,9 @@ func (Trust) Add(ctx context.Context,
 	root *string, // the image's root folder
 	json *bool, // print JSON
 ) error {
-	return command.TrustAdd(ctx, command.Flags{CAFiles: cafiles, Profile: profile, Prefix: prefix, Root: root, JSON: json})
+	return command.Run(ctx, "trust:add", command.Flags{
+		"cafiles": cafiles, "profile": profile, "prefix": prefix, "root": root, "json": json,
+	})
 }
 
 // Remove takes back one CA that was added.
@@ -443,7 +504,10 @@ func (Trust) Remove(ctx context.Context,
 	root *string, // the image's root folder
 	json *bool, // print JSON
 ) error {
-	return command.TrustRemove(ctx, command.Flags{Subject: subject, SHA256: sha256, Profile: profile, Prefix: prefix, Root: root, JSON: json})
+	return command.Run(ctx, "trust:remove", command.Flags{
+		"subject": subject, "sha256": sha256, "profile": profile, "prefix": prefix, "root": root,
+		"json": json,
+	})
 }
 
 // Check lists what is expired or expires soon. It exits with 1 when a CA that was added is expired, or cert.pem was changed by hand.
@@ -454,7 +518,9 @@ func (Trust) Check(ctx context.Context,
 	root *string, // the image's root folder
 	json *bool, // print JSON
 ) error {
-	return command.TrustCheck(ctx, command.Flags{Days: days, Profile: profile, Prefix: prefix, Root: root, JSON: json})
+	return command.Run(ctx, "trust:check", command.Flags{
+		"days": days, "profile": profile, "prefix": prefix, "root": root, "json": json,
+	})
 }
 
 // Audit finds the TLS stacks beside this toolchain's.
@@ -466,7 +532,9 @@ func (Audit) Env(ctx context.Context, path string,
 	sarif *string, // write the findings to this file too, as SARIF for code scanners
 	json *bool, // print JSON
 ) error {
-	return command.AuditEnv(ctx, path, command.Flags{Probe: probe, SARIF: sarif, JSON: json})
+	return command.Run(ctx, "audit:env", command.Flags{
+		"path": path, "probe": probe, "sarif": sarif, "json": json,
+	})
 }
 
 // Pid does the same for the files that a running process has loaded.
@@ -474,7 +542,7 @@ func (Audit) Pid(ctx context.Context, pid int,
 	sarif *string, // write the findings to this file too, as SARIF for code scanners
 	json *bool, // print JSON
 ) error {
-	return command.AuditPid(ctx, pid, command.Flags{SARIF: sarif, JSON: json})
+	return command.Run(ctx, "audit:pid", command.Flags{"pid": pid, "sarif": sarif, "json": json})
 }
 
 // Pins holds every pinned version against a folder of advisories, and says which are affected, by what, and where it is fixed. It asks no network, and exits with 8 when one is of the chosen severity, with 9 when it cannot be told.
@@ -485,13 +553,16 @@ func (Audit) Pins(ctx context.Context,
 	recipes *string, // comma-separated folders with recipes of your own
 	json *bool, // print JSON
 ) error {
-	return command.AuditPins(ctx, command.Flags{OSV: osv, Severity: severity, Profile: profile, Recipes: recipes, JSON: json})
+	return command.Run(ctx, "audit:pins", command.Flags{
+		"osv": osv, "severity": severity, "profile": profile, "recipes": recipes, "json": json,
+	})
 }
 
 // Profile trains and writes the profile of what Python runs often into a folder, with the lines that pin it for this compiler in an overlay.
 func Profile(ctx context.Context,
 	profile *string, // of which toolchain (default min-tls1_2)
 	report *string, // the folder (default: this one)
+	prefix *string, // base folder of the two prefixes, compiled in (default /opt)
 	jobs *int, // compilers at the same time (default: every core)
 	mirror *string, // comma-separated folders and URLs to look for sources first
 	recipes *string, // comma-separated folders with recipes of your own
@@ -503,8 +574,11 @@ func Profile(ctx context.Context,
 	offline *bool, // use no network
 	quiet *bool, // print the lines only
 ) error {
-	return command.Trained(ctx, command.Flags{Profile: profile, Report: report, Jobs: jobs, Mirror: mirror, Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, Sandbox: sandbox,
-		Deps: deps, Offline: offline, Quiet: quiet})
+	return command.Run(ctx, "profile", command.Flags{
+		"profile": profile, "report": report, "prefix": prefix, "jobs": jobs, "mirror": mirror,
+		"recipes": recipes, "store": store, "optimize": optimize, "sysroot": sysroot,
+		"sandbox": sandbox, "deps": deps, "offline": offline, "quiet": quiet,
+	})
 }
 
 // Bump looks for newer versions of what a profile pins, at upstream's places and in the distribution's signed lists, checks their signatures, and writes them into the recipes of this checkout. OpenSSL and Python stay in their series. It exits with 6 when a newer version is signed by nobody whom its recipe trusts.
@@ -513,15 +587,20 @@ func Bump(ctx context.Context,
 	profile *string, // whose versions (default min-tls1_2)
 	out *string, // the folder of the recipes (default recipes)
 	mirror *string, // comma-separated folders and URLs to look for sources first
+	recipes *string, // comma-separated folders with recipes of your own
 	store *string, // folder of the store
+	offline *bool, // use no network
 	wait *time.Duration, // leave releases alone that are younger (default 72h)
 	stale *time.Duration, // take lists that a mirror has not renewed, this long after their time (default 0)
 	json *bool, // print JSON
 	quiet *bool, // print the result only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return command.Bump(ctx, command.Flags{Component: component, Profile: profile, Out: out, Mirror: mirror,
-		Store: store, Wait: wait, Stale: stale, JSON: json, Quiet: quiet, Timeout: timeout})
+	return command.Run(ctx, "bump", command.Flags{
+		"component": component, "profile": profile, "out": out, "mirror": mirror,
+		"recipes": recipes, "store": store, "offline": offline, "wait": wait, "stale": stale,
+		"json": json, "quiet": quiet, "timeout": timeout,
+	})
 }
 
 // Rebuild builds a profile again from nothing, in a world that differs in everything, and compares all files. It exits with 4 when one differs.
@@ -533,6 +612,8 @@ func Rebuild(ctx context.Context,
 	report *string, // write the report into this folder, as JSON and as a page
 	claim *string, // add the digests to this index.json, if all is equal and nothing was skipped
 	packages *string, // deb, rpm or both: compare packages of the trees too
+	release *int, // the packages' release, of the same versions (default 1)
+	maintainer *string, // the packages' maintainer: Name <address>
 	prefix *string, // base folder of the two prefixes, compiled in (default /opt)
 	jobs *int, // compilers at the same time (default: every core)
 	mirror *string, // comma-separated folders and URLs to look for sources first
@@ -549,8 +630,13 @@ func Rebuild(ctx context.Context,
 	quiet *bool, // print the report only
 	timeout *time.Duration, // stop after this time
 ) error {
-	return command.Rebuild(ctx, command.Flags{Profile: profile, Vary: vary, Each: each, Against: against, Report: report, Claim: claim, Packages: packages, Prefix: prefix, Jobs: jobs, Mirror: mirror,
-		Recipes: recipes, Store: store, Optimize: optimize, Sysroot: sysroot, With: with, Sandbox: sandbox, Deps: deps, Offline: offline, AllowEOL: alloweol, JSON: json, Quiet: quiet, Timeout: timeout})
+	return command.Run(ctx, "rebuild", command.Flags{
+		"profile": profile, "vary": vary, "each": each, "against": against, "report": report,
+		"claim": claim, "packages": packages, "release": release, "maintainer": maintainer,
+		"prefix": prefix, "jobs": jobs, "mirror": mirror, "recipes": recipes, "store": store,
+		"optimize": optimize, "sysroot": sysroot, "with": with, "sandbox": sandbox, "deps": deps,
+		"offline": offline, "alloweol": alloweol, "json": json, "quiet": quiet, "timeout": timeout,
+	})
 }
 
 // Bench times a cold build against the guide's flow by hand, for hours rather than minutes, and writes docs/benchmarks.md.
@@ -560,8 +646,13 @@ func Bench(ctx context.Context,
 	jobs *int, // compilers at the same time (default: every core)
 	mirror *string, // comma-separated folders and URLs to look for sources first
 	store *string, // folder of the store that sources come from
+	deps *string, // missing host tools: install (default, as root) or check
+	offline *bool, // use no network
 ) error {
-	return command.Bench(ctx, command.Flags{Suite: suite, Rounds: rounds, Jobs: jobs, Mirror: mirror, Store: store})
+	return command.Run(ctx, "bench", command.Flags{
+		"suite": suite, "rounds": rounds, "jobs": jobs, "mirror": mirror, "store": store,
+		"deps": deps, "offline": offline,
+	})
 }
 
 // Enter opens a shell in the environment of a step that failed.
@@ -569,21 +660,24 @@ func Enter(ctx context.Context,
 	step *string, // the step, such as build/openssl
 	store *string, // folder of the store
 ) error {
-	return command.Enter(ctx, command.Flags{Step: step, Store: store})
+	return command.Run(ctx, "enter", command.Flags{"step": step, "store": store})
 }
 
 // Check runs what to run before each commit: gofmt, go vet, staticcheck and the fast tests.
 func Check(ctx context.Context,
 	quiet *bool, // print the result only
 ) error {
-	return command.Check(ctx, command.Flags{Quiet: quiet})
+	return command.Run(ctx, "check", command.Flags{"quiet": quiet})
 }
 
 // Test runs everything that the project tests, the real build of the default profile included.
 func Test(ctx context.Context,
 	long *bool, // the long tests too
 	mirror *string, // comma-separated folders and URLs to look for sources first
+	deps *string, // missing host tools: install (default, as root) or check
 	quiet *bool, // print the result only
 ) error {
-	return command.Test(ctx, command.Flags{Long: long, Mirror: mirror, Quiet: quiet})
+	return command.Run(ctx, "test", command.Flags{
+		"long": long, "mirror": mirror, "deps": deps, "quiet": quiet,
+	})
 }

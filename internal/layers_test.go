@@ -86,8 +86,8 @@ var standardOnly = map[string]string{
 	"verify/server": "golang.org/x/crypto",
 }
 
-// door lists what magefile.go may import of the standard library: the types of its flags, and its own text.
-var door = []string{"context", "embed", "time"}
+// door lists what magefile.go may import of the standard library: the types of its flags.
+var door = []string{"context", "time"}
 
 // roomOf returns the room that a package is in and the number of its floor, "" for none.
 func roomOf(pkg string) (room string, floor int) {

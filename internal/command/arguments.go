@@ -3,33 +3,38 @@ package command
 import (
 	"flag"
 	"io"
-	"maps"
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hbollon/go-edlib"
 
 	"github.com/tlsfloor/tlsfloor/internal/command/ui"
+	"github.com/tlsfloor/tlsfloor/internal/command/usage"
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
-
-// environmentIsRead says that Arguments has made flags of the variables: each is for the targets that have it.
-var environmentIsRead bool
 
 // leave ends the program with the status of an error that was printed. Without it, in tests, the error is returned.
 var leave func(int)
 
-// Arguments looks at the program's arguments before mage's own main does. That would run the first target before it looks at the next
-// word, wants flags behind everything else and values behind a "=", and ends with 0 where it does not understand an option. source is
-// the magefile, which knows the targets.
-func Arguments(source string) {
-	leave, environmentIsRead = os.Exit, true
-	args, err := readArguments(os.Args, readTargets(source))
+// Arguments looks at the program's arguments before mage's own main does. That would run the first target before
+// it looks at the next word, wants flags behind everything else and values behind a "=", ends with 0 where it does
+// not understand an option, and lists the targets by their names.
+func Arguments() {
+	leave = os.Exit
+	args, err := readArguments(os.Args)
+	if err == nil && wantsList(args[1:]) {
+		if err = usage.WriteList(os.Stdout); err == nil {
+			leave(0)
+		}
+		err = fault.New(fault.Failed, "have it print to a file with room, or to a program that reads all",
+			"the list of targets could not be printed: %w", err)
+	}
 	if err != nil {
 		mode := ui.Auto
-		if slices.Contains(os.Args, "-json") {
+		if slices.Contains(os.Args, "-json") || isTrue("TLSFLOOR_JSON") {
 			mode = ui.JSON
 		}
 		complain(mode, err)
@@ -38,14 +43,30 @@ func Arguments(source string) {
 	os.Args = args
 }
 
+// mages are the options of mage itself, which stand before the first target.
+func mages(name string) (set *flag.FlagSet, list, help *bool) {
+	set = flag.NewFlagSet(name, flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	set.Bool("v", false, "")
+	set.Duration("t", 0, "")
+	return set, set.Bool("l", isTrue("MAGEFILE_LIST"), ""), set.Bool("h", isTrue("MAGEFILE_HELP"), "")
+}
+
+// isTrue is how a mage that compiled this program passes on what it was asked.
+func isTrue(variable string) bool {
+	yes, err := strconv.ParseBool(os.Getenv(variable))
+	return yes && err == nil
+}
+
+// wantsList says whether these arguments ask for the targets, as those without any target do.
+func wantsList(args []string) bool {
+	own, list, help := mages("")
+	return own.Parse(args) == nil && (*list || !*help && own.NArg() == 0)
+}
+
 // readArguments returns what mage understands, or what is wrong.
-func readArguments(args []string, targets map[string]target) ([]string, error) {
-	own := flag.NewFlagSet(args[0], flag.ContinueOnError)
-	own.SetOutput(io.Discard)
-	own.Bool("v", false, "")
-	own.Bool("l", false, "")
-	help := own.Bool("h", os.Getenv("MAGEFILE_HELP") != "", "")
-	own.Duration("t", 0, "")
+func readArguments(args []string) ([]string, error) {
+	own, _, help := mages(args[0])
 	err := own.Parse(args[1:])
 	if err == flag.ErrHelp {
 		return args, nil // -help and --help
@@ -56,58 +77,77 @@ func readArguments(args []string, targets map[string]target) ([]string, error) {
 	words := own.Args()
 	out := slices.Clone(args[:len(args)-len(words)])
 	for len(words) > 0 {
-		t, err := targetOf(words[0], targets)
+		t, err := targetOf(words[0])
 		if err != nil {
 			return nil, err
 		}
 		words = words[1:]
 		if *help || slices.ContainsFunc(words, isHelp) {
-			return []string{args[0], "-h", t.name}, nil
+			return []string{args[0], "-h", t.Name}, nil
 		}
-		given, n, err := t.read(words)
+		set, n, err := called{t}.read(words)
 		if err != nil {
 			return nil, err
 		}
-		set, err := t.environment(given)
-		if err != nil {
+		if _, err := t.Read(given(set), os.Getenv); err != nil {
 			return nil, err
 		}
-		out, words = append(append(out, given...), set...), words[n:]
+		out, words = append(out, set...), words[n:]
 	}
 	return out, nil
+}
+
+// given are the flags among the words of a target.
+func given(words []string) Flags {
+	all := Flags{}
+	for _, word := range words {
+		m := flagForm.FindStringSubmatch(word)
+		if m == nil {
+			continue
+		}
+		if _, value, ok := strings.Cut(word, "="); ok {
+			all[m[1]] = value
+		} else {
+			all[m[1]] = "true"
+		}
+	}
+	return all
 }
 
 func isHelp(word string) bool { return slices.Contains([]string{"-h", "-help", "--help"}, word) }
 
 // targetOf is the target that a word names.
-func targetOf(word string, targets map[string]target) (target, error) {
+func targetOf(word string) (usage.Target, error) {
 	name := strings.ToLower(word)
-	if t, ok := targets[name]; ok {
+	if t, ok := usage.Find(name); ok {
 		return t, nil
 	}
 	var group []string
-	for other := range targets {
+	for _, other := range usage.Names() {
 		if strings.HasPrefix(other, name+":") {
 			group = append(group, other)
 		}
 	}
 	slices.Sort(group)
-	switch near := nearest(name, slices.Collect(maps.Keys(targets))); {
+	switch near := nearest(name, usage.Names()); {
 	case len(group) > 0:
-		return target{}, fault.New(fault.Usage, "one of: "+strings.Join(group, ", "), "%q is a group of targets", word)
+		return usage.Target{}, fault.New(fault.Usage, "one of: "+strings.Join(group, ", "), "%q is a group of targets", word)
 	case strings.Contains(word, "="):
-		return target{}, fault.New(fault.Usage, "flags begin with a dash: -"+word, "%q: no such target", word)
+		return usage.Target{}, fault.New(fault.Usage, "flags begin with a dash: -"+word, "%q: no such target", word)
 	case near != "":
-		return target{}, fault.New(fault.Usage, "did you mean "+near+"? -l lists the targets", "%q: no such target", word)
+		return usage.Target{}, fault.New(fault.Usage, "did you mean "+near+"? -l lists the targets", "%q: no such target", word)
 	}
-	return target{}, fault.New(fault.Usage, "-l lists the targets, -h <target> says what one takes", "%q: no such target", word)
+	return usage.Target{}, fault.New(fault.Usage, "-l lists the targets, -h <target> says what one takes", "%q: no such target", word)
 }
 
 // flagForm is what looks like a flag; a dash alone, or before other text, is an argument.
 var flagForm = regexp.MustCompile(`^--?([A-Za-z][A-Za-z0-9]*)(?:=|$)`)
 
+// called is a target that is called by somebody.
+type called struct{ usage.Target }
+
 // read takes a target's words from the front, and returns them as mage wants them, and how many they are.
-func (t target) read(words []string) (given []string, n int, err error) {
+func (t called) read(words []string) (given []string, n int, err error) {
 	var arguments, flags []string
 	for ; n < len(words); n++ {
 		word := words[n]
@@ -119,9 +159,9 @@ func (t target) read(words []string) (given []string, n int, err error) {
 				return nil, 0, err
 			}
 			flags = append(flags, flag)
-		case len(arguments) < len(t.arguments):
-			if err := t.arguments[len(arguments)].accepts(word); err != nil {
-				return nil, 0, t.usage("%s %s: %w", t.name, word, err)
+		case len(arguments) < len(t.Arguments):
+			if err := t.Arguments[len(arguments)].Accepts(word); err != nil {
+				return nil, 0, t.usage("%s %s: %w", t.Name, word, err)
 			}
 			arguments = append(arguments, word)
 		default:
@@ -131,70 +171,49 @@ func (t target) read(words []string) (given []string, n int, err error) {
 	return t.whole(arguments, flags, n)
 }
 
-// environment returns the flags that were not given and have a variable: TLSFLOOR_ and their name. Variables
-// of flags that the target does not have are another one's.
-func (t target) environment(given []string) (flags []string, err error) {
-	for _, p := range t.flags {
-		name := "TLSFLOOR_" + upper(p.field)
-		value := os.Getenv(name)
-		isGiven := slices.ContainsFunc(given, func(word string) bool {
-			return word == "-"+p.name || strings.HasPrefix(word, "-"+p.name+"=")
-		})
-		if value == "" || isGiven || slices.Contains(spoken, p.field) {
-			continue
-		}
-		if err := p.accepts(value); err != nil {
-			return nil, fault.New(fault.Usage, "unset it, or give it a value such as -"+p.name+" takes",
-				"environment variable %s: %q: %w", name, value, err)
-		}
-		flags = append(flags, "-"+p.name+"="+value)
+func (t called) whole(arguments, flags []string, n int) ([]string, int, error) {
+	if missing := t.Arguments[len(arguments):]; len(missing) > 0 {
+		return nil, 0, t.usage("%s: <%s> is missing", t.Name, missing[0].Name)
 	}
-	return flags, nil
-}
-
-func (t target) whole(arguments, flags []string, n int) ([]string, int, error) {
-	if missing := t.arguments[len(arguments):]; len(missing) > 0 {
-		return nil, 0, t.usage("%s: <%s> is missing", t.name, missing[0].name)
-	}
-	return slices.Concat([]string{t.name}, arguments, flags), n, nil
+	return slices.Concat([]string{t.Name}, arguments, flags), n, nil
 }
 
 // usage is an error whose hint says how the target is called.
-func (t target) usage(format string, args ...any) error {
-	call := t.name
-	for _, a := range t.arguments {
-		call += " <" + a.name + ">"
+func (t called) usage(format string, args ...any) error {
+	call := t.Name
+	for _, a := range t.Arguments {
+		call += " <" + a.Name + ">"
 	}
-	return fault.New(fault.Usage, call+" [-flag=value ...]; -h "+t.name+" lists its flags", format, args...)
+	return fault.New(fault.Usage, call+" [-flag=value ...]; -h "+t.Name+" lists its flags", format, args...)
 }
 
 // flag is one flag as mage takes it; rest begins with its "=", if it has one.
-func (t target) flag(name, rest string) (string, error) {
-	i := slices.IndexFunc(t.flags, func(p parameter) bool { return p.name == strings.ToLower(name) })
-	if i < 0 {
-		hint := "-h " + t.name + " lists its flags"
+func (t called) flag(name, rest string) (string, error) {
+	f, ok := t.Flag(strings.ToLower(name))
+	if !ok {
+		hint := "-h " + t.Name + " lists its flags"
 		var names []string
-		for _, p := range t.flags {
-			names = append(names, p.name)
+		for _, f := range t.Flags {
+			names = append(names, f.Name)
 		}
 		if near := nearest(strings.ToLower(name), names); near != "" {
 			hint = "did you mean -" + near + "? " + hint
 		}
-		return "", fault.New(fault.Usage, hint, "%s has no flag -%s", t.name, name)
+		return "", fault.New(fault.Usage, hint, "%s has no flag -%s", t.Name, name)
 	}
-	p := t.flags[i]
 	value, ok := strings.CutPrefix(rest, "=")
 	switch {
-	case !ok && p.kind != "bool":
-		return "", t.usage("%s -%s: it takes a value, behind a =", t.name, p.name)
+	case !ok && f.Kind != usage.Switch:
+		return "", t.usage("%s -%s: it takes a value, behind a =", t.Name, f.Name)
 	case ok && value == "":
-		return "", fault.New(fault.Usage, "leave it out for the default; is a variable empty that its value comes from?", "%s -%s=: its value is empty", t.name, p.name)
+		return "", fault.New(fault.Usage, "leave it out for the default; is a variable empty that its value comes from?",
+			"%s -%s=: its value is empty", t.Name, f.Name)
 	case ok:
-		if err := p.accepts(value); err != nil {
-			return "", t.usage("%s -%s=%s: %w", t.name, p.name, value, err)
+		if err := f.Accepts(value); err != nil {
+			return "", t.usage("%s -%s=%s: %w", t.Name, f.Name, value, err)
 		}
 	}
-	return "-" + p.name + rest, nil
+	return "-" + f.Name + rest, nil
 }
 
 // nearest is the name that a misspelt one is likely to be; "" if none is near.

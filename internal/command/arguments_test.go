@@ -1,22 +1,18 @@
 package command
 
 import (
-	"os"
-	"path/filepath"
+	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/tlsfloor/tlsfloor/internal/command/usage"
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
 // TestArguments holds what mage is given against what people type.
 func TestArguments(t *testing.T) {
-	source, err := os.ReadFile(filepath.Join("..", "..", "magefile.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	targets := readTargets(string(source))
 	for _, test := range []struct{ typed, given, wrong string }{
 		{"", "", ""},
 		{"-l", "-l", ""},
@@ -50,7 +46,7 @@ func TestArguments(t *testing.T) {
 		{"audit:env -json", "", "audit:env: <path> is missing; audit:env <path> [-flag=value ...]"},
 		{"-nosuchflag build", "", "flag provided but not defined"},
 	} {
-		got, err := readArguments(append([]string{"tlsfloor"}, strings.Fields(test.typed)...), targets)
+		got, err := readArguments(append([]string{"tlsfloor"}, strings.Fields(test.typed)...))
 		switch {
 		case test.wrong == "" && (err != nil || !slices.Equal(got[1:], strings.Fields(test.given))):
 			t.Errorf("%q: %q, %v, not %q", test.typed, got, err, test.given)
@@ -60,47 +56,52 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-// TestVariables: a variable is for the targets that have its flag, and what is given counts more.
+// TestVariables: a variable is for the targets that have its flag, and what is given counts more. All of them are
+// looked at before the first target runs.
 func TestVariables(t *testing.T) {
-	source, err := os.ReadFile(filepath.Join("..", "..", "magefile.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	targets := readTargets(string(source))
-	for _, test := range []struct{ variable, typed, given, wrong string }{
-		{"TLSFLOOR_STORE=/s", "plan build", "plan -store=/s build -store=/s", ""},
-		{"TLSFLOOR_STORE=/s", "build -store=/t", "build -store=/t", ""},
-		{"TLSFLOOR_STORE=", "build", "build", ""},
-		{"TLSFLOOR_OFFLINE=true", "build", "build -offline=true", ""},
-		{"TLSFLOOR_OFFLINE=true", "build -offline=false", "build -offline=false", ""},
-		{"TLSFLOOR_OFFLINE=maybe", "build", "", `environment variable TLSFLOOR_OFFLINE: "maybe": true or false`},
-		{"TLSFLOOR_OFFLINE=maybe", "status", "status", ""},
-		{"TLSFLOOR_TO=2", "rollback", "rollback -to=2", ""},
-		{"TLSFLOOR_TO=oci://registry/x", "status", "status", ""}, // publish's -to has another name
-		{"TLSFLOOR_TARGET=/p", "publish dir", "publish dir -to=/p", ""},
-		{"TLSFLOOR_TARGET=/p", "rollback", "rollback", ""},
-		{"TLSFLOOR_UNSIGNED=true", "install -from=/b", "install -from=/b", ""},
+	for _, test := range []struct{ variable, typed, field, value, wrong string }{
+		{"TLSFLOOR_STORE=/s", "plan build", "Store", "/s", ""},
+		{"TLSFLOOR_STORE=/s", "build -store=/t", "Store", "/t", ""},
+		{"TLSFLOOR_OFFLINE=true", "build", "Offline", "true", ""},
+		{"TLSFLOOR_OFFLINE=true", "build -offline=false", "Offline", "false", ""},
+		{"TLSFLOOR_OFFLINE=", "build", "Offline", "false", ""},
+		{"TLSFLOOR_OFFLINE=maybe", "status build", "", "",
+			`environment variable TLSFLOOR_OFFLINE: "maybe": true or false`},
+		{"TLSFLOOR_OFFLINE=maybe", "build -offline", "Offline", "true", ""},
+		{"TLSFLOOR_OFFLINE=maybe", "status", "Offline", "false", ""},
+		{"TLSFLOOR_CHECK=maybe", "status build", "", "", "-check=maybe: unknown value"},
+		{"TLSFLOOR_TO=2", "rollback", "To", "2", ""},
+		{"TLSFLOOR_TO=oci://registry/x", "status", "To", "0", ""}, // publish's -to has another name
+		{"TLSFLOOR_TO=oci://registry/x", "publish dir", "Target", "", ""},
+		{"TLSFLOOR_TARGET=/p", "publish dir", "Target", "/p", ""},
+		{"TLSFLOOR_PUBLISH_TO=/p", "publish dir", "Target", "/p", ""},
+		{"TLSFLOOR_TARGET=/p", "rollback", "Target", "", ""},
+		{"TLSFLOOR_STORE_GC_KEEP=3", "store:gc", "Keep", "3", ""},
+		{"TLSFLOOR_UNSIGNED=true", "install -from=/b", "Unsigned", "false", ""},
+		{"TLSFLOOR_INSTALL_UNSIGNED=true", "install -from=/b", "Unsigned", "false", ""},
 	} {
 		t.Run(test.variable+" "+test.typed, func(t *testing.T) {
 			name, value, _ := strings.Cut(test.variable, "=")
 			t.Setenv(name, value)
-			got, err := readArguments(append([]string{"tlsfloor"}, strings.Fields(test.typed)...), targets)
+			args, err := readArguments(append([]string{"tlsfloor"}, strings.Fields(test.typed)...))
 			if test.wrong != "" {
-				if err == nil || !strings.Contains(err.Error(), test.wrong) {
+				if err == nil || fault.CodeOf(err) != fault.Usage || !strings.Contains(err.Error(), test.wrong) {
 					t.Errorf("%v, want %s", err, test.wrong)
 				}
 				return
 			}
-			if err != nil || strings.Join(got[1:], " ") != test.given {
-				t.Errorf("%q, %v, want %q", got, err, test.given)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := len(args) - 1
+			for strings.HasPrefix(args[last], "-") || args[last] == "dir" {
+				last--
+			}
+			target, _ := usage.Find(args[last])
+			o, _, err := readOptions(target, given(args[last+1:]))
+			if got := fmt.Sprint(reflect.ValueOf(o).FieldByName(test.field)); err != nil || got != test.value {
+				t.Errorf("%s is %s, %v; want %s", test.field, got, err, test.value)
 			}
 		})
-	}
-	for name, one := range targets {
-		for _, p := range one.flags {
-			if p.field == "" {
-				t.Errorf("%s -%s is not handed on in Flags: it has no variable", name, p.name)
-			}
-		}
 	}
 }

@@ -16,45 +16,42 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/audit"
 )
 
-// AuditEnv looks at all files of a folder.
-func AuditEnv(ctx context.Context, path string, f Flags) error {
-	return run(ctx, f, func(c *command, ctx context.Context) error {
-		if err := writable("-sarif", c.SARIF); err != nil {
-			return err
-		}
-		info, err := os.Stat(path)
-		if err != nil {
-			return fault.New(fault.Usage, "give a virtual environment, a prefix or any other folder", "audit:env: %w", err)
-		}
-		if !info.IsDir() {
-			if !info.Mode().IsRegular() {
-				return fault.New(fault.Usage, "give a virtual environment, a prefix or any other folder", "audit:env: %s is neither a folder nor a file", path)
-			}
-			if c.Probe {
-				return fault.New(fault.Usage, "give a virtual environment or a Python's prefix", "audit:env -probe: %s is a file", path)
-			}
-			r, err := audit.Files(ctx, path, []string{path})
-			return c.audited(r, err)
-		}
-		r, err := audit.Tree(ctx, path)
-		if err == nil && c.Probe {
-			err = c.probe(ctx, path, r)
-		}
+// auditEnv looks at all files of a folder.
+func (c *command) auditEnv(ctx context.Context) error {
+	if err := writable("-sarif", c.SARIF); err != nil {
+		return err
+	}
+	const hint = "give a virtual environment, a prefix or any other folder"
+	info, err := os.Stat(c.Path)
+	switch {
+	case err != nil:
+		return fault.New(fault.Usage, hint, "audit:env: %w", err)
+	case !info.IsDir() && !info.Mode().IsRegular():
+		return fault.New(fault.Usage, hint, "audit:env: %s is neither a folder nor a file", c.Path)
+	case !info.IsDir() && c.Probe:
+		return fault.New(fault.Usage, "give a virtual environment or a Python's prefix",
+			"audit:env -probe: %s is a file", c.Path)
+	case !info.IsDir():
+		r, err := audit.Files(ctx, c.Path, []string{c.Path})
 		return c.audited(r, err)
-	})
+	}
+	r, err := audit.Tree(ctx, c.Path)
+	if err == nil && c.Probe {
+		err = c.probe(ctx, c.Path, r)
+	}
+	return c.audited(r, err)
 }
 
-// AuditPid looks at the files that a running process has mapped.
-func AuditPid(ctx context.Context, pid int, f Flags) error {
-	return run(ctx, f, func(c *command, ctx context.Context) error {
-		if err := writable("-sarif", c.SARIF); err != nil {
-			return err
-		}
-		if pid < 1 {
-			return fault.New(fault.Usage, "such as audit:pid 4711; `pgrep -a python` lists processes", "audit:pid %d: no process", pid)
-		}
-		return c.audited(auditProcess(ctx, pid))
-	})
+// auditPid looks at the files that a running process has mapped.
+func (c *command) auditPid(ctx context.Context) error {
+	if err := writable("-sarif", c.SARIF); err != nil {
+		return err
+	}
+	if c.PID < 1 {
+		return fault.New(fault.Usage, "such as audit:pid 4711; `pgrep -a python` lists processes",
+			"audit:pid %d: no process", c.PID)
+	}
+	return c.audited(auditProcess(ctx, c.PID))
 }
 
 // audited prints a report, and gives the exit status.

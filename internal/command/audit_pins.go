@@ -14,9 +14,6 @@ import (
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
-// AuditPins holds every pinned version against a folder of advisories.
-func AuditPins(ctx context.Context, f Flags) error { return run(ctx, f, (*command).auditPins) }
-
 // pinned is one version of a component, with what is known against it.
 type pinned struct {
 	Component string         `json:"component"`
@@ -26,6 +23,7 @@ type pinned struct {
 	recipe    *recipes.Recipe
 }
 
+// auditPins holds every pinned version against a folder of advisories.
 func (c *command) auditPins(context.Context) error {
 	limit, err := advisory.ParseSeverity(c.Severity)
 	if err != nil {
@@ -77,7 +75,7 @@ func (c *command) auditPins(context.Context) error {
 // pins lists what the profiles pin, or the one that was named, in order of name and version.
 func (c *command) pins(set *recipes.Set) ([]pinned, error) {
 	profiles := set.Profiles()
-	if c.ProfileGiven {
+	if c.given["Profile"] {
 		p, err := set.Profile(c.Profile)
 		if err != nil {
 			return nil, err

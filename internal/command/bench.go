@@ -21,9 +21,6 @@ import (
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
-// Bench times builds and interpreters against what people make by hand.
-func Bench(ctx context.Context, f Flags) error { return run(ctx, f, (*command).bench) }
-
 // The page is always the whole of the data; each suite measures its own part of it.
 const (
 	benchPage = "docs/benchmarks.md"
@@ -54,6 +51,7 @@ var suites = map[string]func(c *command, ctx context.Context, work string, all *
 	"python": (*command).benchPython,
 }
 
+// bench times builds and interpreters against what people make by hand.
 func (c *command) bench(ctx context.Context) error {
 	suite := suites[c.Suite]
 	if suite == nil {

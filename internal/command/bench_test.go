@@ -104,7 +104,7 @@ func TestBenchProfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	def, err := set.Profile(defaultProfile)
+	def, err := set.Profile(recipes.DefaultProfile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestBenchProfile(t *testing.T) {
 }
 
 func TestBenchInterpreters(t *testing.T) {
-	c := &command{options: options{Profile: defaultProfile, Prefix: "/opt"}}
+	c := &command{options: options{Profile: recipes.DefaultProfile, Prefix: "/opt"}}
 	ch, err := c.choose(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -19,11 +19,6 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify"
 )
 
-// Build fetches, checks, builds, installs and proves a profile.
-func Build(ctx context.Context, f Flags) error {
-	return run(ctx, f, func(c *command, ctx context.Context) error { return c.again(ctx, c.build) })
-}
-
 // build is the whole of `mage build`: the house's flow in seven lines.
 func (c *command) build(ctx context.Context) error {
 	ch, err := c.choose(ctx)

@@ -19,9 +19,6 @@ import (
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
-// Bump looks for newer versions of what a profile pins, checks them, and writes them into the recipes.
-func Bump(ctx context.Context, f Flags) error { return run(ctx, f, (*command).bump) }
-
 // bumped is what was found for one component.
 type bumped struct {
 	Component string `json:"component"`
@@ -56,6 +53,7 @@ const (
 	maxTried     = 8        // newer versions of a component that are tried, the newest first
 )
 
+// bump looks for newer versions of what a profile pins, checks them, and writes them into the recipes.
 func (c *command) bump(ctx context.Context) error {
 	b := &bumper{command: c, dir: c.Out, edits: map[string]string{}}
 	if b.dir == "" {
@@ -64,8 +62,9 @@ func (c *command) bump(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(b.dir, "profiles")); err != nil {
 		return fault.New(fault.Usage, "run it in a checkout of tlsfloor, or name a copy of its folder recipes with -out=<folder>", "bump: no recipes to write to: %w", err)
 	}
-	c.Recipes = append(c.Recipes, b.dir)
-	ch, err := c.choose(ctx)
+	want := c.selection()
+	want.recipes = append(slices.Clone(want.recipes), b.dir)
+	ch, err := c.chooseAs(ctx, want)
 	if err != nil {
 		return err
 	}

@@ -21,9 +21,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
-// Bundle writes what was built as a folder of files that can be checked without tlsfloor.
-func Bundle(ctx context.Context, f Flags) error { return run(ctx, f, (*command).bundle) }
-
+// bundle writes what was built as a folder of files that can be checked without tlsfloor.
 func (c *command) bundle(ctx context.Context) error {
 	signer, err := c.signer() // before anything is built
 	if err != nil {

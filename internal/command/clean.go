@@ -6,9 +6,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/command/ui"
 )
 
-// Clean removes work folders, failed steps and unfinished downloads from the store; with -all the whole store.
-func Clean(ctx context.Context, f Flags) error { return run(ctx, f, (*command).clean) }
-
+// clean removes work folders, failed steps and unfinished downloads from the store; with -all the whole store.
 func (c *command) clean(ctx context.Context) error {
 	if err := c.storeNamed(); err != nil {
 		return err

@@ -54,9 +54,9 @@ func crash(spec string) int {
 			func(name string) string { return b.locate(g.Components[name].Prefix) }), nil
 	}
 	if os.Getenv("TLSFLOOR_CRASH_TARGET") == "verify" {
-		err = Verify(context.Background(), Flags{})
+		err = Run(context.Background(), "verify", Flags{})
 	} else {
-		err = Build(context.Background(), Flags{})
+		err = Run(context.Background(), "build", Flags{})
 	}
 	fmt.Println("points", points)
 	if code, ok := errors.AsType[exit](err); ok {
@@ -95,7 +95,7 @@ func crashSite(t *testing.T, warm bool) (dir string, env []string) {
 	}
 	env = append(os.Environ(), "TLSFLOOR_PROFILE=tiny", "TLSFLOOR_OFFLINE=true", "TLSFLOOR_DEPS=check", "TLSFLOOR_QUIET=true")
 	for _, name := range []string{"store", "mirror", "prefix"} {
-		env = append(env, "TLSFLOOR_"+upper(name)+"="+filepath.Join(dir, name))
+		env = append(env, "TLSFLOOR_"+strings.ToUpper(name)+"="+filepath.Join(dir, name))
 	}
 	if warm {
 		if err := os.CopyFS(filepath.Join(dir, "store"), os.DirFS(hostTools(t))); err != nil {

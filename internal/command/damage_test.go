@@ -76,7 +76,7 @@ func (d *damaged) run(target string, flags ...string) (code int, out string) {
 		cmd = exec.Command(os.Args[0])
 		cmd.Env = append(d.env, "TLSFLOOR_CRASH=none:0", "TLSFLOOR_CRASH_TARGET="+target)
 		for _, f := range flags {
-			cmd.Env = append(cmd.Env, "TLSFLOOR_"+upper(strings.TrimPrefix(f, "-"))+"=true")
+			cmd.Env = append(cmd.Env, "TLSFLOOR_"+strings.ToUpper(strings.TrimPrefix(f, "-"))+"=true")
 		}
 	}
 	text, err := cmd.CombinedOutput()

@@ -23,9 +23,7 @@ const (
 	distSBOM = ".spdx.json" // bundle.ProgramSBOM
 )
 
-// Dist compiles all targets into one static program for machines without Go, and describes and signs it.
-func Dist(ctx context.Context, f Flags) error { return run(ctx, f, (*command).dist) }
-
+// dist compiles all targets into one static program for machines without Go, and describes and signs it.
 func (c *command) dist(ctx context.Context) error {
 	text, err := os.ReadFile("go.mod")
 	if err != nil || !strings.HasPrefix(string(text), "module github.com/tlsfloor/tlsfloor\n") {

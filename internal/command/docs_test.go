@@ -10,20 +10,19 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tlsfloor/tlsfloor/internal/command/usage"
 )
 
-// targets are those of magefile.go, with the names of their flags.
+// targets are those of the table, with the names of their flags.
 func targets(t *testing.T) map[string][]string {
 	t.Helper()
-	source, err := os.ReadFile(filepath.Join("..", "..", "magefile.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	all := map[string][]string{}
-	for name, one := range readTargets(string(source)) {
+	for _, name := range usage.Names() {
+		one, _ := usage.Find(name)
 		all[name] = []string{}
-		for _, p := range one.flags {
-			all[name] = append(all[name], p.name)
+		for _, f := range one.Flags {
+			all[name] = append(all[name], f.Name)
 		}
 	}
 	return all

@@ -17,9 +17,6 @@ import (
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
-// Doctor says what this machine lacks and how the profiles stand.
-func Doctor(ctx context.Context, f Flags) error { return run(ctx, f, (*command).doctor) }
-
 // health is the doctor's report for programs (-json).
 type health struct {
 	Sandbox  string            `json:"sandbox"`
@@ -50,6 +47,7 @@ type componentHealth struct {
 	FIPS    string `json:"fips,omitempty"`
 }
 
+// doctor says what this machine lacks and how the profiles stand.
 func (c *command) doctor(ctx context.Context) error {
 	ch, err := c.choose(ctx)
 	if err != nil {

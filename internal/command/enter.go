@@ -16,9 +16,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/owned"
 )
 
-// Enter runs a shell, or what it reads from standard input, in the environment of a step that failed.
-func Enter(ctx context.Context, f Flags) error { return run(ctx, f, (*command).enter) }
-
+// enter runs a shell, or what it reads from standard input, in the environment of a step that failed.
 func (c *command) enter(ctx context.Context) error {
 	st, err := c.openStore(ctx)
 	if err != nil {

@@ -33,7 +33,7 @@ func TestEnterOfOthers(t *testing.T) {
 	if err := os.WriteFile(record, text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	enter := func() error { return Enter(t.Context(), Flags{Store: &dir, Step: &step}) }
+	enter := func() error { return Run(t.Context(), "enter", Flags{"store": &dir, "step": &step}) }
 	if err := enter(); err != nil { // the control: standard input is empty, and the shell leaves
 		t.Fatal(err)
 	}

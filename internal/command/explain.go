@@ -17,15 +17,12 @@ import (
 // maxErrorText bounds in bytes what of a text is looked at: a log's end is where its error is.
 const maxErrorText = 1 << 20
 
-// Explain says what the error in a text means. what is the text, or a file that holds it, or - for standard input.
-func Explain(ctx context.Context, what string, f Flags) error {
-	return run(ctx, f, func(c *command, ctx context.Context) error { return c.explainError(ctx, what) })
-}
-
 // pathForms are texts that somebody may have meant as a file's name.
 var pathForms = regexp.MustCompile(`^\S*(?:/\S*|\.[a-z]+)$`)
 
-func (c *command) explainError(ctx context.Context, what string) error {
+// explainError says what the error in a text means: the text, or a file that holds it, or - for standard input.
+func (c *command) explainError(ctx context.Context) error {
+	what := c.Text
 	text, err := errorText(ctx, what)
 	if err != nil {
 		return err

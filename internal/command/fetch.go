@@ -13,15 +13,13 @@ import (
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
-// Fetch brings a profile's sources into the store, checked, and builds nothing.
-func Fetch(ctx context.Context, f Flags) error { return run(ctx, f, (*command).fetch) }
-
 // fetched is one source for programs (-json).
 type fetched struct {
 	File   string        `json:"file"`
 	SHA256 digest.Digest `json:"sha256"`
 }
 
+// fetch brings a profile's sources into the store, checked, and builds nothing.
 func (c *command) fetch(ctx context.Context) error {
 	ch, err := c.choose(ctx)
 	if err != nil {

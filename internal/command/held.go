@@ -89,7 +89,7 @@ func (c *command) trusted(policy *sign.Policy) ([]sign.Key, error) {
 
 // asked holds a bundle against what was asked for, and against what this tlsfloor knows of its profile.
 func (c *command) asked(set *recipes.Set, x *bundle.Index) error {
-	if c.ProfileGiven && c.Profile != x.Claim.Profile {
+	if c.given["Profile"] && c.Profile != x.Claim.Profile {
 		return fault.New(fault.BadSignature, "take a bundle of that profile, or say another -profile (TLSFLOOR_PROFILE)",
 			"bundle %s: it is of profile %s, and %s was asked for", x.Name, x.Claim.Profile, c.Profile)
 	}

@@ -17,15 +17,6 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify"
 )
 
-// Install installs a bundle that somebody has built, having checked it first.
-func Install(ctx context.Context, f Flags) error { return run(ctx, f, (*command).installBundle) }
-
-// BundleVerify checks a bundle and installs nothing.
-func BundleVerify(ctx context.Context, from string, f Flags) error {
-	f.From = &from
-	return run(ctx, f, (*command).bundleVerify)
-}
-
 // arrival is a bundle on its way in.
 type arrival struct {
 	*bundle.Checked
@@ -34,6 +25,7 @@ type arrival struct {
 	work  string // a folder for what is needed in between
 }
 
+// installBundle installs a bundle that somebody has built, having checked it first.
 func (c *command) installBundle(ctx context.Context) error {
 	a, release, err := c.receive(ctx, "install")
 	if err != nil {
@@ -106,7 +98,7 @@ func (c *command) arrive(ctx context.Context, st *store.Store, work string, trus
 	}
 	a := &arrival{Checked: checked, store: st, work: work}
 	base := ""
-	if c.PrefixGiven {
+	if c.given["Prefix"] {
 		base = c.Prefix
 	}
 	a.site = checked.Index.Site(c.Root, base)

@@ -14,21 +14,6 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
-// KeysInit makes a repository and the keys of its roles.
-func KeysInit(ctx context.Context, f Flags) error { return run(ctx, f, (*command).keysInit) }
-
-// KeysList tells of a repository's roles, keys and expiry.
-func KeysList(ctx context.Context, f Flags) error { return run(ctx, f, (*command).keysList) }
-
-// KeysRotate gives a role a new key in the place of another.
-func KeysRotate(ctx context.Context, f Flags) error { return run(ctx, f, (*command).keysRotate) }
-
-// KeysSign shows a root.json that waits for signatures, and with -draft adds some.
-func KeysSign(ctx context.Context, f Flags) error { return run(ctx, f, (*command).keysSign) }
-
-// KeysRefresh signs again what expires first.
-func KeysRefresh(ctx context.Context, f Flags) error { return run(ctx, f, (*command).keysRefresh) }
-
 // publisher is who changes the repository that -to names, with the keys of -keys.
 func (c *command) publisher(keys bool) (tuf.Publisher, error) {
 	switch {
@@ -64,6 +49,7 @@ func (c *command) roles() (map[string]tuf.Role, error) {
 	return all, nil
 }
 
+// keysInit makes a repository and the keys of its roles.
 func (c *command) keysInit(ctx context.Context) error {
 	p, err := c.publisher(true)
 	if err != nil {
@@ -81,6 +67,7 @@ func (c *command) keysInit(ctx context.Context) error {
 	return nil
 }
 
+// keysList tells of a repository's roles, keys and expiry.
 func (c *command) keysList(context.Context) error {
 	p, err := c.publisher(false)
 	if err != nil {
@@ -109,6 +96,7 @@ func (c *command) keysList(context.Context) error {
 	return nil
 }
 
+// keysRotate gives a role a new key in the place of another.
 func (c *command) keysRotate(ctx context.Context) error {
 	p, err := c.publisher(true)
 	if err != nil {
@@ -121,6 +109,7 @@ func (c *command) keysRotate(ctx context.Context) error {
 	return c.rotated(p, done, err)
 }
 
+// keysSign shows a root.json that waits for signatures, and with -draft adds some.
 func (c *command) keysSign(ctx context.Context) error {
 	p, err := c.publisher(true)
 	if err != nil {
@@ -162,6 +151,7 @@ func (c *command) rotated(p tuf.Publisher, done bool, err error) error {
 	return nil
 }
 
+// keysRefresh signs again what expires first.
 func (c *command) keysRefresh(ctx context.Context) error {
 	p, err := c.publisher(true)
 	if err != nil {

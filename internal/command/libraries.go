@@ -18,35 +18,38 @@ import (
 // backend is a flag that names a real server without TLS on this machine, which stands behind the judge's TLS.
 type backend struct {
 	flag, example string
-	addr          *string
+	addr          string
 	clients       []verify.Library
 }
 
 func (c *command) servers() []backend {
 	return []backend{
-		{"-mongodb", "127.0.0.1:27017", &c.MongoDB, []verify.Library{verify.PyMongo, verify.PyMongoOCSP}},
-		{"-postgres", "127.0.0.1:5432", &c.Postgres, []verify.Library{verify.Psycopg2, verify.Psql}},
+		{"-mongodb", "127.0.0.1:27017", c.MongoDB, []verify.Library{verify.PyMongo, verify.PyMongoOCSP}},
+		{"-postgres", "127.0.0.1:5432", c.Postgres, []verify.Library{verify.Psycopg2, verify.Psql}},
 	}
 }
 
-// checkLibraries reads -libraries and the servers behind them, before minutes are spent on controls.
-func (c *command) checkLibraries() error {
+// checkLibraries reads -libraries, before minutes are spent on controls, and returns the servers behind them by the
+// addresses that their names lead to.
+func (c *command) checkLibraries() ([]backend, error) {
 	names, err := verify.ParseLibraries(c.Libraries)
 	if err != nil {
-		return fault.New(fault.Usage, "such as -libraries=urllib3,botocore", "-libraries: %w", err)
+		return nil, fault.New(fault.Usage, "such as -libraries=urllib3,botocore", "-libraries: %w", err)
 	}
-	for _, s := range c.servers() {
+	servers := c.servers()
+	for i, s := range servers {
 		wanted := s.flag == "-postgres" && c.Client != "" && c.StartTLS == verify.Postgres
 		for _, l := range names {
 			if !slices.Contains(s.clients, l) {
 				continue
 			}
-			if wanted = true; *s.addr == "" && l.Backed() {
-				return fault.New(fault.Usage, fmt.Sprintf("start such a server without TLS on this machine, and add %s=%s: the judge's TLS stands before it", s.flag, s.example),
+			if wanted = true; s.addr == "" && l.Backed() {
+				return nil, fault.New(fault.Usage, fmt.Sprintf("start such a server without TLS on this "+
+					"machine, and add %s=%s: the judge's TLS stands before it", s.flag, s.example),
 					"-libraries=%s: it needs a server that speaks its protocol", l)
 			}
 		}
-		if *s.addr == "" {
+		if s.addr == "" {
 			continue
 		}
 		if !wanted {
@@ -54,25 +57,25 @@ func (c *command) checkLibraries() error {
 			if c.Client != "" {
 				hint = "add -starttls=postgres, or leave it out"
 			}
-			return fault.New(fault.Usage, hint, "%s: nothing asks for it", s.flag)
+			return nil, fault.New(fault.Usage, hint, "%s: nothing asks for it", s.flag)
 		}
-		if _, *s.addr, err = ownServer(s.flag, *s.addr); err != nil {
-			return err
+		if _, servers[i].addr, err = ownServer(s.flag, s.addr); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return servers, nil
 }
 
-// backends are the servers behind the judge's TLS. A client command gets PostgreSQL's, if there is one.
-func (c *command) backends() map[verify.Library]string {
+// behind are the servers behind the judge's TLS. A client command gets PostgreSQL's, if there is one.
+func (o other) behind() map[verify.Library]string {
 	all := map[verify.Library]string{}
-	for _, s := range c.servers() {
+	for _, s := range o.backends {
 		for _, l := range s.clients {
-			all[l] = *s.addr
+			all[l] = s.addr
 		}
 	}
-	if c.Client != "" {
-		all[""] = c.Postgres
+	if o.kind == verify.KindClient {
+		all[""] = all[verify.Psql]
 	}
 	return all
 }

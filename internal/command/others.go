@@ -31,10 +31,21 @@ type tried struct {
 	Proof   *verify.Proof `json:"proof"`
 }
 
+// other is what is tried instead of an installation: programs by the paths that they were found at, servers by
+// the addresses that their names lead to.
+type other struct {
+	kind            verify.Kind
+	name            string
+	python, openssl string
+	server          string
+	serverName      string
+	backends        []backend
+}
+
 // verifyOther holds a Python, an openssl, a client or a server that tlsfloor did not make to the floor of the profile. Its controls
 // are the profile's weak peers.
 func (c *command) verifyOther(ctx context.Context) error {
-	kind, name, err := c.other()
+	o, err := c.other()
 	if err == nil {
 		err = c.refuseReport()
 	}
@@ -45,7 +56,7 @@ func (c *command) verifyOther(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ch.onlyControls(kind)
+	ch.onlyControls(o.kind)
 	w, records, err := c.ran(ctx, ch)
 	if err != nil {
 		return err
@@ -56,11 +67,11 @@ func (c *command) verifyOther(ctx context.Context) error {
 	}
 	defer release()
 	b := rig{mode: w.builder.Mode, work: work}
-	reach, err := c.reach()
+	reach, err := c.reach(o)
 	if err != nil {
 		return err
 	}
-	q, err := c.requestOther(ctx, w, b, reach, records, kind)
+	q, err := c.requestOther(ctx, w, o, b, reach, records)
 	if err != nil {
 		return err
 	}
@@ -68,21 +79,21 @@ func (c *command) verifyOther(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if kind == verify.KindClient && b.mode == sandbox.Namespaces && !proof.Complete() {
+	if o.kind == verify.KindClient && b.mode == sandbox.Namespaces && !proof.Complete() {
 		c.sink.Note(fmt.Sprintf("the client sees of this host: %s; -visible=<folder> shows more", reach))
 	}
 	if c.JSON {
-		err = c.json(tried{name, proof})
+		err = c.json(tried{o.name, proof})
 	} else {
 		proof.WriteTable(c.out, c.colour())
-		c.line("subject: %s", name)
+		c.line("subject: %s", o.name)
 	}
 	return errors.Join(deploy.Verdict(proof), err, c.writeReport(report.About{Profile: ch.profile.Name}, proof))
 }
 
 // requestOther is what the judge is asked about it. The weak peers stand in the rig, what is tried where it is.
-func (c *command) requestOther(ctx context.Context, w *workshop, b rig, reach *trial.Reach,
-	records map[string]store.Record, kind verify.Kind) (q trial.Request, err error) {
+func (c *command) requestOther(ctx context.Context, w *workshop, o other, b rig, reach *trial.Reach,
+	records map[string]store.Record) (q trial.Request, err error) {
 	if err := b.add(ctx, w, records, recipes.Control); err != nil {
 		return q, err
 	}
@@ -95,21 +106,22 @@ func (c *command) requestOther(ctx context.Context, w *workshop, b rig, reach *t
 		reach.Add(tree)
 		weak.WeakPython = filepath.Join(tree, "bin", "python3")
 	}
-	weak.Python, weak.OpenSSL, weak.Command, weak.Endpoint, weak.StartTLS, weak.ServerName = c.Python, c.OpenSSL, c.Client, c.Server, c.StartTLS, c.ServerName
-	weak.Backends = c.backends()
+	weak.Python, weak.OpenSSL, weak.Command = o.python, o.openssl, c.Client
+	weak.Endpoint, weak.StartTLS, weak.ServerName = o.server, c.StartTLS, o.serverName
+	weak.Backends = o.behind()
 	floor, err := verify.ParseFloor(string(w.profile.Floor))
 	if err != nil {
 		return q, err
 	}
-	if err := c.imports(ctx, b.beside(reach), reach); err != nil {
+	if err := c.imports(ctx, o, b.beside(reach), reach); err != nil {
 		return q, err
 	}
 	q, err = b.request(floor, weak)
 	if err != nil {
 		return q, err
 	}
-	q.World, q.Kind, q.Reachable = b.beside(reach), kind, c.reachable()
-	if err := c.versions(ctx, &q, reach); err != nil {
+	q.World, q.Kind, q.Reachable = b.beside(reach), o.kind, o.reachable()
+	if err := c.versions(ctx, o, &q, reach); err != nil {
 		return q, err
 	}
 	if err := addLibraries(ctx, &q, c.clientLibraries()); err != nil {
@@ -132,54 +144,75 @@ func (ch *chosen) onlyControls(kind verify.Kind) {
 }
 
 // other reads what is to be tried, and looks at it before minutes are spent on its controls.
-func (c *command) other() (kind verify.Kind, name string, err error) {
+func (c *command) other() (o other, err error) {
+	o = other{server: c.Server, serverName: c.ServerName, backends: c.servers()}
 	programs := c.Python != "" || c.OpenSSL != ""
 	switch {
 	case programs && (c.Client != "" || c.Server != "") || c.Client != "" && c.Server != "":
-		return "", "", fault.New(fault.Usage,
+		return o, fault.New(fault.Usage,
 			"give -python and -openssl, or one of them, or -client, or -server",
 			"verify: more than one thing to try")
 	case c.Explain != "":
-		return "", "", fault.New(fault.Usage,
+		return o, fault.New(fault.Usage,
 			"leave the others out: the cases of the toolchain are explained",
 			"verify: -explain runs nothing")
 	case c.Server == "" && c.ServerName != "" || c.Server == "" && c.Client == "" && c.StartTLS != "none":
-		return "", "", fault.New(fault.Usage, "such as -server=127.0.0.1:5432 -starttls=postgres",
+		return o, fault.New(fault.Usage, "such as -server=127.0.0.1:5432 -starttls=postgres",
 			"verify: -starttls is for -server and -client, and -servername for -server")
 	case c.Python == "" && len(c.Libraries) > 0 || c.OpenSSL != "" && len(c.Libraries) > 0:
-		return "", "", fault.New(fault.Usage,
+		return o, fault.New(fault.Usage,
 			"such as -python=/venv/bin/python3 -libraries=urllib3,botocore",
 			"verify: -libraries are for -python alone")
 	case c.Client != "":
-		err = c.checkClient()
-		if err == nil {
-			err = c.checkLibraries()
+		o.kind, o.name = verify.KindClient, c.Client
+		if err = c.checkClient(); err != nil {
+			return o, err
 		}
-		return verify.KindClient, c.Client, err
 	case c.Server != "":
-		name = c.Server
-		return verify.KindServer, name, c.checkServer()
+		o.kind, o.name = verify.KindServer, c.Server
+		o.server, o.serverName, err = c.checkServer()
+		return o, err
+	default:
+		if err = o.find(c.Python, c.OpenSSL); err != nil {
+			return o, err
+		}
 	}
-	for _, path := range []*string{&c.Python, &c.OpenSSL} {
-		if *path == "" {
-			continue
-		}
-		found, err := exec.LookPath(*path)
-		if err == nil {
-			found, err = filepath.Abs(found)
-		}
-		if err != nil {
-			return "", "", fault.New(fault.Usage, "give the path of a program", "verify: %w", err)
-		}
-		*path, name = found, strings.TrimPrefix(name+", "+found, ", ")
+	o.backends, err = c.checkLibraries()
+	return o, err
+}
+
+// find looks for the programs.
+func (o *other) find(python, openssl string) (err error) {
+	if o.python, err = found(python); err != nil {
+		return err
+	}
+	if o.openssl, err = found(openssl); err != nil {
+		return err
 	}
 	switch {
-	case c.OpenSSL == "":
-		kind = verify.KindPython
-	case c.Python == "":
-		kind = verify.KindOpenSSL
+	case openssl == "":
+		o.kind, o.name = verify.KindPython, o.python
+	case python == "":
+		o.kind, o.name = verify.KindOpenSSL, o.openssl
+	default:
+		o.name = o.python + ", " + o.openssl
 	}
-	return kind, name, c.checkLibraries()
+	return nil
+}
+
+// found is the path of a program that a flag names, "" for none.
+func found(program string) (string, error) {
+	if program == "" {
+		return "", nil
+	}
+	path, err := exec.LookPath(program)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return "", fault.New(fault.Usage, "give the path of a program", "verify: %w", err)
+	}
+	return path, nil
 }
 
 func (c *command) checkClient() error {
@@ -198,16 +231,15 @@ func (c *command) checkClient() error {
 
 // checkServer refuses an address that is not this machine's: hellos below the floor are an attack elsewhere. The name is looked up once,
 // and what it leads to is tried; the server is called by the name.
-func (c *command) checkServer() error {
+func (c *command) checkServer() (addr, name string, err error) {
 	host, addr, err := ownServer("-server", c.Server)
 	if err != nil {
-		return err
+		return "", "", err
 	}
 	if c.ServerName == "" && net.ParseIP(host) == nil {
-		c.ServerName = host
+		return addr, host, nil
 	}
-	c.Server = addr
-	return nil
+	return addr, c.ServerName, nil
 }
 
 // ownServer looks up the server that a flag names, which has to listen at an address of this machine, and returns its host as it was
@@ -247,7 +279,7 @@ var (
 )
 
 // versions asks the programs for theirs: what is expected of them depends on it.
-func (c *command) versions(ctx context.Context, q *trial.Request, reach *trial.Reach) error {
+func (c *command) versions(ctx context.Context, o other, q *trial.Request, reach *trial.Reach) error {
 	ask := func(pattern *regexp.Regexp, argv ...string) (string, error) {
 		said, err := c.ask(ctx, q.World, argv...)
 		if m := pattern.FindStringSubmatch(said); err == nil && m != nil {
@@ -262,15 +294,15 @@ func (c *command) versions(ctx context.Context, q *trial.Request, reach *trial.R
 			fmt.Errorf("it says %q", said)))
 	}
 	var err error
-	if c.OpenSSL != "" {
-		if q.OpenSSLVersion, err = ask(saidOpenSSL, c.OpenSSL, "version"); err != nil {
+	if o.openssl != "" {
+		if q.OpenSSLVersion, err = ask(saidOpenSSL, o.openssl, "version"); err != nil {
 			return err
 		}
 	}
-	if c.Python != "" {
+	if o.python != "" {
 		const program = "import platform, ssl; print('python', platform.python_version()); print(ssl.OPENSSL_VERSION)"
-		if q.PythonVersion, err = ask(saidPython, c.Python, "-I", "-c", program); err == nil {
-			q.OpenSSLVersion, err = ask(saidOpenSSL, c.Python, "-I", "-c",
+		if q.PythonVersion, err = ask(saidPython, o.python, "-I", "-c", program); err == nil {
+			q.OpenSSLVersion, err = ask(saidOpenSSL, o.python, "-I", "-c",
 				program) // most cases are the Python's
 		}
 	}

@@ -11,9 +11,6 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
-// Plan prints the steps of a build, their keys, and which of them the store has.
-func Plan(ctx context.Context, f Flags) error { return run(ctx, f, (*command).plan) }
-
 // planned is one step for programs (-json).
 type planned struct {
 	Step    string          `json:"step"`
@@ -27,6 +24,7 @@ type planned struct {
 	Changed []digest.Change `json:"changed,omitempty"`
 }
 
+// plan prints the steps of a build, their keys, and which of them the store has.
 func (c *command) plan(ctx context.Context) error {
 	ch, err := c.choose(ctx)
 	if err != nil {

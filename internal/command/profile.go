@@ -17,9 +17,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
-// Trained trains and writes the profile as an archive, with the lines that pin it in an overlay.
-func Trained(ctx context.Context, f Flags) error { return run(ctx, f, (*command).trained) }
-
+// trained trains and writes the profile as an archive, with the lines that pin it in an overlay.
 func (c *command) trained(ctx context.Context) error {
 	ch, err := c.choose(ctx)
 	if err != nil {

@@ -14,12 +14,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
-// Publish puts a bundle into a folder or a registry, having checked it, and checks what it reads back.
-func Publish(ctx context.Context, from string, f Flags) error {
-	f.From = &from
-	return run(ctx, f, (*command).publish)
-}
-
+// publish puts a bundle into a folder or a registry, having checked it, and checks what it reads back.
 func (c *command) publish(ctx context.Context) error {
 	if c.Target == "" {
 		return fault.New(fault.Usage, "a folder, or a registry such as oci://registry.example/tools/python:1.0", "publish: -to is missing")

@@ -22,9 +22,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
-// Rebuild builds a profile again from nothing, in another world, and compares.
-func Rebuild(ctx context.Context, f Flags) error { return run(ctx, f, (*command).rebuild) }
-
+// rebuild builds a profile again from nothing, in another world, and compares.
 func (c *command) rebuild(ctx context.Context) error {
 	vs, err := rebuild.Select(c.Vary)
 	if err != nil {

@@ -15,12 +15,10 @@ import (
 	"github.com/tlsfloor/tlsfloor/artifacts/bundle"
 	"github.com/tlsfloor/tlsfloor/artifacts/sign"
 	"github.com/tlsfloor/tlsfloor/internal/command/ui"
+	"github.com/tlsfloor/tlsfloor/internal/command/usage"
 	"github.com/tlsfloor/tlsfloor/internal/ground/event"
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
-	"github.com/tlsfloor/tlsfloor/recipes"
 )
-
-const defaultProfile = recipes.DefaultProfile
 
 // command is one running target.
 type command struct {
@@ -38,8 +36,8 @@ func (e exit) Error() string   { return fmt.Sprintf("exit status %d", e.code) }
 func (e exit) ExitStatus() int { return int(e.code) }
 
 // run frames a target, and ends the program where it failed: mage would print one more line.
-func run(ctx context.Context, f Flags, do func(*command, context.Context) error) error {
-	err := framed(ctx, f, do)
+func run(ctx context.Context, t usage.Target, f Flags, do func(*command, context.Context) error) error {
+	err := framed(ctx, t, f, do)
 	if code, failed := errors.AsType[exit](err); failed && leave != nil {
 		leave(code.ExitStatus())
 	}
@@ -47,8 +45,8 @@ func run(ctx context.Context, f Flags, do func(*command, context.Context) error)
 }
 
 // framed does flags, signals, time-out, drawing, and the error's way out.
-func framed(ctx context.Context, f Flags, do func(*command, context.Context) error) error {
-	o, err := f.resolve()
+func framed(ctx context.Context, t usage.Target, f Flags, do func(*command, context.Context) error) error {
+	o, notes, err := readOptions(t, f)
 	mode := ui.Auto
 	switch {
 	case o.JSON:
@@ -75,6 +73,9 @@ func framed(ctx context.Context, f Flags, do func(*command, context.Context) err
 	sink, trace := event.Sink(drawing.Emit), ui.NewTrace()
 	if o.Trace != "" {
 		sink = trace.Sink(sink)
+	}
+	for _, note := range notes {
+		sink.Warn(note)
 	}
 	out := &results{to: ui.Cleaner{To: os.Stdout, Colours: colourful(os.Stdout)}}
 	err = do(&command{options: o, out: out, sink: sink}, ctx)

@@ -21,9 +21,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
-// Serve runs the verification server for people until it is interrupted: that is its end, and no failure.
-func Serve(ctx context.Context, f Flags) error { return run(ctx, f, (*command).serve) }
-
+// serve runs the verification server for people until it is interrupted: that is its end, and no failure.
 func (c *command) serve(ctx context.Context) error {
 	if c.MTLS != "" {
 		return c.balance(ctx)

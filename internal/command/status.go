@@ -16,9 +16,6 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
-// Status prints the installed generations and what is in use.
-func Status(ctx context.Context, f Flags) error { return run(ctx, f, (*command).status) }
-
 // sited is one profile's generations for programs (-json).
 type sited struct {
 	Profile     string              `json:"profile"`
@@ -32,12 +29,13 @@ type sited struct {
 	again       string              // the command that mends what was altered
 }
 
+// status prints the installed generations and what is in use.
 func (c *command) status(ctx context.Context) error {
 	names, err := deploy.Profiles(c.Root, c.Prefix)
 	if err != nil {
 		return err
 	}
-	if c.ProfileGiven {
+	if c.given["Profile"] {
 		if !slices.Contains(names, c.Profile) {
 			if _, err := c.choose(ctx); err != nil { // misspelt
 				return err
@@ -64,7 +62,7 @@ func (c *command) status(ctx context.Context) error {
 	}
 	if len(all) == 0 {
 		what := "nothing"
-		if c.ProfileGiven {
+		if c.given["Profile"] {
 			what = "nothing of profile " + c.Profile
 		}
 		c.line("%s is installed below %s", what, filepath.Join(c.Root, c.Prefix))
@@ -192,9 +190,7 @@ func madeWhere(p deploy.ProofNote) string {
 	return ""
 }
 
-// Rollback switches back to the generation before the one in use, or to the one that -to names.
-func Rollback(ctx context.Context, f Flags) error { return run(ctx, f, (*command).rollback) }
-
+// rollback switches back to the generation before the one in use, or to the one that -to names.
 func (c *command) rollback(ctx context.Context) error {
 	site, err := deploy.Installed(c.Root, c.Prefix, c.Profile)
 	if err != nil {

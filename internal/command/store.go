@@ -12,9 +12,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
-// StoreGC removes old results from the store.
-func StoreGC(ctx context.Context, f Flags) error { return run(ctx, f, (*command).storeGC) }
-
+// storeGC removes old results from the store.
 func (c *command) storeGC(ctx context.Context) error {
 	if c.Keep < 0 {
 		return fault.New(fault.Usage, "at least 1; without it, and without -maxsize, 2", "store:gc -keep=%d: less than nothing", c.Keep)
@@ -50,9 +48,7 @@ func (c *command) storeGC(ctx context.Context) error {
 	return nil
 }
 
-// StoreCheck reads everything in the store and forgets what is damaged.
-func StoreCheck(ctx context.Context, f Flags) error { return run(ctx, f, (*command).storeCheck) }
-
+// storeCheck reads everything in the store and forgets what is damaged.
 func (c *command) storeCheck(ctx context.Context) error {
 	st, err := c.existingStore(ctx)
 	if err != nil {

@@ -13,12 +13,6 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
-// Test runs every test of the project, the real build included.
-func Test(ctx context.Context, f Flags) error { return run(ctx, f, (*command).test) }
-
-// Check runs what is asked for before each commit.
-func Check(ctx context.Context, f Flags) error { return run(ctx, f, (*command).check) }
-
 func inCheckout(target string) error {
 	if !exists("go.mod") || !exists("magefile.go") {
 		return fault.New(fault.Usage, "run it in a checkout of tlsfloor",
@@ -27,6 +21,7 @@ func inCheckout(target string) error {
 	return nil
 }
 
+// check runs what is asked for before each commit.
 func (c *command) check(ctx context.Context) error {
 	if err := inCheckout("check"); err != nil {
 		return err
@@ -47,6 +42,7 @@ func (c *command) check(ctx context.Context) error {
 	return nil
 }
 
+// test runs every test of the project, the real build included.
 func (c *command) test(ctx context.Context) error {
 	if err := inCheckout("test"); err != nil {
 		return err

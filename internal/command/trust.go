@@ -14,18 +14,6 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
-// TrustList prints what an installed OpenSSL trusts by default.
-func TrustList(ctx context.Context, f Flags) error { return run(ctx, f, (*command).trustList) }
-
-// TrustAdd adds CAs of the site beside what is trusted already.
-func TrustAdd(ctx context.Context, f Flags) error { return run(ctx, f, (*command).trustAdd) }
-
-// TrustRemove takes back a CA that was added.
-func TrustRemove(ctx context.Context, f Flags) error { return run(ctx, f, (*command).trustRemove) }
-
-// TrustCheck looks at the days that the certificates have left, and at cert.pem.
-func TrustCheck(ctx context.Context, f Flags) error { return run(ctx, f, (*command).trustCheck) }
-
 // trusted is one certificate for programs (-json).
 type trusted struct {
 	Subject string           `json:"subject"`
@@ -63,6 +51,7 @@ func siteTrust(site deploy.Site) (deploy.Trust, error) {
 	return t, err
 }
 
+// trustList prints what an installed OpenSSL trusts by default.
 func (c *command) trustList(context.Context) error {
 	site, err := c.trustSite()
 	if err != nil {
@@ -89,6 +78,7 @@ func (c *command) printAnchors(l cacerts.List) {
 	}
 }
 
+// trustAdd adds CAs of the site beside what is trusted already.
 func (c *command) trustAdd(ctx context.Context) error {
 	if len(c.CAFiles) == 0 {
 		return fault.New(fault.Usage, "-cafiles=<file>,<file>", "trust:add: no file is named")
@@ -112,6 +102,7 @@ func (c *command) trustAdd(ctx context.Context) error {
 	})
 }
 
+// trustRemove takes back a CA that was added.
 func (c *command) trustRemove(ctx context.Context) error {
 	return c.changeTrust(ctx, "removed", func(t *deploy.Trust) (cacerts.List, error) {
 		gone, err := t.Anchors.From(cacerts.Site).Find(c.Subject, c.SHA256)
@@ -171,6 +162,7 @@ type lifetimes struct {
 	Altered  bool      `json:"altered"`
 }
 
+// trustCheck looks at the days that the certificates have left, and at cert.pem.
 func (c *command) trustCheck(context.Context) error {
 	site, err := c.trustSite()
 	if err != nil {

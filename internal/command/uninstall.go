@@ -7,9 +7,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/artifacts/deploy"
 )
 
-// Uninstall removes a profile's generations.
-func Uninstall(ctx context.Context, f Flags) error { return run(ctx, f, (*command).uninstall) }
-
+// uninstall removes a profile's generations.
 func (c *command) uninstall(ctx context.Context) error {
 	site, err := deploy.Installed(c.Root, c.Prefix, c.Profile)
 	if err != nil {

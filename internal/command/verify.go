@@ -13,17 +13,12 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify"
 )
 
-// Verify proves the generation in use anew, or holds something else to the floor, or explains a case.
-func Verify(ctx context.Context, f Flags) error {
-	return run(ctx, f, func(c *command, ctx context.Context) error {
-		if c.Python != "" || c.OpenSSL != "" || c.Client != "" || c.Server != "" || c.StartTLS != "none" || c.ServerName != "" || len(c.Libraries) > 0 || c.MongoDB != "" || c.Postgres != "" {
-			return c.again(ctx, c.verifyOther)
-		}
-		return c.again(ctx, c.verify)
-	})
-}
-
+// verify proves the generation in use anew, or holds something else to the floor, or explains a case.
 func (c *command) verify(ctx context.Context) error {
+	if c.Python != "" || c.OpenSSL != "" || c.Client != "" || c.Server != "" || c.StartTLS != "none" ||
+		c.ServerName != "" || len(c.Libraries) > 0 || c.MongoDB != "" || c.Postgres != "" {
+		return c.verifyOther(ctx)
+	}
 	if err := c.refuseReport(); err != nil {
 		return err
 	}
@@ -66,8 +61,8 @@ func (c *command) verifyCurrent(ctx context.Context, ch *chosen) error {
 	if c.From != "" {
 		return c.verifyFrom(ctx, ch, g)
 	}
-	if c.asBuilt(g) {
-		if ch, err = c.choose(ctx); err != nil {
+	if as, other := c.asBuilt(g); other {
+		if ch, err = c.chooseAs(ctx, as); err != nil {
 			return err
 		}
 	}
@@ -145,15 +140,15 @@ func (c *command) provedAgain(ch *chosen, g deploy.Generation, proof *verify.Pro
 	return errors.Join(verdict, c.writeReport(ch.about(g), proof), c.report(ch.site, g, proof, state))
 }
 
-// asBuilt makes the command's choices those of a generation, where it was given none: the controls are built as that was. It reports
-// whether something changed.
-func (c *command) asBuilt(g deploy.Generation) bool {
-	changed := false
-	if c.Sysroot == "" && g.Sysroot != "" {
-		c.Sysroot, changed = g.Sysroot, true
+// asBuilt is what was wanted of a generation, where the flags say nothing else: the controls are built as that
+// was. other says whether that is something else than the flags say.
+func (c *command) asBuilt(g deploy.Generation) (s selection, other bool) {
+	s = c.selection()
+	if s.sysroot == "" && g.Sysroot != "" {
+		s.sysroot, other = g.Sysroot, true
 	}
-	if len(c.With) == 0 && len(g.With) > 0 {
-		c.With, changed = g.With, true
+	if len(s.with) == 0 && len(g.With) > 0 {
+		s.with, other = g.With, true
 	}
-	return changed
+	return s, other
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // reach is what the programs that the flags name need of the host beside its system folders.
-func (c *command) reach() (*trial.Reach, error) {
+func (c *command) reach(o other) (*trial.Reach, error) {
 	r := &trial.Reach{}
 	for _, folder := range c.Visible {
 		if _, err := os.Stat(folder); err != nil || !filepath.IsAbs(folder) {
@@ -25,7 +25,7 @@ func (c *command) reach() (*trial.Reach, error) {
 		}
 		r.Add(folder)
 	}
-	for _, program := range []string{c.Python, c.OpenSSL} {
+	for _, program := range []string{o.python, o.openssl} {
 		if program != "" {
 			r.Program(program)
 		}
@@ -38,12 +38,12 @@ func (c *command) reach() (*trial.Reach, error) {
 
 // imports adds to reach where a Python has its packages: folders that an editable installation or a .pth
 // file names.
-func (c *command) imports(ctx context.Context, w trial.World, reach *trial.Reach) error {
-	if c.Python == "" || w.Mode != sandbox.Namespaces {
+func (c *command) imports(ctx context.Context, o other, w trial.World, reach *trial.Reach) error {
+	if o.python == "" || w.Mode != sandbox.Namespaces {
 		return nil
 	}
 	const program = "import sys; print('\n'.join([sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path]))"
-	said, err := c.ask(ctx, w, c.Python, "-I", "-c", program)
+	said, err := c.ask(ctx, w, o.python, "-I", "-c", program)
 	if err != nil {
 		return nil // versions says why
 	}
@@ -61,10 +61,10 @@ func (b rig) beside(reach *trial.Reach) trial.World {
 }
 
 // reachable are the servers on the host's own network that the flags name.
-func (c *command) reachable() (all []string) {
-	for _, s := range c.servers() {
-		all = append(all, *s.addr)
+func (o other) reachable() (all []string) {
+	for _, s := range o.backends {
+		all = append(all, s.addr)
 	}
-	all = append(all, c.Server)
+	all = append(all, o.server)
 	return slices.DeleteFunc(all, func(addr string) bool { return addr == "" })
 }

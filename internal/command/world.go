@@ -34,19 +34,34 @@ type chosen struct {
 	trust     *deploy.Trust // what build makes the installed OpenSSL trust; nil: nothing to do with it
 }
 
-// load reads the recipes, and those of -recipes: what stands there is run.
-func (c *command) load() (*recipes.Set, error) {
-	for _, dir := range c.Recipes {
+// selection is what of a profile's recipes is wanted, where that is not what the flags say.
+type selection struct {
+	recipes []string // folders
+	sysroot string
+	with    []string
+}
+
+func (c *command) selection() selection { return selection{c.Recipes, c.Sysroot, c.With} }
+
+// load reads the recipes, and those of -recipes.
+func (c *command) load() (*recipes.Set, error) { return load(c.Recipes) }
+
+// load reads the recipes, and those in folders: what stands there is run.
+func load(folders []string) (*recipes.Set, error) {
+	for _, dir := range folders {
 		if err := owned.Tree(dir); err != nil {
 			return nil, fmt.Errorf("recipes: %w", err)
 		}
 	}
-	return recipes.Load(c.Recipes...)
+	return recipes.Load(folders...)
 }
 
 // choose loads the recipes and resolves the profile.
-func (c *command) choose(ctx context.Context) (*chosen, error) {
-	set, err := c.load()
+func (c *command) choose(ctx context.Context) (*chosen, error) { return c.chooseAs(ctx, c.selection()) }
+
+// chooseAs is choose with something else than the flags say.
+func (c *command) chooseAs(ctx context.Context, want selection) (*chosen, error) {
+	set, err := load(want.recipes)
 	if err != nil {
 		return nil, err
 	}
@@ -59,12 +74,12 @@ func (c *command) choose(ctx context.Context) (*chosen, error) {
 			return nil, fault.New(fault.Usage, "one of: none, pgo, pgo+lto", "-optimize=%s: unknown value", c.Optimize)
 		}
 	}
-	if c.Sysroot != "" {
-		if p.Sysroot, err = set.Sysroot(c.Sysroot, runtime.GOARCH); err != nil {
+	if want.sysroot != "" {
+		if p.Sysroot, err = set.Sysroot(want.sysroot, runtime.GOARCH); err != nil {
 			return nil, err
 		}
 	}
-	if p.With, err = set.With(c.With); err != nil {
+	if p.With, err = set.With(want.with); err != nil {
 		return nil, err
 	}
 	all, err := set.Resolve(p)

@@ -1,0 +1,101 @@
+// Code generated from internal/command/usage by its test with -update; DO NOT EDIT.
+
+package command
+
+import "time"
+
+// options are the values of a target's flags and arguments. They are read once, and nothing changes them.
+type options struct {
+	given map[string]bool // the fields that did not get their default
+
+	Profile    string
+	Prefix     string
+	Root       string
+	Jobs       int
+	Mirror     []string
+	Recipes    []string
+	Store      string
+	Optimize   string
+	Sysroot    string
+	With       []string
+	Sandbox    string
+	Deps       string
+	Trust      string
+	CAFiles    []string
+	Check      string
+	Offline    bool
+	Trace      string
+	Adopt      bool
+	AllowEOL   bool
+	JSON       bool
+	Quiet      bool
+	Timeout    time.Duration
+	Explain    string
+	Why        string
+	O          string
+	Sign       string
+	Key        []string
+	Sequence   int
+	Valid      int
+	OSV        string
+	Packages   []string
+	Release    int
+	Maintainer string
+	PGPKey     string
+	Out        string
+	From       string
+	Unsigned   bool
+	Floor      string
+	TrustRoot  string
+	Keys       string
+	Target     string
+	Roles      []string
+	Role       string
+	Revoke     string
+	Draft      string
+	Downgrade  bool
+	Unproved   bool
+	Python     string
+	OpenSSL    string
+	Client     string
+	Server     string
+	StartTLS   string
+	ServerName string
+	Libraries  []string
+	Visible    []string
+	MongoDB    string
+	Postgres   string
+	To         int
+	Report     string
+	Max        string
+	Only       []string
+	MTLS       string
+	TrustStore string
+	CRL        string
+	Names      []string
+	Port       int
+	Text       string
+	All        bool
+	Keep       int
+	MaxSize    string
+	Yes        bool
+	Subject    string
+	SHA256     string
+	Days       int
+	Path       string
+	Probe      bool
+	SARIF      string
+	PID        int
+	Severity   string
+	Component  []string
+	Wait       time.Duration
+	Stale      time.Duration
+	Vary       string
+	Each       bool
+	Against    string
+	Claim      string
+	Suite      string
+	Rounds     int
+	Step       string
+	Long       bool
+}
