@@ -3,7 +3,7 @@
 //go:build mage
 
 // tlsfloor builds an OpenSSL without SSLv3, TLS 1.0 and TLS 1.1 and a Python linked to it, and proves that the
-// result refuses them. Every flag can be given as an environment variable too: TLSFLOOR_ and its name in capitals.
+// result refuses them. A flag can be given as an environment variable too: TLSFLOOR_ and its name in capitals.
 package main
 
 import (
@@ -433,6 +433,13 @@ func Doctor(ctx context.Context,
 		"profile": profile, "prefix": prefix, "root": root, "recipes": recipes, "store": store,
 		"sandbox": sandbox, "json": json,
 	})
+}
+
+// Completion writes what bash, zsh or fish read to complete targets, flags and values of tlsfloor.
+func Completion(ctx context.Context,
+	shell *string, // bash, zsh or fish
+) error {
+	return command.Run(ctx, "completion", command.Flags{"shell": shell})
 }
 
 // Clean removes work folders, failed steps and unfinished downloads from the store.

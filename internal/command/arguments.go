@@ -19,9 +19,9 @@ import (
 // leave ends the program with the status of an error that was printed. Without it, in tests, the error is returned.
 var leave func(int)
 
-// Arguments looks at the program's arguments before mage's own main does. That would run the first target before
-// it looks at the next word, wants flags behind everything else and values behind a "=", ends with 0 where it does
-// not understand an option, and lists the targets by their names.
+// Arguments looks at the program's arguments before mage's own main does. That would run the first target
+// before it looks at the next word, wants flags behind everything else and values behind a "=", ends with 0
+// where it does not understand an option, and lists the targets by their names.
 func Arguments() {
 	leave = os.Exit
 	args, err := readArguments(os.Args)
@@ -131,13 +131,17 @@ func targetOf(word string) (usage.Target, error) {
 	slices.Sort(group)
 	switch near := nearest(name, usage.Names()); {
 	case len(group) > 0:
-		return usage.Target{}, fault.New(fault.Usage, "one of: "+strings.Join(group, ", "), "%q is a group of targets", word)
+		return usage.Target{}, fault.New(fault.Usage, "one of: "+strings.Join(group, ", "),
+			"%q is a group of targets", word)
 	case strings.Contains(word, "="):
-		return usage.Target{}, fault.New(fault.Usage, "flags begin with a dash: -"+word, "%q: no such target", word)
+		return usage.Target{}, fault.New(fault.Usage, "flags begin with a dash: -"+word,
+			"%q: no such target", word)
 	case near != "":
-		return usage.Target{}, fault.New(fault.Usage, "did you mean "+near+"? -l lists the targets", "%q: no such target", word)
+		return usage.Target{}, fault.New(fault.Usage, "did you mean "+near+"? -l lists the targets",
+			"%q: no such target", word)
 	}
-	return usage.Target{}, fault.New(fault.Usage, "-l lists the targets, -h <target> says what one takes", "%q: no such target", word)
+	return usage.Target{}, fault.New(fault.Usage, "-l lists the targets, -h <target> says what one takes",
+		"%q: no such target", word)
 }
 
 // flagForm is what looks like a flag; a dash alone, or before other text, is an argument.
@@ -206,7 +210,8 @@ func (t called) flag(name, rest string) (string, error) {
 	case !ok && f.Kind != usage.Switch:
 		return "", t.usage("%s -%s: it takes a value, behind a =", t.Name, f.Name)
 	case ok && value == "":
-		return "", fault.New(fault.Usage, "leave it out for the default; is a variable empty that its value comes from?",
+		return "", fault.New(fault.Usage,
+			"leave it out for the default; is a variable empty that its value comes from?",
 			"%s -%s=: its value is empty", t.Name, f.Name)
 	case ok:
 		if err := f.Accepts(value); err != nil {

@@ -56,8 +56,8 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-// TestVariables: a variable is for the targets that have its flag, and what is given counts more. All of them are
-// looked at before the first target runs.
+// TestVariables: a variable is for the targets that have its flag, and what is given counts more. All of
+// them are looked at before the first target runs.
 func TestVariables(t *testing.T) {
 	for _, test := range []struct{ variable, typed, field, value, wrong string }{
 		{"TLSFLOOR_STORE=/s", "plan build", "Store", "/s", ""},
@@ -85,7 +85,8 @@ func TestVariables(t *testing.T) {
 			t.Setenv(name, value)
 			args, err := readArguments(append([]string{"tlsfloor"}, strings.Fields(test.typed)...))
 			if test.wrong != "" {
-				if err == nil || fault.CodeOf(err) != fault.Usage || !strings.Contains(err.Error(), test.wrong) {
+				if err == nil || fault.CodeOf(err) != fault.Usage ||
+					!strings.Contains(err.Error(), test.wrong) {
 					t.Errorf("%v, want %s", err, test.wrong)
 				}
 				return

@@ -20,7 +20,8 @@ const maxErrorText = 1 << 20
 // pathForms are texts that somebody may have meant as a file's name.
 var pathForms = regexp.MustCompile(`^\S*(?:/\S*|\.[a-z]+)$`)
 
-// explainError says what the error in a text means: the text, or a file that holds it, or - for standard input.
+// explainError says what the error in a text means: the text, or a file that holds it, or - for standard
+// input.
 func (c *command) explainError(ctx context.Context) error {
 	what := c.Text
 	text, err := errorText(ctx, what)

@@ -27,8 +27,8 @@ func sample(f usage.Flag) string {
 		map[usage.Kind]string{usage.Text: "/x", usage.List: "/x,/y"}[f.Kind]
 }
 
-// TestEveryFlagIsResolved gives every flag of every target by each of its environment variables: it must arrive in
-// the options of that target, and change nothing else.
+// TestEveryFlagIsResolved gives every flag of every target by each of its environment variables: it must
+// arrive in the options of that target, and change nothing else.
 func TestEveryFlagIsResolved(t *testing.T) {
 	tried := 0
 	for _, target := range usage.Targets {
@@ -45,7 +45,8 @@ func TestEveryFlagIsResolved(t *testing.T) {
 				if err != nil {
 					t.Errorf("%s, %s=%s: %v", target.Name, name, sample(f), err)
 				}
-				if changed := differing(plain, given); !slices.Equal(changed, []string{f.Field}) || !given.given[f.Field] {
+				changed := differing(plain, given)
+				if !slices.Equal(changed, []string{f.Field}) || !given.given[f.Field] {
 					t.Errorf("%s, %s=%s changes %v", target.Name, name, sample(f), changed)
 				}
 				if newest := name == target.Variables(f)[0]; newest && len(notes) > 0 {
@@ -63,15 +64,19 @@ func TestEveryFlagIsResolved(t *testing.T) {
 func differing(a, b options) (names []string) {
 	x, y := reflect.ValueOf(a), reflect.ValueOf(b)
 	for i := range x.NumField() {
-		if name := x.Type().Field(i).Name; name != "given" && !reflect.DeepEqual(x.Field(i).Interface(), y.Field(i).Interface()) {
+		name := x.Type().Field(i).Name
+		if name == "given" { // not exported
+			continue
+		}
+		if !reflect.DeepEqual(x.Field(i).Interface(), y.Field(i).Interface()) {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// TestVariablesOfOthers sets what other targets have as flags, with values that are right there and with such that
-// are right nowhere: nothing of a target that lacks the flag changes, and nothing stops it.
+// TestVariablesOfOthers sets what other targets have as flags, with values that are right there and with
+// such that are right nowhere: nothing of a target that lacks the flag changes, and nothing stops it.
 func TestVariablesOfOthers(t *testing.T) {
 	all := map[string]string{} // the variables that there are
 	for _, target := range usage.Targets {
@@ -132,7 +137,8 @@ func TestSpokenFlags(t *testing.T) {
 	}
 }
 
-// TestOldVariables holds the names of former releases: each counts where it was meant, and says what to set instead.
+// TestOldVariables holds the names of former releases: each counts where it was meant, and says what to set
+// instead.
 func TestOldVariables(t *testing.T) {
 	for _, test := range []struct{ variable, target, field, instead string }{
 		{"TLSFLOOR_OUT", "bundle", "Out", "TLSFLOOR_BUNDLE_OUT"},
@@ -158,7 +164,8 @@ func TestOldVariables(t *testing.T) {
 			if test.instead != "" { // the new name comes first
 				t.Setenv(test.instead, "/elsewhere")
 				given, notes, _ := readOptions(target, nil)
-				if got := reflect.ValueOf(given).FieldByName(test.field).String(); got != "/elsewhere" || len(notes) > 0 {
+				got := reflect.ValueOf(given).FieldByName(test.field).String()
+				if got != "/elsewhere" || len(notes) > 0 {
 					t.Errorf("%s beside %s: %q, %v", test.instead, test.variable, got, notes)
 				}
 			}
@@ -192,7 +199,7 @@ func TestOrder(t *testing.T) {
 // TestChecks gives flags what they refuse.
 func TestChecks(t *testing.T) {
 	for _, test := range []struct{ target, flag, value, want, hint string }{
-		{"build", "prefix", "relative/path", `-prefix="relative/path": not a path that can be compiled in`, "absolute"},
+		{"build", "prefix", "a/b", `-prefix="a/b": not a path that can be compiled in`, "absolute"},
 		{"build", "root", "relative", "-root=relative: not an absolute path", "absolute"},
 		{"build", "jobs", "0", "-jobs=0: at least 1", "leave -jobs out"},
 		{"build", "sandbox", "maybe", "-sandbox=maybe: unknown value", "one of: auto, require, none"},
@@ -225,7 +232,8 @@ func TestChecks(t *testing.T) {
 		}
 	}
 	empty := ""
-	if _, _, err := readOptions(usage.Targets[0], Flags{"store": &empty}); err == nil || err.Error() != "-store is empty" {
+	_, _, err := readOptions(usage.Targets[0], Flags{"store": &empty})
+	if err == nil || err.Error() != "-store is empty" {
 		t.Errorf("-store=: %v", err)
 	}
 }

@@ -29,8 +29,8 @@ func (c *command) servers() []backend {
 	}
 }
 
-// checkLibraries reads -libraries, before minutes are spent on controls, and returns the servers behind them by the
-// addresses that their names lead to.
+// checkLibraries reads -libraries, before minutes are spent on controls, and returns the servers behind
+// them by the addresses that their names lead to.
 func (c *command) checkLibraries() ([]backend, error) {
 	names, err := verify.ParseLibraries(c.Libraries)
 	if err != nil {

@@ -75,6 +75,7 @@ type options struct {
 	Names      []string
 	Port       int
 	Text       string
+	Shell      string
 	All        bool
 	Keep       int
 	MaxSize    string

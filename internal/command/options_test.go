@@ -156,7 +156,7 @@ func (s source) reads() map[string]map[string]bool {
 			}
 			if f, ok := used.(*types.Func); ok {
 				calls[of] = append(calls[of], f.Origin())
-			} else if used != nil && used.Parent() == s.pkg.Scope() { // a variable, such as a table of functions
+			} else if used != nil && used.Parent() == s.pkg.Scope() { // such as a table of functions
 				calls[of] = append(calls[of], used)
 			}
 			return true
@@ -207,26 +207,35 @@ func (s source) reads() map[string]map[string]bool {
 // framing are the options that run reads for every target.
 var framing = []string{"JSON", "Quiet", "Timeout", "Trace"}
 
-// defaults are the options that a target reads and has no flag for, since nothing but the default makes sense there.
+// defaults are the options that a target reads and has no flag for, since nothing but the default makes
+// sense there.
 var defaults = map[string]string{
-	"plan":         "Jobs Mirror Offline Root", // nothing is fetched or built
-	"fetch":        "Optimize Prefix Root",     // sources do not depend on them
-	"vendor":       "Optimize Prefix Root",
-	"bundle:write": "Root",                                              // bundles are for any
-	"publish":      "Profile Recipes Sysroot With",                      // a bundle's folder is published
-	"keys:init":    "TrustRoot",                                         // it makes the root that is trusted
-	"verify":       "Sign",                                              // nothing is signed
-	"status":       "Optimize Sysroot With",                             // of a profile only the prefixes are asked for
-	"doctor":       "Optimize Sysroot With",                             // and the versions
-	"profile":      "Root Sign With",                                    // nothing is installed or signed
-	"bump":         "Optimize Prefix Root Sysroot With",                 // versions do not depend on them
-	"bench":        "Optimize Prefix Profile Recipes Root Sysroot With", // the default profile is measured
-	"check":        "Mirror",                                            // the fast tests fetch nothing
-	"rebuild":      "Root Sequence Valid",                               // nothing is installed or signed
+	// nothing is fetched or built
+	"plan": "Jobs Mirror Offline Root",
+	// sources do not depend on them
+	"fetch":  "Optimize Prefix Root",
+	"vendor": "Optimize Prefix Root",
+	// a bundle is for any image, and a bundle's folder is what is published
+	"bundle:write": "Root",
+	"publish":      "Profile Recipes Sysroot With",
+	// it makes the root that is trusted
+	"keys:init": "TrustRoot",
+	// of a profile only the prefixes, or the versions, are asked for
+	"status": "Optimize Sysroot With",
+	"doctor": "Optimize Sysroot With",
+	"bump":   "Optimize Prefix Root Sysroot With",
+	// nothing is signed, or installed
+	"verify":  "Sign",
+	"profile": "Root Sign With",
+	"rebuild": "Root Sequence Valid",
+	// the default profile is measured
+	"bench": "Optimize Prefix Profile Recipes Root Sysroot With",
+	// the fast tests fetch nothing
+	"check": "Mirror",
 }
 
-// TestTargetsReadTheirFlags follows each target's method: a flag that nothing reads has no effect, and an option
-// without a flag could be set by nothing but its default.
+// TestTargetsReadTheirFlags follows each target's method: a flag that nothing reads has no effect, and an
+// option without a flag could be set by nothing but its default.
 func TestTargetsReadTheirFlags(t *testing.T) {
 	check := func(s source) (bad []string) {
 		reads := s.reads()
@@ -262,7 +271,8 @@ func TestTargetsReadTheirFlags(t *testing.T) {
 		"c.All && c.To > 0": "clean reads To without a flag, not ",
 	} {
 		other := strings.ReplaceAll(string(text), "c.All", planted)
-		if bad := check(readSource(t, map[string]string{"clean.go": other})); !slices.Equal(bad, []string{want}) {
+		bad := check(readSource(t, map[string]string{"clean.go": other}))
+		if !slices.Equal(bad, []string{want}) {
 			t.Errorf("%s for c.All: %q is seen, not %q", planted, bad, want)
 		}
 	}

@@ -30,6 +30,7 @@ var does = map[string]func(*command, context.Context) error{
 	"uninstall":     (*command).uninstall,
 	"dist":          (*command).dist,
 	"doctor":        (*command).doctor,
+	"completion":    (*command).completion,
 	"clean":         (*command).clean,
 	"store:gc":      (*command).storeGC,
 	"store:check":   (*command).storeCheck,

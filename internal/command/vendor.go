@@ -17,7 +17,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
-// vendor writes every source of a profile, with its signature and the key that it is held against, as one file for -mirror.
+// vendor writes every source of a profile, with its signature and the key that it is held against, as one
+// file for -mirror.
 func (c *command) vendor(ctx context.Context) error {
 	if c.O == "" {
 		return fault.New(fault.Usage, "such as -o=sources.tar", "vendor: -o says where to")

@@ -37,7 +37,8 @@ var (
 	keys       = text("Keys", "a folder of private keys")
 	maintainer = must(text("Maintainer", "the packages' maintainer: Name <address>").
 			otherwise("tlsfloor <tlsfloor@localhost>"), packages.IsMaintainer,
-		"such as -maintainer='Platform team <platform@example.org>'", "-maintainer=%q: not of the form Name <address>")
+		"such as -maintainer='Platform team <platform@example.org>'",
+		"-maintainer=%q: not of the form Name <address>")
 	mirror   = list("Mirror", "comma-separated folders and URLs to look for sources first")
 	o        = text("O", "").own().once()
 	offline  = toggle("Offline", "use no network")
@@ -51,7 +52,8 @@ var (
 	prefix = must(text("Prefix", "base folder of the prefixes (default /opt)").otherwise("/opt"),
 		pathForm.MatchString, "give an absolute path of letters, digits and /._+-",
 		"-prefix=%q: not a path that can be compiled in").becomes(filepath.Clean)
-	profile = text("Profile", "the profile (default min-tls1_2)").otherwise(recipes.DefaultProfile)
+	profile = text("Profile", "the profile (default min-tls1_2)").otherwise(recipes.DefaultProfile).
+		likely("min-tls1_2", "min-tls1_3", "lts-3.0", "legacy", "guide")
 	quiet   = toggle("Quiet", "print the result only")
 	ours    = list("Recipes", "comma-separated folders with recipes of your own")
 	release = must(number("Release", "the packages' release, of the same versions (default 1)").
@@ -59,8 +61,9 @@ var (
 	report = text("Report", "").own().once()
 	root   = must(text("Root", "the image's root folder"), filepath.IsAbs, "give an absolute path",
 		"-root=%s: not an absolute path")
-	sarif    = text("SARIF", "write the findings to this file too, as SARIF for code scanners")
-	sandbox  = text("Sandbox", "auto (default), require or none").otherwise("auto").oneOf("auto", "require", "none")
+	sarif   = text("SARIF", "write the findings to this file too, as SARIF for code scanners")
+	sandbox = text("Sandbox", "auto (default), require or none").
+		otherwise("auto").oneOf("auto", "require", "none")
 	sequence = must(number("Sequence", "-sign: the number of this release, higher than that of the one before "+
 		"(default: the time, in seconds)"), atLeast(0), "-sequence counts from 1", "-sequence=%d: too small")
 	sign = text("Sign", "sign with this private key: a PEM file, env:NAME, or exec:COMMAND, which gets "+
@@ -72,9 +75,10 @@ var (
 		"such as -timeout=45m", "-timeout=%s: less than nothing")
 	to        = number("To", "the generation to go to, backwards or forwards")
 	trust     = text("Trust", "mozilla or both: Mozilla's list of CAs too").oneOf("host", "mozilla", "both")
-	trustroot = text("TrustRoot", "the trusted root.json, where the folder of keys has none yet; it is kept there")
-	unsigned  = toggle("Unsigned", "-from: although no trusted key has signed it").spokenOnly()
-	with      = list("With", "comma-separated optional sets, such as tests,static")
+	trustroot = text("TrustRoot", "the trusted root.json, where the folder of keys has none yet; it is "+
+		"kept there")
+	unsigned = toggle("Unsigned", "-from: although no trusted key has signed it").spokenOnly()
+	with     = list("With", "comma-separated optional sets, such as tests,static")
 )
 
 // elsewhere is the -to that names a place. That of rollback is a number, whose variable is TLSFLOOR_TO.

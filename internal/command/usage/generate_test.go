@@ -76,7 +76,7 @@ func magefile(targets []Target) string {
 //go:build mage
 
 // tlsfloor builds an OpenSSL without SSLv3, TLS 1.0 and TLS 1.1 and a Python linked to it, and proves that the
-// result refuses them. Every flag can be given as an environment variable too: TLSFLOOR_ and its name in capitals.
+// result refuses them. A flag can be given as an environment variable too: TLSFLOOR_ and its name in capitals.
 package main
 
 import (
@@ -118,7 +118,8 @@ func init() { command.Arguments() }
 			fmt.Fprintf(&b, "\t%s *%s, // %s\n", f.Name, f.mageType(), f.Help)
 			given = append(given, fmt.Sprintf("%q: %s", f.Name, f.Name))
 		}
-		fmt.Fprintf(&b, ") error {\n\treturn command.Run(ctx, %q, command.Flags{%s})\n}\n", t.Name, filled(given))
+		fmt.Fprintf(&b, ") error {\n\treturn command.Run(ctx, %q, command.Flags{%s})\n}\n", t.Name,
+			filled(given))
 	}
 	return b.String()
 }

@@ -18,7 +18,7 @@ func WriteList(w io.Writer) error {
 		fmt.Fprintf(&b, "\n%s: %s\n", g.Group, g.For)
 		for _, t := range Targets {
 			if t.Group == g.Group {
-				fmt.Fprintf(&b, "  %-*s  %s\n", width, t.typed(), t.synopsis())
+				fmt.Fprintf(&b, "  %-*s  %s\n", width, t.typed(), t.Says())
 			}
 		}
 	}
@@ -26,8 +26,8 @@ func WriteList(w io.Writer) error {
 	return err
 }
 
-// synopsis is the first sentence.
-func (t Target) synopsis() string {
+// Says is the first sentence of what it does.
+func (t Target) Says() string {
 	first, _, _ := strings.Cut(t.Doc, ". ")
 	return strings.TrimSuffix(first, ".")
 }

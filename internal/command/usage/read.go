@@ -18,8 +18,9 @@ type Values struct {
 	Notes []string        // what the user should change before the next release
 }
 
-// Read returns the values of all fields of the table. What is given by name counts, as text or as a pointer, of
-// which nil is nothing; then the environment; then the default. A flag that the target does not have gets its default.
+// Read returns the values of all fields of the table. What is given by name counts, as text or as a
+// pointer, of which nil is nothing; then the environment; then the default. A flag that the target does not
+// have gets its default.
 func (t Target) Read(given map[string]any, env func(string) string) (v Values, wrong error) {
 	v = Values{Of: map[string]any{}, Given: map[string]bool{}}
 	for _, f := range fields() {

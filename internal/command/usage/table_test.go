@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
 // rows calls do for each flag and argument of each target.
@@ -33,7 +35,8 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s is there twice, or is a name that mage cannot have", where)
 		}
 		seen[where] = true
-		if !argument && (len(f.Help) < 10 || strings.ContainsAny(f.Help, "\n`") || strings.HasSuffix(f.Help, ".")) {
+		if !argument && (len(f.Help) < 10 || strings.ContainsAny(f.Help, "\n`") ||
+			strings.HasSuffix(f.Help, ".")) {
 			t.Errorf("%s: -h would say %q", where, f.Help)
 		}
 		if was, ok := first[f.Field]; ok && !argument {
@@ -52,7 +55,8 @@ func TestTable(t *testing.T) {
 	}
 	for _, one := range Targets {
 		names := regexp.MustCompile(`^[a-z]+(:[a-z]+)?$`)
-		if !names.MatchString(one.Name) || !strings.HasSuffix(one.Doc, ".") || strings.ContainsAny(one.Doc, "\n`") {
+		if !names.MatchString(one.Name) || !strings.HasSuffix(one.Doc, ".") ||
+			strings.ContainsAny(one.Doc, "\n`") {
 			t.Errorf("%s: -h would print %q", one.Name, one.Doc)
 		}
 		if !slices.ContainsFunc(Groups, func(g struct {
@@ -88,8 +92,8 @@ func TestDefaults(t *testing.T) {
 	})
 }
 
-// TestVariablesAreDistinct: no two flags of a target are read from one variable, and no variable with a target's
-// name is another one's.
+// TestVariablesAreDistinct: no two flags of a target are read from one variable, and no variable with a
+// target's name is another one's.
 func TestVariablesAreDistinct(t *testing.T) {
 	meaning := map[string]string{}
 	rows(func(one Target, f Flag, argument bool) {
@@ -116,7 +120,7 @@ func TestList(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, one := range Targets {
-		line := regexp.MustCompile(`(?m)^  ` + one.typed() + ` +` + regexp.QuoteMeta(one.synopsis()) + `$`)
+		line := regexp.MustCompile(`(?m)^  ` + one.typed() + ` +` + regexp.QuoteMeta(one.Says()) + `$`)
 		if len(line.FindAllString(b.String(), -1)) != 1 {
 			t.Errorf("%s is not listed once", one.Name)
 		}
@@ -125,5 +129,21 @@ func TestList(t *testing.T) {
 		if !strings.Contains(b.String(), "\n"+string(g.Group)+": "+g.For+"\n") {
 			t.Errorf("the group %s is not listed", g.Group)
 		}
+	}
+}
+
+// TestProfileNames: completion offers the profiles that there are.
+func TestProfileNames(t *testing.T) {
+	set, err := recipes.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, p := range set.Profiles() {
+		names = append(names, p.Name)
+	}
+	slices.Sort(names)
+	if offered := slices.Sorted(slices.Values(profile.Words)); !slices.Equal(offered, names) {
+		t.Errorf("completion offers %v, and the profiles are %v", offered, names)
 	}
 }

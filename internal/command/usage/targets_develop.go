@@ -30,9 +30,11 @@ var developing = []Target{
 			out.says("the folder of the recipes (default recipes)"),
 			mirror, ours, store, offline,
 			must(period("Wait", "leave releases alone that are younger (default 72h)").otherwise("72h"),
-				atLeast(time.Duration(0)), "such as -wait=72h; 0 waits for nothing", "-wait=%s: less than nothing"),
+				atLeast(time.Duration(0)), "such as -wait=72h; 0 waits for nothing",
+				"-wait=%s: less than nothing"),
 			must(period("Stale", "take lists that a mirror has not renewed, this long after their time "+
-				"(default 0)"), atLeast(time.Duration(0)), "such as -stale=720h", "-stale=%s: less than nothing"),
+				"(default 0)"), atLeast(time.Duration(0)), "such as -stale=720h",
+				"-stale=%s: less than nothing"),
 			json, quiet, timeout,
 		},
 	},

@@ -45,6 +45,13 @@ var keeping = []Target{
 		},
 	},
 	{
+		Name: "completion", Group: Look,
+		Doc: "writes what bash, zsh or fish read to complete targets, flags and values of tlsfloor.",
+		Flags: []Flag{
+			text("Shell", "bash, zsh or fish").oneOf(Shells...),
+		},
+	},
+	{
 		Name: "clean", Group: Maintain,
 		Doc: "removes work folders, failed steps and unfinished downloads from the store.",
 		Flags: []Flag{

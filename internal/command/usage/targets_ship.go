@@ -109,7 +109,8 @@ var shipping = []Target{
 			"other keys' ones.",
 		Flags: []Flag{
 			target, keys,
-			text("Draft", "the SHA-256 digest of the root.json that is signed, as shown without it").spokenOnly(),
+			text("Draft", "the SHA-256 digest of the root.json that is signed, as shown without it").
+				spokenOnly(),
 			trustroot,
 		},
 	},
@@ -138,7 +139,8 @@ var shipping = []Target{
 			unsigned.says("install it although no trusted key has signed it"),
 			profile.says("the profile that it has to be of (default: any; from a repository min-tls1_2)"),
 			floor,
-			toggle("Downgrade", "install it although something newer is in use, or was; it is noted").spokenOnly(),
+			toggle("Downgrade", "install it although something newer is in use, or was; it is noted").
+				spokenOnly(),
 			toggle("Unproved", "rely on the proof that it brings where the weak peers are missing that "+
 				"prove it here; it is noted").spokenOnly(),
 			prefix.says("base folder of the two prefixes (default: the one compiled in)"),

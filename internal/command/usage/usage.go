@@ -14,7 +14,9 @@
 // Exceptions:
 //
 //   - a flag that leaves out a check, or says what is signed, has no variable: it is said each time (spoken)
-//   - a flag that means something else for each of its targets has only the variables with the target's name (own)
+//
+// - a flag that means something else for each of its targets has only the variables with the target's name
+// (own)
 package usage
 
 import (
@@ -90,7 +92,9 @@ var Targets = slices.Concat(building, shipping, proving, keeping, auditing, deve
 
 // Find returns the target of a name or an alias.
 func Find(name string) (Target, bool) {
-	i := slices.IndexFunc(Targets, func(t Target) bool { return name != "" && (t.Name == name || t.Alias == name) })
+	i := slices.IndexFunc(Targets, func(t Target) bool {
+		return name != "" && (t.Name == name || t.Alias == name)
+	})
 	if i < 0 {
 		return Target{}, false
 	}
