@@ -94,7 +94,8 @@ func ReadClaims(path string) (*Claims, error) {
 	return &c, nil
 }
 
-// Find returns the claim about the same profile, optimisation, sysroot, optional sets, prefix, triple and sandbox as like, or nil.
+// Find returns the claim about the same profile, optimisation, sysroot, optional sets, prefix, triple and
+// sandbox as like, or nil.
 func (c *Claims) Find(like Claim) *Claim {
 	for i, one := range c.Claims {
 		if slices.Equal(one.about(), like.about()) {

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestReadmeShowsTheClaim: digests in the README that nobody claims any more would have a stranger look for a fault of his own.
+// TestReadmeShowsTheClaim: digests in the README that nobody claims any more would have a stranger look for a
+// fault of his own.
 func TestReadmeShowsTheClaim(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "README.md"))
 	if err != nil {

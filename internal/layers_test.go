@@ -45,7 +45,8 @@ var narrow = map[string][]string{
 	"verify":      {"internal/ground/event", "internal/ground/elffile"},
 }
 
-// owners lists the only packages that know a module from elsewhere; nil is everybody but those of standardOnly.
+// owners lists the only packages that know a module from elsewhere; nil is everybody but those of
+// standardOnly.
 var owners = map[string][]string{
 	"github.com/hashicorp/go-getter":   {"internal/engine/fetch"},
 	"github.com/ProtonMail/go-crypto":  {"internal/engine/fetch", "artifacts/sign"},

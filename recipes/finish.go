@@ -33,8 +33,8 @@ func (s *Set) finish() error {
 	return nil
 }
 
-// model gives a component with "like" its model's versions, sources and licence, and one that is trained also how the model is
-// configured: its counts fit only what is compiled alike.
+// model gives a component with "like" its model's versions, sources and licence, and one that is trained also
+// how the model is configured: its counts fit only what is compiled alike.
 func (s *Set) model(name string) error {
 	c := s.components[name]
 	at := c.at.at("like")

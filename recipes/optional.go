@@ -9,7 +9,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
-// Optional is an optional set: what entries with its name in "with" or "without" add to a build that chooses it.
+// Optional is an optional set: what entries with its name in "with" or "without" add to a build that chooses
+// it.
 type Optional struct{ Name, Summary string }
 
 type described struct {
@@ -47,7 +48,8 @@ func (s *Set) Optionals() []Optional {
 	return all
 }
 
-// With returns names of optional sets in the one form that a profile holds them in: known, in order, each once.
+// With returns names of optional sets in the one form that a profile holds them in: known, in order, each
+// once.
 func (s *Set) With(names []string) ([]string, error) {
 	for _, name := range names {
 		if _, ok := s.optional[name]; !ok {
@@ -107,9 +109,9 @@ func (c component) sets() []string {
 	return slices.Compact(names)
 }
 
-// variant is what a profile builds a version of c for. A training is the same with all sets: they add to the interpreter and change
-// nothing of what it runs, so that one set of counts, and one pin, serves all of them. Where that were wrong, the compiler would miss
-// counts or find those of another program, and stop.
+// variant is what a profile builds a version of c for. A training is the same with all sets: they add to the
+// interpreter and change nothing of what it runs, so that one set of counts, and one pin, serves all of them.
+// Where that were wrong, the compiler would miss counts or find those of another program, and stop.
 func (c component) variant(version string, p *Profile) variant {
 	v := variant{version, p.Floor, p.Optimize, p.With}
 	if c.role == Training {
@@ -127,8 +129,8 @@ func (s *Set) setsExist(c component) error {
 	return nil
 }
 
-// setsMentioned finds sets that would do nothing. One of ours can become so by an overlay's recipe in place of the one that names it;
-// then there is no such set, and who asks for it is told so.
+// setsMentioned finds sets that would do nothing. One of ours can become so by an overlay's recipe in place
+// of the one that names it; then there is no such set, and who asks for it is told so.
 func (s *Set) setsMentioned() error {
 	used := map[string]bool{}
 	for _, c := range s.components {

@@ -82,7 +82,8 @@ func TestSetsPlanted(t *testing.T) {
 	}
 }
 
-// All of ours do something; one whose only user an overlay replaces is gone with it, and the rest can be built.
+// All of ours do something; one whose only user an overlay replaces is gone with it, and the rest can be
+// built.
 func TestSetsOfOursAreMentioned(t *testing.T) {
 	names := func(s *Set) (all []string) {
 		for _, o := range s.Optionals() {
@@ -120,7 +121,8 @@ func TestSetsHaveOneForm(t *testing.T) {
 	}
 }
 
-// The sets of ours change Python alone: neither its libraries nor its training, whose counts and pins serve all of them.
+// The sets of ours change Python alone: neither its libraries nor its training, whose counts and pins serve
+// all of them.
 func TestSetsChangeNothingButPython(t *testing.T) {
 	s := load(t)
 	for _, p := range s.Profiles() {

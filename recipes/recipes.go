@@ -19,15 +19,14 @@
 // with the key itself.
 //
 // Conditions on needs, flags, variables, files and commands: "when" holds against the component's version,
-// "floor" is the lowest floor of a profile and "optimize" the least optimisation for which the entry is meant, "with" the optional set
-// that has to be chosen for it and "without" the one that must not be.
+// "floor" is the lowest floor of a profile and "optimize" the least optimisation for which the entry is
+// meant, "with" the optional set that has to be chosen for it and "without" the one that must not be.
 //
 // Placeholders, in arguments, values and files alike: {jobs} compilers at once, {dest} the staging folder,
 // {src} the source folder, {prefix} the component's compiled-in prefix, {target} OpenSSL's name of the
-// platform, {triple} the compiler's, {version} the component's and {minor} its
-// first two numbers (3.13), and for each need {prefix:NAME} its compiled-in prefix and {dep:NAME} the
-// folder in which its installed tree lies. The argument {configure} stands for all configure flags, {make} for
-// all make arguments.
+// platform, {triple} the compiler's, {version} the component's and {minor} its first two numbers (3.13), and
+// for each need {prefix:NAME} its compiled-in prefix and {dep:NAME} the folder in which its installed tree
+// lies. The argument {configure} stands for all configure flags, {make} for all make arguments.
 package recipes
 
 import (
@@ -145,14 +144,16 @@ type Recipe struct {
 	Checks    []Check
 }
 
-// Pin is the result of a training as an archive, for one compiler: counts fit only what the same compiler makes.
+// Pin is the result of a training as an archive, for one compiler: counts fit only what the same compiler
+// makes.
 type Pin struct {
 	Compiler string // the first line of what cc --version prints
 	Sysroot  string // the version of the component sysroot that it was compiled against, if any: headers hold code that is counted too
 	Source   Source
 }
 
-// Pinned returns the recipe that installs the pin for this compiler and sysroot instead of training, or r itself when there is none.
+// Pinned returns the recipe that installs the pin for this compiler and sysroot instead of training, or r
+// itself when there is none.
 func (r *Recipe) Pinned(compiler, sysroot string) *Recipe {
 	i := slices.IndexFunc(r.Pins, func(p Pin) bool { return p.Compiler == compiler && p.Sysroot == sysroot })
 	if i < 0 {

@@ -247,7 +247,8 @@ func TestWeakDiffersOnlyInProtocols(t *testing.T) {
 	}
 }
 
-// A module that is not switched off finds its library in a folder that the build names; nothing is left to what configure finds on the host.
+// A module that is not switched off finds its library in a folder that the build names; nothing is left to
+// what configure finds on the host.
 func TestPythonReachesOnlyOurLibraries(t *testing.T) {
 	s := load(t)
 	libraries := map[string]string{"zlib": "zlib", "_bz2": "bzip2", "_lzma": "xz", "_ctypes": "libffi", "_curses": "ncurses", "_curses_panel": "ncurses", "readline": "libedit",

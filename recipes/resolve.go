@@ -100,7 +100,8 @@ func (s *Set) Resolve(p *Profile) ([]*Recipe, error) {
 	return out, nil
 }
 
-// ofSet reports whether a component is there for an optional set: then it is built where something needs it, and not for itself.
+// ofSet reports whether a component is there for an optional set: then it is built where something needs it,
+// and not for itself.
 func (s *Set) ofSet(component string) bool {
 	for _, c := range s.components {
 		for _, need := range c.needs {

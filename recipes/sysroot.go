@@ -8,8 +8,9 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
-// SysrootName is the component whose versions are the sysroots: the libc of a distribution's suite that everything is compiled
-// against. A version is named <glibc's version>-<suite>-<architecture>, such as 2.31-bullseye-amd64.
+// SysrootName is the component whose versions are the sysroots: the libc of a distribution's suite that
+// everything is compiled against. A version is named <glibc's version>-<suite>-<architecture>, such as
+// 2.31-bullseye-amd64.
 const SysrootName = "sysroot"
 
 // Glibc returns the version of glibc that a version of the component sysroot holds.
@@ -18,7 +19,8 @@ func Glibc(sysroot string) string {
 	return glibc
 }
 
-// Sysroot returns the version of the component sysroot that holds a suite's libc for an architecture (amd64, arm64).
+// Sysroot returns the version of the component sysroot that holds a suite's libc for an architecture (amd64,
+// arm64).
 func (s *Set) Sysroot(suite, arch string) (string, error) {
 	var suites []string
 	for _, v := range s.Versions(SysrootName) {

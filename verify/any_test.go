@@ -15,7 +15,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
-// goEndpoint is a server that was there before the judge: crypto/tls from a minimum on, or whatever behave does.
+// goEndpoint is a server that was there before the judge: crypto/tls from a minimum on, or whatever behave
+// does.
 type goEndpoint struct {
 	goPeer
 	addr string
@@ -130,7 +131,8 @@ func TestClientThatComesAgain(t *testing.T) {
 	}
 }
 
-// insistent looks whether the port is open, connects, and where that fails tries once more with less; it always ends with an error then.
+// insistent looks whether the port is open, connects, and where that fails tries once more with less; it
+// always ends with an error then.
 type insistent struct{ first, second wordless }
 
 func (i insistent) Connect(ctx context.Context, s Setup, addr string) (Report, error) {
@@ -165,7 +167,8 @@ func (w wordless) Connect(ctx context.Context, s Setup, addr string) (Report, er
 	return Report{OK: true}, nil
 }
 
-// The cases of one program alone are the toolchain's for it, and their controls need nothing but it and the weak peers.
+// The cases of one program alone are the toolchain's for it, and their controls need nothing but it and the
+// weak peers.
 func TestKinds(t *testing.T) {
 	for _, kind := range []Kind{KindToolchain, KindPython, KindOpenSSL, KindClient, KindServer} {
 		for _, floor := range []Floor{TLS12, TLS13} {

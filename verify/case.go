@@ -57,7 +57,8 @@ const (
 	KindServer    Kind = "server"  // any server on this machine: what the wire showed decides alone
 )
 
-// Nameless reports whether no file can be named as what was tested: a command may start any program, and what listens at an address may be any.
+// Nameless reports whether no file can be named as what was tested: a command may start any program, and what
+// listens at an address may be any.
 func (k Kind) Nameless() bool { return k == KindClient || k == KindServer }
 
 // line is a verdict's, which says nothing of the toolchain.
@@ -104,7 +105,8 @@ func (s *Status) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Who is the program that a trial is done with: the toolchain's two, and the weak peers of our own that controls use.
+// Who is the program that a trial is done with: the toolchain's two, and the weak peers of our own that
+// controls use.
 type Who string
 
 // The programs.
@@ -238,8 +240,8 @@ const (
 // Staple names an OCSP response that the Go server staples to its certificate (RFC 6960, RFC 6066 section 8).
 type Staple string
 
-// The staples. GoodStaple and RevokedStaple are the CA's own; ErrorStaple is a responder's refusal to say (RFC 6960 section 4.2.1,
-// malformedRequest); MalformedStaple is no OCSP response at all.
+// The staples. GoodStaple and RevokedStaple are the CA's own; ErrorStaple is a responder's refusal to say
+// (RFC 6960 section 4.2.1, malformedRequest); MalformedStaple is no OCSP response at all.
 const (
 	NoStaple        Staple = ""
 	GoodStaple      Staple = "good"

@@ -23,7 +23,8 @@ type court struct {
 	responder io.Closer
 }
 
-// Loopback says why programs on this machine cannot connect to each other over 127.0.0.1, without which nothing can be proved; nil if they can.
+// Loopback says why programs on this machine cannot connect to each other over 127.0.0.1, without which
+// nothing can be proved; nil if they can.
 func Loopback(ctx context.Context) error {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -120,9 +121,10 @@ type call func(ctx context.Context, addr string) (Report, error)
 // maxConnections bounds how many connections of one client are looked at.
 const maxConnections = 32
 
-// host has connect bring a client to l, and talks to every connection that comes until the client has ended: one that was refused may come
-// again with less. talk says why no handshake was completed; a client that says that it was is not believed alone. The trial is the first
-// connection on which the client said something; the others are More.
+// host has connect bring a client to l, and talks to every connection that comes until the client has ended:
+// one that was refused may come again with less. talk says why no handshake was completed; a client that says
+// that it was is not believed alone. The trial is the first connection on which the client said something;
+// the others are More.
 func host(ctx context.Context, l net.Listener, connect call, talk func(*recorder) error) (Trial, error) {
 	defer l.Close()
 	var all []Connection
@@ -156,7 +158,8 @@ func host(ctx context.Context, l net.Listener, connect call, talk func(*recorder
 	return t, err
 }
 
-// accept talks to the connections of l, each at once, until the client's time is over and our own one has come, whose address own tells.
+// accept talks to the connections of l, each at once, until the client's time is over and our own one has
+// come, whose address own tells.
 func accept(ctx context.Context, l net.Listener, over <-chan struct{}, own <-chan net.Addr, talk func(*recorder) error) []Connection {
 	var wait sync.WaitGroup
 	var all []*Connection
@@ -240,8 +243,8 @@ func (c *court) greet(ctx context.Context, s Subject, o Offer) (Trial, error) {
 	return Trial{Report: report, Transcript: conn.transcript}, err
 }
 
-// listen takes the first datagram of a DTLS client that connect starts. The client would wait for an answer, so it is
-// cancelled then, and waited for.
+// listen takes the first datagram of a DTLS client that connect starts. The client would wait for an answer,
+// so it is cancelled then, and waited for.
 func listen(ctx context.Context, connect call) (Trial, error) {
 	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {

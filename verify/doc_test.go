@@ -10,7 +10,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/docpart"
 )
 
-// TestDocListsCases holds the table of docs/proof.md against the cases: a page that describes another judge is worse than none.
+// TestDocListsCases holds the table of docs/proof.md against the cases: a page that describes another judge
+// is worse than none.
 func TestDocListsCases(t *testing.T) {
 	cases := ExpectedCases(TLS12, "3.5.7", "3.13.15")
 	docpart.Hold(t, filepath.Join("..", "docs", "proof.md"), "cases", listed(cases))

@@ -15,14 +15,16 @@ type era struct {
 	sentinels   bool             // a hello of TLS 1.2 is held against both sentinels, as RFC 8446 section 4.1.3 wants it
 }
 
-// eras are looked up by the longest prefix of the version. All rows were measured with 3.5 unless they say otherwise.
+// eras are looked up by the longest prefix of the version. All rows were measured with 3.5 unless they say
+// otherwise.
 var eras = map[string]era{
 	// 3.0 looks at the bounds in tls_setup_handshake and sends protocol_version.
 	// Its SSL_CTX_new no longer sets SSL_OP_LEGACY_SERVER_CONNECT.
 	"": {noProtocols: wire.ProtocolVersion, sentinels: true, level2: true},
 	// Before 3.2 the default security level is 1.
 	"3.0": {noProtocols: wire.ProtocolVersion, sentinels: true},
-	// Derived from 1.1.1w's tls_construct_client_hello: it notices while it writes the hello, and calls that an internal error.
+	// Derived from 1.1.1w's tls_construct_client_hello: it notices while it writes the hello, and calls that
+	// an internal error.
 	"1.1.1": {noProtocols: wire.InternalError, legacy: true},
 }
 
@@ -59,8 +61,8 @@ const (
 	alertVersion = "TLSV1_ALERT_PROTOCOL_VERSION" // the peer said 70
 	unsupported  = "UNSUPPORTED_PROTOCOL"         // the peer's version was refused
 	noProtocols  = "NO_PROTOCOLS_AVAILABLE"       // nothing left to offer
-	// A server's two refusals differ in ssl_choose_server_version (1.1.1 to 3.5): UNSUPPORTED_PROTOCOL where a version is
-	// there and switched off, this one where it is not there.
+	// A server's two refusals differ in ssl_choose_server_version (1.1.1 to 3.5): UNSUPPORTED_PROTOCOL where
+	// a version is there and switched off, this one where it is not there.
 	notThere = "VERSION_TOO_LOW"
 )
 
@@ -69,8 +71,9 @@ func ExpectedCases(floor Floor, openssl, python string) []Case {
 	return CasesOf(KindToolchain, floor, openssl, python)
 }
 
-// CasesOf lists every case that a proof of this kind must hold for the floor and the versions; of a Python, for its client libraries too.
-// There is none for another floor than TLS12 and TLS13, and none for another kind or library, so that a proof of it is never complete.
+// CasesOf lists every case that a proof of this kind must hold for the floor and the versions; of a Python,
+// for its client libraries too. There is none for another floor than TLS12 and TLS13, and none for another
+// kind or library, so that a proof of it is never complete.
 func CasesOf(kind Kind, floor Floor, openssl, python string, libraries ...Installed) []Case {
 	if floor != TLS12 && floor != TLS13 {
 		return nil

@@ -8,7 +8,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
-// Library is a client library of Python that makes TLS connections for programs, or psql, which Python starts.
+// Library is a client library of Python that makes TLS connections for programs, or psql, which Python
+// starts.
 type Library string
 
 // The libraries that there are expectations for.
@@ -45,7 +46,8 @@ func LibrariesOf(sets []string) []Library {
 // libpq reports whether the library is PostgreSQL's client.
 func (l Library) libpq() bool { return l == Psycopg2 || l == Psql }
 
-// ParseLibraries reads a list of names. Which of them need a server of their own behind the judge's TLS, Backed tells.
+// ParseLibraries reads a list of names. Which of them need a server of their own behind the judge's TLS,
+// Backed tells.
 func ParseLibraries(names []string) (list []Library, err error) {
 	var known []string
 	for _, l := range Libraries {
@@ -71,7 +73,8 @@ func (t *table) library(l Installed) bool {
 	if prefixes[l.Library] == "" {
 		return false
 	}
-	// botocore has urllib3 compare the name after the handshake, as urllib3 did by itself before 2, and PyMongo service-identity.
+	// botocore has urllib3 compare the name after the handshake, as urllib3 did by itself before 2, and
+	// PyMongo service-identity.
 	late := l.Library == Botocore || l.Library == PyMongoOCSP || l.Library == URLLib3 && strings.HasPrefix(l.Version, "1.")
 	u := using{t, l.Library, prefixes[l.Library], late}
 	u.versions()
@@ -116,15 +119,16 @@ func (u using) connects(what string, o Offer) Control {
 	return Control{"same " + string(u.library) + " " + what, o, Want{Outcome: Connected, Version: o.Version}}
 }
 
-// lower takes a setup's guard down as far as it goes. libpq has no parameter for the security level, and reads OPENSSL_CONF.
+// lower takes a setup's guard down as far as it goes. libpq has no parameter for the security level, and
+// reads OPENSSL_CONF.
 func lower(o *Offer) {
 	o.Setup.Min, o.Setup.Level0 = wire.TLS10, true
 	o.Setup.Conf = o.Setup.Library.libpq()
 }
 
-// weakly is the control that a weak peer does what the library must not. psycopg2 has an OpenSSL of its own in it, which no other module
-// can take the place of: there the weak openssl shows that the server speaks the version.
-// The same with PyMongo on pyOpenSSL.
+// weakly is the control that a weak peer does what the library must not. psycopg2 has an OpenSSL of its own
+// in it, which no other module can take the place of: there the weak openssl shows that the server speaks the
+// version. The same with PyMongo on pyOpenSSL.
 func (u using) weakly(o Offer) Control {
 	if u.foreign() {
 		o.Who = OpenSSL
@@ -174,8 +178,9 @@ func (u using) certificates() {
 		u.connects("takes the old one with it", u.at(u.v, both)), Control{"same " + string(u.library) + " refuses it with the old CA alone", u.shown(NewLeaf, nil), distrust(noIssuer, wire.UnknownCA)})
 }
 
-// lowered are the controls that the lowering arrives at all. psycopg2's OpenSSL gets it by a file, which a build can be told not to read: what
-// the default security level refuses has to be taken then. (Before OpenSSL 3.2 that level refuses nothing of this kind.)
+// lowered are the controls that the lowering arrives at all. psycopg2's OpenSSL gets it by a file, which a
+// build can be told not to read: what the default security level refuses has to be taken then. (Before
+// OpenSSL 3.2 that level refuses nothing of this kind.)
 func (u using) lowered() []Control {
 	if !u.library.libpq() {
 		return nil
@@ -238,7 +243,8 @@ func (u using) mongo() {
 	u.mutual("tlsCertificateKeyFile: certificate and key in one file", "tlsCertificateKeyFilePassword: the key is encrypted", "PEM_LIB")
 }
 
-// mutual are servers that ask for a certificate. unreadable is the reason that the library gives for a key that it cannot decrypt.
+// mutual are servers that ask for a certificate. unreadable is the reason that the library gives for a key
+// that it cannot decrypt.
 func (u using) mutual(plain, encrypted, unreadable string) {
 	own := func(i Identity) Offer { return u.at(u.v, func(o *Offer) { o.Ask, o.Setup.Identity = true, i }) }
 	none := Want{Outcome: Refused, Reason: "TLSV13_ALERT_CERTIFICATE_REQUIRED", Hello: wire.MaxPayload}
@@ -251,8 +257,8 @@ func (u using) mutual(plain, encrypted, unreadable string) {
 		Control{same + " with a wrong password sends no hello", own(WrongPassword), Want{Outcome: Refused, Reason: unreadable, Offered: []wire.Version{}}})
 }
 
-// ocsp is what becomes of a certificate whose state is asked for: a staple decides, an endpoint only if it clearly says that the
-// certificate is revoked.
+// ocsp is what becomes of a certificate whose state is asked for: a staple decides, an endpoint only if it
+// clearly says that the certificate is revoked.
 func (u using) ocsp() {
 	stapled := func(s Staple) Offer { return u.at(u.v, func(o *Offer) { o.Staple = s }) }
 	refused := Want{Outcome: Refused, Reason: "INVALID_STATUS_RESPONSE", Alert: wire.BadStatusResponse, From: FromSubject}

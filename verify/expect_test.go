@@ -25,7 +25,8 @@ func TestCasesAreWellFormed(t *testing.T) {
 	}
 }
 
-// Where a file is to be what lowers the guard, nothing else may: a switch overrides the file, and then the file is not tried.
+// Where a file is to be what lowers the guard, nothing else may: a switch overrides the file, and then the
+// file is not tried.
 func TestConfAlone(t *testing.T) {
 	for _, floor := range []Floor{TLS12, TLS13} {
 		tried := map[Act]bool{}

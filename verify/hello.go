@@ -79,7 +79,8 @@ func greeting(o Offer, name string) ([]byte, error) {
 	return wire.Record{Type: wire.Handshake, Version: min(o.Version, wire.TLS10), Payload: message}.Bytes(), err
 }
 
-// publicShare is a fresh X25519 public key (RFC 7748 section 6.1); its secret is thrown away, as no handshake is completed.
+// publicShare is a fresh X25519 public key (RFC 7748 section 6.1); its secret is thrown away, as no handshake
+// is completed.
 func publicShare() []byte {
 	key, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {

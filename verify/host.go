@@ -9,8 +9,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
-// Host is what a program of this machine does where the subject must refuse: an extra control, which shows a reader what the
-// toolchain is better than. It differs from machine to machine, so no verdict rests on it.
+// Host is what a program of this machine does where the subject must refuse: an extra control, which shows a
+// reader what the toolchain is better than. It differs from machine to machine, so no verdict rests on it.
 type Host struct {
 	Who     Who    `json:"who"`
 	Case    string `json:"case"`

@@ -26,7 +26,8 @@ type Report struct {
 	Staple  Staple       `json:"staple,omitempty"` // what an OCSP staple said, where the program was asked to look
 }
 
-// Got is what a trial showed: a pure function of Offer, Report and Transcript, so that a stored proof can be judged again.
+// Got is what a trial showed: a pure function of Offer, Report and Transcript, so that a stored proof can be
+// judged again.
 type Got struct {
 	Outcome Outcome        `json:"outcome,omitempty"`
 	Version wire.Version   `json:"version,omitzero"`
@@ -119,8 +120,8 @@ func observeClient(o Offer, r Report, t Transcript, ended bool) Got {
 	return got
 }
 
-// ComplainsOfEOF reports whether an alert after our half-close is only about that: none, or decode_error, which
-// SSLv3 does not have and OpenSSL sends as handshake_failure there.
+// ComplainsOfEOF reports whether an alert after our half-close is only about that: none, or decode_error,
+// which SSLv3 does not have and OpenSSL sends as handshake_failure there.
 func (a *SentAlert) ComplainsOfEOF() bool {
 	return a == nil || a.Description == wire.DecodeError || a.Record == wire.SSL30 && a.Description == wire.HandshakeFailure
 }
@@ -147,7 +148,8 @@ func observeDeclined(r Report) Got {
 	return Got{}
 }
 
-// observeDatagram looks at a DTLS client's first record: type, version, then what we need not read (RFC 4347 section 4.1).
+// observeDatagram looks at a DTLS client's first record: type, version, then what we need not read (RFC 4347
+// section 4.1).
 func observeDatagram(r Report, t Transcript) Got {
 	data := t.sent(FromSubject)
 	if len(data) > 13 && data[0] == byte(wire.Handshake) {
@@ -219,8 +221,8 @@ func (g Got) String() string {
 	return s
 }
 
-// breach says what t shows below the floor, or "": that needs no control, since it happened. A handshake that was
-// completed is one even if the subject had trouble afterwards.
+// breach says what t shows below the floor, or "": that needs no control, since it happened. A handshake that
+// was completed is one even if the subject had trouble afterwards.
 func (t Trial) breach(c Case, f Floor) string {
 	for _, one := range append([]Connection{{Transcript: t.Transcript, Completed: t.Completed, Clear: t.Clear}}, t.More...) {
 		if bad := one.breach(c, f); bad != "" {
@@ -289,7 +291,8 @@ func (fi Finding) judge(f Floor) (Status, string) {
 	switch who := fi.Case.Offer.Who; {
 	case bad == "":
 		return Pass, ""
-	// Not as expected is no breach of a stack that nothing is known of, or of a library that refuses in other words.
+	// Not as expected is no breach of a stack that nothing is known of, or of a library that refuses in other
+	// words.
 	case who == Command || who == Endpoint || fi.Case.Offer.Setup.Library != "" && !fi.Trial.Got.accepted():
 		return Unproven, strings.TrimSuffix(bad+": "+describe(fi.Report), ": ")
 	case fi.Case.Residual && fi.Trial.Got.accepted():

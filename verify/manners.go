@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// manners are what the server says to a client over a completed connection: what it needs to find that all is well.
+// manners are what the server says to a client over a completed connection: what it needs to find that all is
+// well.
 func (c *court) manners(ctx context.Context, o Offer) func(*tls.Conn) {
 	if addr := c.backend(o); addr != "" {
 		return func(s *tls.Conn) { c.relay(ctx, s, addr) }
@@ -27,7 +28,8 @@ func (c *court) manners(ctx context.Context, o Offer) func(*tls.Conn) {
 	return func(s *tls.Conn) { say(s, Greeting) }
 }
 
-// backend is the server that a client gets to speak with, "" for none. Nothing but the handshake is asked of openssl.
+// backend is the server that a client gets to speak with, "" for none. Nothing but the handshake is asked of
+// openssl.
 func (c *court) backend(o Offer) string {
 	if o.Who == WeakOpenSSL {
 		return ""
@@ -40,7 +42,8 @@ func page(kind, body string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", kind, len(body), body)
 }
 
-// The answers to the first calls of everybody: who am I, and what buckets are there (AWS's API references of STS and S3).
+// The answers to the first calls of everybody: who am I, and what buckets are there (AWS's API references of
+// STS and S3).
 const (
 	identity = `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/example</Arn><UserId>AIDAEXAMPLE</UserId><Account>123456789012</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></GetCallerIdentityResponse>`
 	buckets  = `<?xml version="1.0" encoding="UTF-8"?><ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Owner><ID>example</ID></Owner><Buckets><Bucket><Name>%s</Name><CreationDate>2026-01-01T00:00:00.000Z</CreationDate></Bucket></Buckets></ListAllMyBucketsResult>`
@@ -57,8 +60,8 @@ func cloud(s *tls.Conn) {
 	}
 }
 
-// CloudAnswer is what AWS would say to GetCallerIdentity of STS or to ListBuckets of S3, with example names: the content type and the
-// body, both "" for any other request. Signatures are not checked.
+// CloudAnswer is what AWS would say to GetCallerIdentity of STS or to ListBuckets of S3, with example names:
+// the content type and the body, both "" for any other request. Signatures are not checked.
 func CloudAnswer(request *http.Request) (kind, body string) {
 	if !strings.HasPrefix(request.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ") {
 		return "", ""
@@ -75,7 +78,8 @@ func CloudAnswer(request *http.Request) (kind, body string) {
 	return "", ""
 }
 
-// relay is a TLS front: what the client says goes to the server at addr, and back, until that has nothing more to say, or ctx ends.
+// relay is a TLS front: what the client says goes to the server at addr, and back, until that has nothing
+// more to say, or ctx ends.
 func (c *court) relay(ctx context.Context, s net.Conn, addr string) {
 	backend, err := c.Dial(ctx, addr)
 	if err != nil {

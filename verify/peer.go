@@ -18,7 +18,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
-// Peer is the judge's own end of a connection: servers that are honest, weak or lie, each with certificates of its own making.
+// Peer is the judge's own end of a connection: servers that are honest, weak or lie, each with certificates
+// of its own making.
 type Peer struct{ *pki }
 
 // NewPeer makes the certificates; what clients read of them is written into dir.
@@ -64,9 +65,9 @@ type Meeting struct {
 	Err        error // why not, in crypto/tls's words; nil for Answer, which never completes one
 }
 
-// Meet plays the server of o (whose act is Serve or Answer) on conn, and closes it. After a completed handshake at a version of o, use has
-// the connection; it may be nil. What passes is recorded, up to a bound, and conn blocks no longer than ctx. An alert that was encrypted
-// is in the error only.
+// Meet plays the server of o (whose act is Serve or Answer) on conn, and closes it. After a completed
+// handshake at a version of o, use has the connection; it may be nil. What passes is recorded, up to a bound,
+// and conn blocks no longer than ctx. An alert that was encrypted is in the error only.
 func (p *Peer) Meet(ctx context.Context, conn net.Conn, o Offer, use func(*tls.Conn)) Meeting {
 	r := bounded(ctx, conn)
 	var m Meeting
@@ -134,7 +135,8 @@ func (r *recorder) soFar() Transcript {
 	return slices.Clone(r.transcript)
 }
 
-// hangUp says that we send no more, reads what the peer still has to say, and closes: an alert on its way is not lost to a reset.
+// hangUp says that we send no more, reads what the peer still has to say, and closes: an alert on its way is
+// not lost to a reset.
 func (r *recorder) hangUp() {
 	if half, ok := r.Conn.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()
@@ -159,8 +161,8 @@ var suites = []uint16{
 	tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA,
 }
 
-// serve is a crypto/tls server of exactly one version, or of those from o.Least on. The error says why the handshake was not completed;
-// what comes after it is use's own.
+// serve is a crypto/tls server of exactly one version, or of those from o.Least on. The error says why the
+// handshake was not completed; what comes after it is use's own.
 func (p *Peer) serve(ctx context.Context, conn *recorder, o Offer, use func(*tls.Conn)) error {
 	leaf := p.leaves[o.Leaf]
 	leaf.OCSPStaple = p.staples[o.Staple]
@@ -207,10 +209,12 @@ func answer(conn *recorder, o Offer) {
 	}
 }
 
-// maxRecords bounds over how many records a hello may be spread: a peer that sends empty ones must not keep us busy with them.
+// maxRecords bounds over how many records a hello may be spread: a peer that sends empty ones must not keep
+// us busy with them.
 const maxRecords = 1 << 10
 
-// readHello reads records from conn until a handshake message is whole, an alert comes, or it ends. It returns a ClientHello, if it was one.
+// readHello reads records from conn until a handshake message is whole, an alert comes, or it ends. It
+// returns a ClientHello, if it was one.
 func readHello(conn *recorder) *wire.ClientHello {
 	var records []wire.Record
 	for size := 0; size < maxTranscript && len(records) < maxRecords; {

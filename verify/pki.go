@@ -22,7 +22,8 @@ import (
 	"golang.org/x/crypto/ocsp"
 )
 
-// allowAll is an OPENSSL_CONF that asks for every version at security level 0 (config(5ssl), SSL_CONF_cmd(3ssl)).
+// allowAll is an OPENSSL_CONF that asks for every version at security level 0 (config(5ssl),
+// SSL_CONF_cmd(3ssl)).
 const allowAll = `openssl_conf = init
 [init]
 ssl_conf = ssl
@@ -39,14 +40,15 @@ const (
 	wrongPassword = "battery staple"
 )
 
-// life is how long certificates, staples and the revocation list are valid: a server for people runs for an afternoon.
+// life is how long certificates, staples and the revocation list are valid: a server for people runs for an
+// afternoon.
 const life = 24 * time.Hour
 
 // CAName is the common name of a run's own CA.
 const CAName = "tlsfloor proof root"
 
-// pki is a run's certificates. They are valid for a day around the moment of their making, so they cannot rot, and stand up to
-// VERIFY_X509_STRICT: critical basicConstraints, both key identifiers.
+// pki is a run's certificates. They are valid for a day around the moment of their making, so they cannot
+// rot, and stand up to VERIFY_X509_STRICT: critical basicConstraints, both key identifiers.
 type pki struct {
 	files   Files
 	expires time.Time
@@ -93,7 +95,8 @@ func (a *authority) issue(public crypto.PublicKey, change func(*x509.Certificate
 	return sign(t, a.cert, public, a.key)
 }
 
-// sign issues t and returns it parsed: signing with a template instead of the parsed parent leaves the authority key identifier out.
+// sign issues t and returns it parsed: signing with a template instead of the parsed parent leaves the
+// authority key identifier out.
 func sign(t, parent *x509.Certificate, public crypto.PublicKey, key *ecdsa.PrivateKey) (*x509.Certificate, error) {
 	der, err := x509.CreateCertificate(rand.Reader, t, parent, public, key)
 	if err != nil {
@@ -102,8 +105,8 @@ func sign(t, parent *x509.Certificate, public crypto.PublicKey, key *ecdsa.Priva
 	return x509.ParseCertificate(der)
 }
 
-// mint makes a run's certificates, and writes what subjects read to dir. What some say of themselves is asked for
-// at responder, an address and port; "": nowhere.
+// mint makes a run's certificates, and writes what subjects read to dir. What some say of themselves is asked
+// for at responder, an address and port; "": nowhere.
 func mint(dir, responder string, now time.Time) (*pki, error) {
 	first, err := newAuthority(CAName, now)
 	if err != nil {
@@ -223,7 +226,8 @@ func (p *pki) write(dir string, first, second *authority, key *rsa.PrivateKey, n
 		return err
 	}
 	der := x509.MarshalPKCS1PrivateKey(key)
-	// The old format of encrypted keys (RFC 1423) is the one that the standard library writes, and every OpenSSL reads it.
+	// The old format of encrypted keys (RFC 1423) is the one that the standard library writes, and every
+	// OpenSSL reads it.
 	sealed, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", der, []byte(rightPassword), x509.PEMCipherAES256)
 	if err != nil {
 		return err

@@ -26,8 +26,8 @@ var errDeclined = errors.New("TLS was declined")
 // errClear is why no handshake is completed with a client that goes on without TLS.
 var errClear = errors.New("a client that does not ask for TLS")
 
-// preamble brings a connection to where TLS begins. What passes until then is no part of the transcript. Where TLS is declined, the
-// connection goes on in the clear, to its end, and no TLS follows.
+// preamble brings a connection to where TLS begins. What passes until then is no part of the transcript.
+// Where TLS is declined, the connection goes on in the clear, to its end, and no TLS follows.
 func (c *court) preamble(ctx context.Context, r *recorder, o Offer) (declined bool, err error) {
 	if o.Setup.StartTLS != Postgres {
 		return false, nil

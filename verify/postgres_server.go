@@ -22,8 +22,8 @@ const (
 var parameters = [][2]string{{"server_version", "17.0"}, {"client_encoding", "UTF8"}, {"DateStyle", "ISO, MDY"},
 	{"integer_datetimes", "on"}, {"standard_conforming_strings", "on"}}
 
-// speakPostgres is a server that lets everybody in and has one answer: to a query with a quoted text, a row with
-// that text. With it a client of PostgreSQL can be tried where no server is.
+// speakPostgres is a server that lets everybody in and has one answer: to a query with a quoted text, a row
+// with that text. With it a client of PostgreSQL can be tried where no server is.
 func speakPostgres(s io.ReadWriter) error {
 	if _, err := postgresBody(s); err != nil { // StartupMessage
 		return err

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// met has preamble on one end of a connection on which says is said, and returns what was answered, what it read beyond its own, and
-// what became of it.
+// met has preamble on one end of a connection on which says is said, and returns what was answered, what it
+// read beyond its own, and what became of it.
 func met(t *testing.T, c *court, o Offer, says string) (answers, rest string, declined bool, err error) {
 	t.Helper()
 	l := loopback(t)

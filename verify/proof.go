@@ -80,7 +80,8 @@ func (c *court) identify(ctx context.Context) (subjects, controls []Tested) {
 	return subjects, controls
 }
 
-// extensions are the Python's extension modules, which may hold OpenSSL as well as the interpreter does. Their paths are compiled-in ones, as Python's is.
+// extensions are the Python's extension modules, which may hold OpenSSL as well as the interpreter does.
+// Their paths are compiled-in ones, as Python's is.
 func (c *court) extensions() (modules []Tested) {
 	located := c.Locate(c.Toolchain.Python)
 	files, err := pythonFiles(located)
@@ -148,8 +149,8 @@ func (p *Proof) Expected() []Case {
 // Breached reports whether some case Failed.
 func (p *Proof) Breached() bool { return p.count(Fail) > 0 }
 
-// Complete reports whether every expected case is there, once and as expected, with a verdict of Pass, Fail or Warned, and
-// every tested file could be hashed.
+// Complete reports whether every expected case is there, once and as expected, with a verdict of Pass, Fail
+// or Warned, and every tested file could be hashed.
 func (p *Proof) Complete() bool {
 	expected := p.Expected()
 	if len(expected) == 0 || len(p.Findings) != len(expected) {
@@ -200,8 +201,8 @@ func (p *Proof) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Verdict is the proof without what differs from run to run: the same bytes for the same behaviour. One line per case:
-// status, name, what happened; then one indented line per control.
+// Verdict is the proof without what differs from run to run: the same bytes for the same behaviour. One line
+// per case: status, name, what happened; then one indented line per control.
 func (p *Proof) Verdict() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "tlsfloor verdict, version 2\n%sfloor %s\nopenssl %s\npython %s\n", p.Kind.line(), p.Floor, p.OpenSSLVersion, p.PythonVersion)

@@ -17,7 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// enact makes a trial that shows exactly what w wants, with fresh randoms: the report and the bytes, not the Got.
+// enact makes a trial that shows exactly what w wants, with fresh randoms: the report and the bytes, not the
+// Got.
 func enact(t testing.TB, o Offer, w Want) Trial {
 	t.Helper()
 	tr := Trial{Report: Report{Reason: w.Reason, Verify: w.Verify}}
@@ -161,7 +162,8 @@ func TestWholeMutations(t *testing.T) {
 	}
 }
 
-// A residual that is there is said, and the rest still counts; one that is closed passes; another refusal shows neither.
+// A residual that is there is said, and the rest still counts; one that is closed passes; another refusal
+// shows neither.
 func TestResiduals(t *testing.T) {
 	for _, test := range []struct {
 		happens Want

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/crypto/ocsp"
 )
 
-// respond answers OCSP requests over HTTP (RFC 6960 appendix A) on l as their path says: /good, /revoked or /malformed. It ends when the
-// returned server is closed.
+// respond answers OCSP requests over HTTP (RFC 6960 appendix A) on l as their path says: /good, /revoked or
+// /malformed. It ends when the returned server is closed.
 func respond(l net.Listener, by *authority) *http.Server {
 	server := &http.Server{ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {

@@ -12,8 +12,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/elffile"
 )
 
-// libraries are the files that hold the TLS of an openssl command, as compiled-in paths: the static ones of its prefix, or the
-// shared ones that the loader takes for it.
+// libraries are the files that hold the TLS of an openssl command, as compiled-in paths: the static ones of
+// its prefix, or the shared ones that the loader takes for it.
 func (c *court) libraries(ctx context.Context, binary, prefix string) []string {
 	static := []string{filepath.Join(prefix, "lib", "libssl.a"), filepath.Join(prefix, "lib", "libcrypto.a")}
 	if shared, err := c.sharedTLS(ctx, binary); err == nil && len(shared) > 0 {
@@ -22,7 +22,8 @@ func (c *court) libraries(ctx context.Context, binary, prefix string) []string {
 	return static
 }
 
-// methods names the fixed-version methods that a program can link to: in libssl.a, or where the command has none in its shared libssl.
+// methods names the fixed-version methods that a program can link to: in libssl.a, or where the command has
+// none in its shared libssl.
 func (c *court) methods(ctx context.Context, binary, prefix string) ([]string, error) {
 	shared, err := c.sharedTLS(ctx, binary)
 	if err != nil {
@@ -54,8 +55,8 @@ func (c *court) methods(ctx context.Context, binary, prefix string) ([]string, e
 // loaded is a line of what the loader says that it maps (ld.so(8), LD_TRACE_LOADED_OBJECTS).
 var loaded = regexp.MustCompile(`(?m)^\s*(lib(?:ssl|crypto)\S*) => (/\S+) `)
 
-// sharedTLS asks the loader which libssl and libcrypto it takes for a program; the program itself does not run. None for one that has
-// them inside.
+// sharedTLS asks the loader which libssl and libcrypto it takes for a program; the program itself does not
+// run. None for one that has them inside.
 func (c *court) sharedTLS(ctx context.Context, path string) (found []string, err error) {
 	needed, err := importedBy(c.Locate(path))
 	if err != nil {

@@ -2,7 +2,8 @@ package verify
 
 import "github.com/tlsfloor/tlsfloor/verify/wire"
 
-// Sight is what a transcript shows of a client at one of our servers: nothing that the client says of itself afterwards is in it.
+// Sight is what a transcript shows of a client at one of our servers: nothing that the client says of itself
+// afterwards is in it.
 type Sight struct {
 	Hello  *wire.ClientHello // nil where none came whole
 	SSL2   *wire.SSL2Hello   // the same in the format of SSLv2

@@ -93,7 +93,8 @@ func TestSight(t *testing.T) {
 	careless := stranger.Clone()
 	careless.InsecureSkipVerify = true
 	old := Offer{Act: Serve, Version: wire.TLS11}
-	// A client that refuses the certificate took the version; one with a floor did not. The first does not say so in more than an alert.
+	// A client that refuses the certificate took the version; one with a floor did not. The first does not
+	// say so in more than an alert.
 	for name, test := range map[string]struct {
 		c      *tls.Config
 		goesOn bool

@@ -17,8 +17,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
-// look carries out a static offer. It returns what was found of the things that must not be there, sorted, and an
-// error when what must always be there was not seen: then the look itself did not work.
+// look carries out a static offer. It returns what was found of the things that must not be there, sorted,
+// and an error when what must always be there was not seen: then the look itself did not work.
 func (c *court) look(ctx context.Context, o Offer) ([]string, error) {
 	prefix, module := c.Toolchain.OpenSSLPrefix, c.Toolchain.Module
 	if o.Who.Weak() {
@@ -84,7 +84,8 @@ func below(f Floor, do func(protocol)) {
 	}
 }
 
-// methodsBelow names the fixed-version methods (SSL_CTX_new(3ssl)): with one of them a program needs no negotiation.
+// methodsBelow names the fixed-version methods (SSL_CTX_new(3ssl)): with one of them a program needs no
+// negotiation.
 func methodsBelow(f Floor) (names []string) {
 	below(f, func(p protocol) {
 		names = append(names, p.method+"_method", p.method+"_client_method", p.method+"_server_method")
@@ -101,7 +102,8 @@ func claimsBelow(f Floor) (names []string) {
 	return names
 }
 
-// macrosMissing reads the headers and names the OPENSSL_NO_ macros that are not set. OpenSSL 1.1.1 has them in opensslconf.h, 3.0 and later in configuration.h.
+// macrosMissing reads the headers and names the OPENSSL_NO_ macros that are not set. OpenSSL 1.1.1 has them
+// in opensslconf.h, 3.0 and later in configuration.h.
 func macrosMissing(dir string, f Floor) (missing []string, err error) {
 	var text []byte
 	for _, name := range []string{"configuration.h", "opensslconf.h"} {

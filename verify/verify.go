@@ -13,10 +13,12 @@
 //   - Only this machine is spoken to: 127.0.0.1, and an Endpoint that the caller names. Reads are bounded, and a peer that hangs costs its
 //     case one Timeout.
 //
-// What it does not show: ciphers beyond those of the cases; TLS libraries that wheels bring along; what a program does that was not tried.
+// What it does not show: ciphers beyond those of the cases; TLS libraries that wheels bring along; what a
+// program does that was not tried.
 //
-// It imports the standard library, golang.org/x/crypto, internal/ground/event and internal/ground/elffile only, and never
-// the builder. The programs themselves are driven by verify/subject, which is handed in as Options.Open.
+// It imports the standard library, golang.org/x/crypto, internal/ground/event and internal/ground/elffile
+// only, and never the builder. The programs themselves are driven by verify/subject, which is handed in as
+// Options.Open.
 package verify
 
 import (
@@ -35,7 +37,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/event"
 )
 
-// Toolchain says where the programs are, as compiled-in paths: what Launch can run and what Options.Locate can find.
+// Toolchain says where the programs are, as compiled-in paths: what Launch can run and what Options.Locate
+// can find.
 type Toolchain struct {
 	OpenSSL       string // the openssl binary
 	OpenSSLPrefix string // holds lib/libssl.a and include/openssl; "" means two levels above OpenSSL
@@ -71,7 +74,8 @@ func (t Toolchain) withDefaults() Toolchain {
 	return t
 }
 
-// Launch prepares a command with the complete environment env; it must share this process's loopback and see WorkDir.
+// Launch prepares a command with the complete environment env; it must share this process's loopback and see
+// WorkDir.
 type Launch func(ctx context.Context, argv, env []string) *exec.Cmd
 
 // Files are what subjects read, all PEM and in the work folder but Conf.
@@ -143,13 +147,15 @@ type Subject interface {
 	Connect(ctx context.Context, s Setup, addr string) (Report, error)
 	// Serve starts a server for one connection and returns once it accepts.
 	Serve(ctx context.Context, s Setup) (Service, error)
-	// Inspect answers Has (what the ssl module says it has) and Maps (base names of the files mapped into the process).
+	// Inspect answers Has (what the ssl module says it has) and Maps (base names of the files mapped into the
+	// process).
 	Inspect(ctx context.Context, look Act) (Report, error)
 	// Close ends every process that the subject started.
 	Close() error
 }
 
-// Preamble is implemented by a Service whose protocol begins in the clear: Begin brings conn to where TLS begins.
+// Preamble is implemented by a Service whose protocol begins in the clear: Begin brings conn to where TLS
+// begins.
 type Preamble interface {
 	Begin(conn net.Conn) error
 }

@@ -103,7 +103,8 @@ func gather(ctx context.Context, in Input) (*facts, error) {
 	return f, nil
 }
 
-// name is tlsfloor-<profile>-python-<v>-openssl-<v>-<os>-<arch>, with what else tells bundles of one profile apart.
+// name is tlsfloor-<profile>-python-<v>-openssl-<v>-<os>-<arch>, with what else tells bundles of one profile
+// apart.
 func name(p *plan.Plan, installed []*part) string {
 	all := []string{"tlsfloor", p.Profile.Name}
 	for _, one := range slices.Backward(installed) {

@@ -100,7 +100,8 @@ func (k *Checked) Weak() bool {
 	return err == nil
 }
 
-// Controls unpacks the weak peers into the new folder dir, and returns their compiled-in prefixes; none when the bundle lacks them.
+// Controls unpacks the weak peers into the new folder dir, and returns their compiled-in prefixes; none when
+// the bundle lacks them.
 func (k *Checked) Controls(ctx context.Context, dir string) (map[string]string, error) {
 	i := slices.IndexFunc(k.Index.Archives, func(a Archive) bool { return a.Controls })
 	if i < 0 {

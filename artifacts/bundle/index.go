@@ -36,7 +36,8 @@ type Index struct {
 	Proof    ProofSummary        `json:"proof"`
 }
 
-// Archive is one tarball. Each holds one top folder of the bundle's name, and below it the installed trees by the names of their folders.
+// Archive is one tarball. Each holds one top folder of the bundle's name, and below it the installed trees by
+// the names of their folders.
 type Archive struct {
 	File     string        `json:"file"`
 	SHA256   digest.Digest `json:"sha256"`

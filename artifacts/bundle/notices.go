@@ -20,7 +20,8 @@ var noticeForm = regexp.MustCompile(`(?i)^(licen[cs]es?|copying|copyright|notice
 
 const noticeLimit = 1 << 20 // bytes; a larger file of such a name is no licence
 
-// isNotice picks files at the top of a source, and in a folder of the component's own name where it is one part of a larger source.
+// isNotice picks files at the top of a source, and in a folder of the component's own name where it is one
+// part of a larger source.
 func isNotice(component, inside string, size int64) bool {
 	dir := path.Dir(inside)
 	return (dir == "." || dir == component) && size < noticeLimit && noticeForm.MatchString(path.Base(inside)) && !slices.Contains([]string{".c", ".h", ".py"}, path.Ext(inside))

@@ -21,8 +21,8 @@ const (
 // level says what the provenance is worth: the claim of whoever signs it.
 const level = "SLSA Build L1: written by the build itself, on a machine that its signer controls. What makes it more than a claim is that anybody can build the same bytes again."
 
-// provenance says how the archives came to be, as an in-toto Statement. It holds no time and no name of a machine: two builds from the
-// same sources with the same tools give the same Statement.
+// provenance says how the archives came to be, as an in-toto Statement. It holds no time and no name of a
+// machine: two builds from the same sources with the same tools give the same Statement.
 func (f *facts) provenance(archives []Archive) ([]byte, error) {
 	var subjects []report.Resource
 	for _, a := range archives {

@@ -38,7 +38,8 @@ func (x *Index) folders(controls bool) map[string]digest.Digest {
 	return all
 }
 
-// archives reads every archive that is there and was not asked for, and holds what is in it against the index.
+// archives reads every archive that is there and was not asked for, and holds what is in it against the
+// index.
 func (k *check) archives(ctx context.Context) error {
 	if k.only != "" {
 		return nil
@@ -123,8 +124,8 @@ func treesOf(ctx context.Context, r io.Reader, called string, l archive.Limits) 
 	return trees, err
 }
 
-// tested holds the files that the proof speaks of against those in the trees, by the names of their folders: a proof is about these
-// bytes or it is worth nothing here.
+// tested holds the files that the proof speaks of against those in the trees, by the names of their folders:
+// a proof is about these bytes or it is worth nothing here.
 func tested(p *verify.Proof, claim artifacts.Claim, trees map[string]store.Tree) error {
 	seen := 0
 	for _, t := range p.Subjects {

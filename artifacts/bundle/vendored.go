@@ -109,7 +109,8 @@ func (p *part) readWheels(st *store.Store) error {
 
 var requirement = regexp.MustCompile(`(?m)^\s*([A-Za-z0-9][A-Za-z0-9_.-]*)==([^\s;#]+)`)
 
-// wheelCopies reads pip's and setuptools' own list of what they have copied: _vendor/vendor.txt or vendored.txt.
+// wheelCopies reads pip's and setuptools' own list of what they have copied: _vendor/vendor.txt or
+// vendored.txt.
 func wheelCopies(wheel string, data []byte) (all []vendored, err error) {
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {

@@ -1,4 +1,5 @@
-// Package bundle writes what leaves tlsfloor, and holds it against keys, digests and its proof before it is installed.
+// Package bundle writes what leaves tlsfloor, and holds it against keys, digests and its proof before it is
+// installed.
 //
 // A bundle is a folder of its own name:
 //
@@ -14,10 +15,10 @@
 //	SHA256SUMS                     of all of these
 //	proof/                         the run that proved it: page, transcripts, Statements, and SHA256SUMS of these
 //
-// What stands beside proof/ is the same, byte for byte, for every build from the same sources with the same tools, and for any number
-// of processors. proof/ is not: it holds the time and what TLS has random. With a key there are a signature SHA256SUMS.sig of each list,
-// and an envelope *.dsse.json of each Statement; then release.json and its line in SHA256SUMS differ too,
-// as they hold a time.
+// What stands beside proof/ is the same, byte for byte, for every build from the same sources with the same
+// tools, and for any number of processors. proof/ is not: it holds the time and what TLS has random. With a
+// key there are a signature SHA256SUMS.sig of each list, and an envelope *.dsse.json of each Statement; then
+// release.json and its line in SHA256SUMS differ too, as they hold a time.
 //
 // Taking a bundle in (Take) promises: each file of the place that it comes from is read once, into a folder
 // that only the caller's user can look into, and nothing but that copy is checked and used; no file is
@@ -125,7 +126,8 @@ func Write(ctx context.Context, in Input, o Options) (*Written, error) {
 	return done, nil
 }
 
-// makeOut makes the folder that bundles get into. Root works in none that another user could exchange for a link.
+// makeOut makes the folder that bundles get into. Root works in none that another user could exchange for a
+// link.
 func makeOut(path string) error {
 	dir, err := owned.Share(path)
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestOutOfOthers: root writes bundles into no folder that another user could exchange while they are written.
+// TestOutOfOthers: root writes bundles into no folder that another user could exchange while they are
+// written.
 func TestOutOfOthers(t *testing.T) {
 	if err := makeOut(filepath.Join(t.TempDir(), "new", "folder")); err != nil { // the control
 		t.Fatal(err)

@@ -216,12 +216,12 @@ const (
 	maxRecord   = 64 << 20
 )
 
-// noPath is a line of a .pth file that every Python 3 takes for nothing: a comment, which begins with # in the
-// first column and nowhere else, or white space. Anything else is run, or is a folder to import from, also
-// where it begins with a space. What ends a line, and what the bytes mean, differs: CPython 3.9 and 3.11 end
-// one at CR and LF and decode by the locale, 3.13 ends one as str.splitlines does and decodes as UTF-8 without
-// a mark first (Lib/site.py, addpackage). So no line with another control character or a byte beyond ASCII is
-// one.
+// noPath is a line of a .pth file that every Python 3 takes for nothing: a comment, which begins with # in
+// the first column and nowhere else, or white space. Anything else is run, or is a folder to import from,
+// also where it begins with a space. What ends a line, and what the bytes mean, differs: CPython 3.9 and 3.11
+// end one at CR and LF and decode by the locale, 3.13 ends one as str.splitlines does and decodes as UTF-8
+// without a mark first (Lib/site.py, addpackage). So no line with another control character or a byte beyond
+// ASCII is one.
 var noPath = regexp.MustCompile(`^(#[\t -~]*|[\t ]*)$`)
 
 // pathFileActs reports whether Python's site.py does something with a .pth file. One behind a link does: its

@@ -5,11 +5,12 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
-// GLIBC returns the version of the C library that programs of this site are loaded with, "" where its root has none yet.
+// GLIBC returns the version of the C library that programs of this site are loaded with, "" where its root
+// has none yet.
 func (s Site) GLIBC() string { return elfpolicy.Installed(s.Root) }
 
-// Runs refuses a generation whose programs the C library below the site's root is too old for: they would end before their
-// first line. A root without one may get it later.
+// Runs refuses a generation whose programs the C library below the site's root is too old for: they would end
+// before their first line. A root without one may get it later.
 func (s Site) Runs(g Generation) error {
 	if g.GLIBC == "" {
 		return nil

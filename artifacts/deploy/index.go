@@ -18,8 +18,8 @@ import (
 )
 
 // The index of a generation holds what stat(2) said of every installed file: a file whose line is unchanged
-// has not been written to since, as no program can set a file's ctime. It vouches for bytes, and not for those
-// of loadedAtStart: no digest vouches for the index.
+// has not been written to since, as no program can set a file's ctime. It vouches for bytes, and not for
+// those of loadedAtStart: no digest vouches for the index.
 
 func statLine(path string) (line string, st syscall.Stat_t, err error) {
 	if err := syscall.Lstat(path, &st); err != nil {

@@ -21,12 +21,12 @@ import (
 // Inspection is how the trees of a generation differ from their lists, and the lists from their digests. All
 // paths are below the generation's folder, such as python/bin/python3, and sorted.
 type Inspection struct {
-	// Changed are what was installed and is missing, or has other bytes, another kind, mode or owner: files and
-	// folders of the trees, lists and records, and TrustLink where that does not lead to the cert.pem that was
-	// made.
+	// Changed are what was installed and is missing, or has other bytes, another kind, mode or owner: files
+	// and folders of the trees, lists and records, and TrustLink where that does not lead to the cert.pem
+	// that was made.
 	Changed []string
-	// Touched are the files whose line in the index differs and whose bytes are right, as after a copy with an
-	// image: after them the index should be written anew (Reindex).
+	// Touched are the files whose line in the index differs and whose bytes are right, as after a copy with
+	// an image: after them the index should be written anew (Reindex).
 	Touched []string
 	// Added are what the lists do not have. See Added.
 	Added []Added

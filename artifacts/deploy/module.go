@@ -14,11 +14,13 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/owned"
 )
 
-// Modules is the folder below the base that `module use` takes. One file in it is the generation in use: python-<profile>/<version>.
+// Modules is the folder below the base that `module use` takes. One file in it is the generation in use:
+// python-<profile>/<version>.
 const Modules = ".tlsfloor/modulefiles"
 
-// A modulefile in Tcl, which Environment Modules and Lmod both read. It names the prefixes and not the generation: a virtual environment
-// that is made with it goes on working after a switch. MANPATH is left alone: man finds pages by PATH, and with a MANPATH nothing else.
+// A modulefile in Tcl, which Environment Modules and Lmod both read. It names the prefixes and not the
+// generation: a virtual environment that is made with it goes on working after a switch. MANPATH is left
+// alone: man finds pages by PATH, and with a MANPATH nothing else.
 var moduleText = template.Must(template.New("module").Parse(`#%Module1.0
 # Written by tlsfloor when it switches generations; what is changed here is lost then.
 proc ModulesHelp { } {

@@ -269,13 +269,15 @@ func (s Site) linked(component string) bool {
 	return err == nil && target == s.target(component)
 }
 
-// target is what the link at a component's prefix says: relative, so that it holds inside an image's root too.
+// target is what the link at a component's prefix says: relative, so that it holds inside an image's root
+// too.
 func (s Site) target(component string) string {
 	return filepath.Join(".tlsfloor", s.Profile, "current", component)
 }
 
-// Ready says before anything is compiled whether an installation could work: the base lies in the image, can be written to by us
-// and as root by nobody else, and no prefix holds something else (unless it may be adopted).
+// Ready says before anything is compiled whether an installation could work: the base lies in the image, can
+// be written to by us and as root by nobody else, and no prefix holds something else (unless it may be
+// adopted).
 func (s Site) Ready(adopt bool) error {
 	if err := s.valid(); err != nil {
 		return fmt.Errorf("installing to %s: %w", s.Base, err)

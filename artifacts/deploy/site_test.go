@@ -122,7 +122,8 @@ func TestSwitchAndRollback(t *testing.T) {
 	}
 }
 
-// TestStoppedAnywhere stops an installation at each of its points, as a kill would, and looks at the prefixes.
+// TestStoppedAnywhere stops an installation at each of its points, as a kill would, and looks at the
+// prefixes.
 func TestStoppedAnywhere(t *testing.T) {
 	defer func() { fault.Inject = nil }()
 	dead := errors.New("killed")

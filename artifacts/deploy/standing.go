@@ -81,8 +81,8 @@ func (s Site) Standing() []Doubt {
 	return doubts
 }
 
-// DoubtProof says what is wrong with the proof of a generation whose trees are as they were installed; or nil.
-// Files of the time before tlsfloor have none, and a package comes without one.
+// DoubtProof says what is wrong with the proof of a generation whose trees are as they were installed; or
+// nil. Files of the time before tlsfloor have none, and a package comes without one.
 func (s Site) DoubtProof(g Generation) *Doubt {
 	d := &Doubt{Path: filepath.Join(s.Dir(g.Number), "proof.json"), Mend: "`verify`"}
 	if g.Proof == nil {

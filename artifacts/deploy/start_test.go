@@ -29,7 +29,8 @@ func (w world) forgeIndex(dir, key string) {
 	}
 }
 
-// TestIndexVouchesForNoStart alters what is loaded at a start, and links and modes, and makes the index agree.
+// TestIndexVouchesForNoStart alters what is loaded at a start, and links and modes, and makes the index
+// agree.
 func TestIndexVouchesForNoStart(t *testing.T) {
 	w := newWorld(t)
 	dir := w.installLibrary()

@@ -20,8 +20,9 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/owned"
 )
 
-// What an OpenSSL trusts by default belongs to the site and not to a generation: one cert.pem beside the generations, to which each
-// of them has a link. So what the site's people add survives an upgrade and a rollback, and one rename changes it for all.
+// What an OpenSSL trusts by default belongs to the site and not to a generation: one cert.pem beside the
+// generations, to which each of them has a link. So what the site's people add survives an upgrade and a
+// rollback, and one rename changes it for all.
 
 // TrustLink is the cert.pem of a generation's OpenSSL, below the generation's folder.
 const TrustLink = "openssl/ssl/cert.pem"
@@ -66,8 +67,8 @@ func (s Site) trustDir() (*os.Root, error) {
 // ErrTrustLost is what Trust returns where trust.json does not say any more what the site trusts.
 var ErrTrustLost = errors.New("it does not say what is trusted")
 
-// Trust reads what the site trusts; fs.ErrNotExist when that was never made, ErrTrustLost when it is not known
-// any more.
+// Trust reads what the site trusts; fs.ErrNotExist when that was never made, ErrTrustLost when it is not
+// known any more.
 func (s Site) Trust() (Trust, error) {
 	var t Trust
 	path := filepath.Join(s.Home(), "trust", "trust.json")
@@ -89,8 +90,9 @@ func (s Site) Trust() (Trust, error) {
 	return t, nil
 }
 
-// SetTrust makes t what the site trusts, and reports whether that changes cert.pem. Killed between its two files, it leaves the
-// old cert.pem, which Altered names and Repair replaces. It is called under the site's lock.
+// SetTrust makes t what the site trusts, and reports whether that changes cert.pem. Killed between its two
+// files, it leaves the old cert.pem, which Altered names and Repair replaces. It is called under the site's
+// lock.
 func (s Site) SetTrust(t Trust) (changed bool, err error) {
 	dir, err := s.trustDir()
 	if err != nil {
@@ -144,7 +146,8 @@ func trustLinked(dir string) bool {
 	return err == nil && target == trustTarget
 }
 
-// TrustFollowed is the host's bundle to which a package made cert.pem a link: what the host trusts is trusted here without being asked.
+// TrustFollowed is the host's bundle to which a package made cert.pem a link: what the host trusts is trusted
+// here without being asked.
 func (s Site) TrustFollowed() string {
 	target, err := os.Readlink(s.TrustPath())
 	if err != nil || !slices.Contains(cacerts.HostBundles(), target) {

@@ -153,8 +153,8 @@ func TestAlteredTrustIsFoundAndRepaired(t *testing.T) {
 	}
 }
 
-// TestTrustRecordIsHeld alters trust.json and cert.pem so that they agree, or removes them: what is trusted is
-// not known then, and has to be made anew.
+// TestTrustRecordIsHeld alters trust.json and cert.pem so that they agree, or removes them: what is trusted
+// is not known then, and has to be made anew.
 func TestTrustRecordIsHeld(t *testing.T) {
 	w := newWorld(t)
 	g := w.install("one")
@@ -223,7 +223,8 @@ func TestTrustRecordIsHeld(t *testing.T) {
 	}
 }
 
-// TestTrustStoppedAnywhere stops a change at each of its points: OpenSSL reads the old list or the new one, and the next change works.
+// TestTrustStoppedAnywhere stops a change at each of its points: OpenSSL reads the old list or the new one,
+// and the next change works.
 func TestTrustStoppedAnywhere(t *testing.T) {
 	defer func() { fault.Inject = nil }()
 	before, after := anchor(t, cacerts.Site, "before"), anchor(t, cacerts.Site, "after")

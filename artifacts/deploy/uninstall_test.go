@@ -154,7 +154,8 @@ func TestUninstallStoppedAnywhere(t *testing.T) {
 	}
 }
 
-// TestUninstallWithoutRecords removes generations whose records are damaged: their lists of files, and the links, say what is ours.
+// TestUninstallWithoutRecords removes generations whose records are damaged: their lists of files, and the
+// links, say what is ours.
 func TestUninstallWithoutRecords(t *testing.T) {
 	w := newWorld(t)
 	for i, text := range []string{"", "{", "one"} {
@@ -176,7 +177,8 @@ func TestUninstallWithoutRecords(t *testing.T) {
 	w.goes(site)
 }
 
-// TestLeftIsNoGeneration tells files of somebody's that an uninstallation has left from a generation that is broken.
+// TestLeftIsNoGeneration tells files of somebody's that an uninstallation has left from a generation that is
+// broken.
 func TestLeftIsNoGeneration(t *testing.T) {
 	w := newWorld(t)
 	g := w.install("one")

@@ -78,7 +78,8 @@ func (s *Spec) deb(ctx context.Context, out *os.File) error {
 		archive.ArMember{Name: "control.tar.xz", Size: int64(len(control)), Body: bytes.NewReader(control)}, archive.ArMember{Name: "data.tar.xz", Size: size, Body: data})
 }
 
-// data writes what is unpacked, with the sums of its files, and returns how many KiB that takes (Debian Policy 5.6.20).
+// data writes what is unpacked, with the sums of its files, and returns how many KiB that takes (Debian
+// Policy 5.6.20).
 func (s *Spec) data(ctx context.Context, out io.Writer, members []member, sums io.Writer) (kib int64, err error) {
 	z, err := archive.NewXZ(out)
 	if err != nil {

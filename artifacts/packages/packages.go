@@ -1,8 +1,8 @@
 // Package packages writes the installed trees as packages for dpkg and rpm.
 //
-// A package puts the trees into a folder below .tlsfloor/<profile>/package, and its scripts make a generation of hard links to them: what
-// is in use stays as it is until all is unpacked, and is switched by one rename, as everywhere in tlsfloor. What comes out depends on
-// nothing but the Spec.
+// A package puts the trees into a folder below .tlsfloor/<profile>/package, and its scripts make a generation
+// of hard links to them: what is in use stays as it is until all is unpacked, and is switched by one rename,
+// as everywhere in tlsfloor. What comes out depends on nothing but the Spec.
 package packages
 
 import (
@@ -80,7 +80,8 @@ func (s *Spec) Version() string {
 	return python + "+openssl" + openssl
 }
 
-// release is the part of the version behind the hyphen. One that was built for an older system sorts before the one that was not.
+// release is the part of the version behind the hyphen. One that was built for an older system sorts before
+// the one that was not.
 func (s *Spec) release() string {
 	if s.Generation.Sysroot == "" {
 		return strconv.Itoa(max(s.Release, 1))
@@ -162,8 +163,8 @@ func (m member) contents() ([]byte, error) {
 	return os.ReadFile(m.file)
 }
 
-// payload is the folder that the package manager fills. Each toolchain has one of its own: rpm runs the scripts of an upgrade while the
-// files of both packages are there.
+// payload is the folder that the package manager fills. Each toolchain has one of its own: rpm runs the
+// scripts of an upgrade while the files of both packages are there.
 func (s *Spec) payload() string {
 	var all []byte
 	for _, name := range slices.Sorted(maps.Keys(s.Trees)) {
@@ -224,7 +225,8 @@ func (s *Spec) members() ([]member, error) {
 	return slices.CompactFunc(all, func(a, b member) bool { return a.path == b.path }), nil
 }
 
-// generation is the record that the scripts complete: the zero time and `before` 1 stand for what is known when it is installed.
+// generation is the record that the scripts complete: the zero time and `before` 1 stand for what is known
+// when it is installed.
 func (s *Spec) generation() ([]byte, error) {
 	g := s.Generation
 	g.Number, g.Created, g.Before, g.Proof, g.Package, g.Floor = 0, time.Time{}, 1, nil, s.Name(), s.Floor

@@ -73,7 +73,8 @@ func written(t testing.TB, s *Spec, kind string) (string, []byte) {
 	return file, data
 }
 
-// TestTreesComeBack reads what was written, and sees that it is the same for the same Spec, and another for another.
+// TestTreesComeBack reads what was written, and sees that it is the same for the same Spec, and another for
+// another.
 func TestTreesComeBack(t *testing.T) {
 	for kind, name := range map[string]string{Deb: "tlsfloor-min-1_3.13.15+openssl3.5.7-1_amd64.deb", RPM: "tlsfloor-min-1-3.13.15+openssl3.5.7-1.x86_64.rpm"} {
 		t.Run(kind, func(t *testing.T) {
@@ -396,7 +397,8 @@ func TestStandsThere(t *testing.T) {
 	}
 }
 
-// TestStopped lets each program that the script calls fail, one after the other: the old generation stays in use, and the next try ends well.
+// TestStopped lets each program that the script calls fail, one after the other: the old generation stays in
+// use, and the next try ends well.
 func TestStopped(t *testing.T) {
 	for _, program := range []string{"cp", "sed", "date", "ln", "sync", "mv"} {
 		t.Run(program, func(t *testing.T) {

@@ -69,7 +69,8 @@ func (s shelf) sort() {
 	}
 }
 
-// readRPM reads the files of a package: lead, two headers, and a cpio archive behind them (RPM's file format, version 4).
+// readRPM reads the files of a package: lead, two headers, and a cpio archive behind them (RPM's file format,
+// version 4).
 func readRPM(ctx context.Context, r io.Reader, take func(string, fs.FileMode, string, io.Reader) error) error {
 	b := bufio.NewReader(r)
 	if _, err := b.Discard(96); err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/google/rpmpack"
 )
 
-// rpm writes a package whose contents are compressed with zstd, which the rpm of every system reads whose libc is new enough.
+// rpm writes a package whose contents are compressed with zstd, which the rpm of every system reads whose
+// libc is new enough.
 func (s *Spec) rpm(ctx context.Context, out io.Writer) error {
 	members, err := s.members()
 	if err != nil {

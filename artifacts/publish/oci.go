@@ -166,7 +166,8 @@ func grouped(dir string) ([]group, error) {
 	return slices.DeleteFunc(groups, func(g group) bool { return len(g.files) == 0 }), err
 }
 
-// ToOCI uploads the bundle in dir as an artifact, and reports whether it was there already. It gets its tag last. progress may be nil.
+// ToOCI uploads the bundle in dir as an artifact, and reports whether it was there already. It gets its tag
+// last. progress may be nil.
 func ToOCI(ctx context.Context, dir, name, address string, progress func(string)) (ref string, there bool, err error) {
 	p, err := open(address, strings.TrimPrefix(name, "tlsfloor-"))
 	if err != nil {

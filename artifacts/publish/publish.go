@@ -1,5 +1,5 @@
-// Package publish puts a bundle where others take it from: a folder, such as a web server's or a share, or a registry of the OCI
-// distribution specification. What it promises:
+// Package publish puts a bundle where others take it from: a folder, such as a web server's or a share, or a
+// registry of the OCI distribution specification. What it promises:
 //
 //   - A version is there whole or not at all: it gets its name last, after all of it was written. What an interrupted upload leaves has
 //     no name.
@@ -26,7 +26,8 @@ import (
 
 const hintTaken = "what is published stays as it is: publish it under another name, or remove the old one there if nobody may have it any more"
 
-// ToFolder copies the bundle in dir to a folder of its name below to, and reports whether it was there already.
+// ToFolder copies the bundle in dir to a folder of its name below to, and reports whether it was there
+// already.
 func ToFolder(ctx context.Context, dir, name, to string) (path string, there bool, err error) {
 	path = filepath.Join(to, name)
 	root, err := owned.Share(to)

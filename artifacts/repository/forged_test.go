@@ -184,7 +184,8 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// TestFastForward: with a stolen timestamp key somebody counts up as far as is believed; a new key mends that.
+// TestFastForward: with a stolen timestamp key somebody counts up as far as is believed; a new key mends
+// that.
 func TestFastForward(t *testing.T) {
 	w := newWorld(t, simple)
 	w.add("one", 1)

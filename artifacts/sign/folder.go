@@ -16,8 +16,8 @@ import (
 // Folder holds the public keys that this machine trusts, one in each file *.pem.
 const Folder = "/etc/tlsfloor/keys.d"
 
-// FromFolder reads the keys of dir; none where it does not exist. Whoever can write there decides what is installed: so the folder,
-// its files and the folders above it must be root's, and no other's to write to.
+// FromFolder reads the keys of dir; none where it does not exist. Whoever can write there decides what is
+// installed: so the folder, its files and the folders above it must be root's, and no other's to write to.
 func FromFolder(dir string) ([]Key, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {

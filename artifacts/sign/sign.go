@@ -1,8 +1,9 @@
 // Package sign signs what leaves tlsfloor, and holds what comes in against keys that somebody trusts.
 //
-// Keys are Ed25519 (RFC 8032) and ECDSA on P-256 with SHA-256 (FIPS 186-5), in the PEM forms that openssl genpkey and openssl pkey
-// -pubout write. A signature is raw: the 64 bytes of Ed25519, the ASN.1 of ECDSA. `openssl pkeyutl -verify -rawin` and `cosign
-// verify-blob --key` read both. Statements are signed in DSSE envelopes (https://github.com/secure-systems-lab/dsse).
+// Keys are Ed25519 (RFC 8032) and ECDSA on P-256 with SHA-256 (FIPS 186-5), in the PEM forms that openssl
+// genpkey and openssl pkey -pubout write. A signature is raw: the 64 bytes of Ed25519, the ASN.1 of ECDSA.
+// `openssl pkeyutl -verify -rawin` and `cosign verify-blob --key` read both. Statements are signed in DSSE
+// envelopes (https://github.com/secure-systems-lab/dsse).
 package sign
 
 import (
@@ -113,8 +114,9 @@ const (
 	fromCommand = "exec:"
 )
 
-// NewSigner takes the private key from where says: a PEM file, env:NAME (an environment variable that holds the PEM), or exec:COMMAND,
-// which gets the data on its standard input and writes the raw signature. What a command signs with is the key public.
+// NewSigner takes the private key from where says: a PEM file, env:NAME (an environment variable that holds
+// the PEM), or exec:COMMAND, which gets the data on its standard input and writes the raw signature. What a
+// command signs with is the key public.
 func NewSigner(where string, public *Key) (*Signer, error) {
 	if command, ok := strings.CutPrefix(where, fromCommand); ok {
 		if public == nil {

@@ -50,7 +50,8 @@ var algorithms = map[string][]string{
 	"p256-sec": {"ecparam", "-name", "prime256v1", "-genkey"}, // parameters first, then the form of SEC 1
 }
 
-// TestSignaturesAreOpenSSLs signs with each kind of key from each place, and lets openssl check, and the other way round.
+// TestSignaturesAreOpenSSLs signs with each kind of key from each place, and lets openssl check, and the
+// other way round.
 func TestSignaturesAreOpenSSLs(t *testing.T) {
 	for name, args := range algorithms {
 		t.Run(name, func(t *testing.T) {

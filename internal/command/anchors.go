@@ -20,8 +20,8 @@ import (
 
 const mozillaCA = "mozilla-ca" // the component whose source holds Mozilla's list
 
-// anchors finds out what the build will make its OpenSSL trust. That comes before anything is compiled: a file of CAs that cannot be
-// read must not cost minutes first.
+// anchors finds out what the build will make its OpenSSL trust. That comes before anything is compiled: a
+// file of CAs that cannot be read must not cost minutes first.
 func (c *command) anchors(ctx context.Context, w *workshop) error {
 	if _, ok := w.profile.Prefixes["openssl"]; !ok {
 		if c.Trust != "" || len(c.CAFiles) > 0 {
@@ -104,8 +104,9 @@ func (c *command) hostAnchors() (string, cacerts.List, error) {
 	return path, list, nil
 }
 
-// mozillaAnchors returns Mozilla's list, from what was kept where that is the pinned version. Where nobody has asked for it and it
-// cannot be had, the build goes on: whoever needs no public CA must not need a network for them.
+// mozillaAnchors returns Mozilla's list, from what was kept where that is the pinned version. Where nobody
+// has asked for it and it cannot be had, the build goes on: whoever needs no public CA must not need a
+// network for them.
 func (c *command) mozillaAnchors(ctx context.Context, w *workshop, kept deploy.Trust, t *deploy.Trust) (cacerts.List, error) {
 	r, err := w.set.Data(mozillaCA)
 	if err != nil {
@@ -158,7 +159,8 @@ func (c *command) fetchMozilla(ctx context.Context, w *workshop, src *recipes.So
 	return cacerts.FromMozilla(text)
 }
 
-// applyTrust makes what anchors found, and what was added before, the site's trust. It is called under the site's lock.
+// applyTrust makes what anchors found, and what was added before, the site's trust. It is called under the
+// site's lock.
 func (c *command) applyTrust(w *workshop) error {
 	if w.trust == nil {
 		return nil

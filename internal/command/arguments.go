@@ -16,7 +16,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
-// leave ends the program with the status of an error that was printed. Without it, in tests, the error is returned.
+// leave ends the program with the status of an error that was printed. Without it, in tests, the error is
+// returned.
 var leave func(int)
 
 // Arguments looks at the program's arguments before mage's own main does. That would run the first target

@@ -16,7 +16,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/audit"
 )
 
-// A program that was never in a file, but in memory (memfd_create(2)), is looked at: its own user may read it.
+// A program that was never in a file, but in memory (memfd_create(2)), is looked at: its own user may read
+// it.
 func TestAuditMemoryProgram(t *testing.T) {
 	fd, err := unix.MemfdCreate("tls floor", 0)
 	if err != nil {
@@ -65,7 +66,8 @@ print("ready", flush=True)
 sys.stdin.read()
 `
 
-// Libraries that are loaded from memory are looked at, as root, or are a gap each: of several by one name too.
+// Libraries that are loaded from memory are looked at, as root, or are a gap each: of several by one name
+// too.
 func TestAuditMemoryLibraries(t *testing.T) {
 	const python = "/usr/bin/python3"
 	if exec.Command(python, "-c", "import ctypes, os; os.memfd_create('x', 0)").Run() != nil {
@@ -172,7 +174,8 @@ func TestAuditUnreadable(t *testing.T) {
 	}
 }
 
-// So is a program that its own process runs and may not read, and one that was removed, which only root finds.
+// So is a program that its own process runs and may not read, and one that was removed, which only root
+// finds.
 func TestAuditUnreadableProcess(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"closed":  func(path string) error { return os.Chmod(path, 0) },

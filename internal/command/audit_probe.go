@@ -61,7 +61,8 @@ func (c *command) probe(ctx context.Context, env string, r *audit.Report) error 
 	return nil
 }
 
-// merge puts what a client did beside the stacks of its packages. What happened counts for more than what stands in a file.
+// merge puts what a client did beside the stacks of its packages. What happened counts for more than what
+// stands in a file.
 func merge(r *audit.Report, one probe.Result) {
 	for i := range r.Stacks {
 		s := &r.Stacks[i]

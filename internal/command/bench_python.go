@@ -56,8 +56,8 @@ func (c *command) benchPython(ctx context.Context, work string, all *benchmarks)
 	return c.writeBench(*all)
 }
 
-// interpreters says how they are built, and where they are kept: in a folder that another source, another compiler or another number
-// of jobs do not find.
+// interpreters says how they are built, and where they are kept: in a folder that another source, another
+// compiler or another number of jobs do not find.
 func (c *command) interpreters(ch *chosen, b bench.Builds, machine string) (bench.Interpreters, error) {
 	i := bench.Interpreters{Builds: b, Steps: []string{"build/python"}, OpenSSLPrefix: ch.site.Prefix("openssl"), PythonPrefix: ch.site.Prefix("python")}
 	if ch.profile.Optimize != recipes.NoOptimize {

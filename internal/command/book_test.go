@@ -102,7 +102,8 @@ func blocks(text string) (all [][]string) {
 	return all
 }
 
-// commands are those that a document shows. A block without prompts is commands only, unless it is listed as text; used notes what is.
+// commands are those that a document shows. A block without prompts is commands only, unless it is listed as
+// text; used notes what is.
 func (p page) commands(text string, used map[string]bool) (all []shown) {
 	for n, block := range blocks(text) {
 		i := slices.IndexFunc(p.Text, func(begin string) bool { return strings.HasPrefix(block[0], begin) })
@@ -155,8 +156,8 @@ func (p page) as(c shown) shownAs {
 // volatile is what differs from run to run wherever it stands.
 const volatile = `\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?)?|\d\d:\d\d:\d\d|\b[0-9a-f]{12,64}\b|\b\d+(?:\.\d+)? (?:ms|s|MB)\b|_ssl\.c:\d+`
 
-// printed compares what was printed with what the page shows: "..." is any lines, and within a line any text; a digest that stands in
-// two places has to be the same in both; how columns are filled up does not count.
+// printed compares what was printed with what the page shows: "..." is any lines, and within a line any text;
+// a digest that stands in two places has to be the same in both; how columns are filled up does not count.
 func (p page) printed(got, want []string, digests map[string]string) error {
 	pattern := volatile
 	if p.Vary != "" {
@@ -205,7 +206,8 @@ func (p page) printed(got, want []string, digests map[string]string) error {
 	return nil
 }
 
-// TestBook holds testdata/book.yaml against the documents: each command of each is run, by a script or by a test that there is.
+// TestBook holds testdata/book.yaml against the documents: each command of each is run, by a script or by a
+// test that there is.
 func TestBook(t *testing.T) {
 	pages, texts := book(t)
 	tests := testNames(t)
@@ -255,7 +257,8 @@ func TestBook(t *testing.T) {
 	}
 }
 
-// testNames are the tests that a page may name: TestReal with its parts, as they are written, and TestScript with its files.
+// testNames are the tests that a page may name: TestReal with its parts, as they are written, and TestScript
+// with its files.
 func testNames(t *testing.T) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}

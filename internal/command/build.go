@@ -122,7 +122,8 @@ func (w *workshop) generation(records map[string]store.Record) deploy.Generation
 	return deploy.Generation{Profile: w.profile.Name, With: w.profile.With, Components: w.trees(records)}
 }
 
-// upToDate handles the build that has nothing to do: the plan's outputs are installed, linked, untouched and proved.
+// upToDate handles the build that has nothing to do: the plan's outputs are installed, linked, untouched and
+// proved.
 func (c *command) upToDate(ctx context.Context, w *workshop) (bool, error) {
 	records := map[string]store.Record{}
 	for _, st := range w.builder.Survey(w.plan) {
@@ -168,8 +169,8 @@ func (c *command) lock(ctx context.Context, site deploy.Site) (func(), error) {
 	})
 }
 
-// sameAs reports whether two generations are of the same files and the same optional sets: where a set adds no file to some version,
-// status still says with which sets a generation was built.
+// sameAs reports whether two generations are of the same files and the same optional sets: where a set adds
+// no file to some version, status still says with which sets a generation was built.
 func sameAs(a, b deploy.Generation) bool {
 	return sameOutputs(a.Components, b.Components) && slices.Equal(a.With, b.With) && a.Adopted == b.Adopted
 }

@@ -6,7 +6,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/command/ui"
 )
 
-// clean removes work folders, failed steps and unfinished downloads from the store; with -all the whole store.
+// clean removes work folders, failed steps and unfinished downloads from the store; with -all the whole
+// store.
 func (c *command) clean(ctx context.Context) error {
 	if err := c.storeNamed(); err != nil {
 		return err

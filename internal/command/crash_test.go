@@ -25,8 +25,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify"
 )
 
-// crash is what TestMain becomes for TestCrash: a build of the profile tiny in this process, in which the n-th point of package fault fails
-// as the mode says. It prints how many points there were.
+// crash is what TestMain becomes for TestCrash: a build of the profile tiny in this process, in which the
+// n-th point of package fault fails as the mode says. It prints how many points there were.
 func crash(spec string) int {
 	mode, number, _ := strings.Cut(spec, ":")
 	n, err := strconv.Atoi(number)
@@ -71,8 +71,8 @@ type noTest struct{ testing.TB }
 func (noTest) Helper()           {}
 func (noTest) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
 
-// crashSite writes the overlay, the mirror and the environment of a build of the profile tiny. A warm one begins with a store that knows the
-// host's tools, which saves half a second.
+// crashSite writes the overlay, the mirror and the environment of a build of the profile tiny. A warm one
+// begins with a store that knows the host's tools, which saves half a second.
 func crashSite(t *testing.T, warm bool) (dir string, env []string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -123,8 +123,9 @@ var hostTools = func() func(t *testing.T) string {
 	}
 }()
 
-// TestCrash stops a build at every point at which it makes something last: killed, with a full disk, with a failing disk. What a user sees
-// afterwards is the old state or the new one, and the next build finishes by itself.
+// TestCrash stops a build at every point at which it makes something last: killed, with a full disk, with a
+// failing disk. What a user sees afterwards is the old state or the new one, and the next build finishes by
+// itself.
 func TestCrash(t *testing.T) {
 	var tried atomic.Int32
 	t.Cleanup(func() {

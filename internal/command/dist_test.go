@@ -84,8 +84,8 @@ func flipByte(t *testing.T, file string) {
 	}
 }
 
-// TestAlteredProgramsAreFound: a byte of the program, of its SBOM or of a signature is another, and coreutils,
-// openssl and what reads back find it, and take what was written.
+// TestAlteredProgramsAreFound: a byte of the program, of its SBOM or of a signature is another, and
+// coreutils, openssl and what reads back find it, and take what was written.
 func TestAlteredProgramsAreFound(t *testing.T) {
 	for kind := range verifies {
 		private, public := newPair(t, kind)

@@ -21,8 +21,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
-// equip makes sure that the host has what building needs: as root it lets the host's package manager install what is missing,
-// otherwise it says what to run. It reports whether it installed anything.
+// equip makes sure that the host has what building needs: as root it lets the host's package manager install
+// what is missing, otherwise it says what to run. It reports whether it installed anything.
 func (c *command) equip(ctx context.Context) (installed bool, err error) {
 	var host sandbox.Host
 	_, missing := host.Tools(ctx, sandbox.BuildNeeds())
@@ -96,8 +96,9 @@ func lastLine(text string) string {
 	return text[strings.LastIndexByte(text, '\n')+1:]
 }
 
-// What a cold build takes, in bytes. A step's source tree and objects are at most this many times its packed sources (measured:
-// 4 times for OpenSSL's .tar.gz, 14 times for Python's .tar.xz with what it needs); beside them the store keeps the result.
+// What a cold build takes, in bytes. A step's source tree and objects are at most this many times its packed
+// sources (measured: 4 times for OpenSSL's .tar.gz, 14 times for Python's .tar.xz with what it needs); beside
+// them the store keeps the result.
 const (
 	unpackedRatio = 15
 	keptSpace     = 300 << 20
@@ -113,7 +114,8 @@ func workSpace(r *recipes.Recipe) int64 {
 	return n
 }
 
-// roomFor looks at disk and memory before anything is fetched: work bytes on the store's disk, a third of them in the base.
+// roomFor looks at disk and memory before anything is fetched: work bytes on the store's disk, a third of
+// them in the base.
 func roomFor(store, base string, work int64, sink event.Sink) error {
 	if work == 0 {
 		return nil

@@ -61,7 +61,8 @@ func (c *command) fetch(ctx context.Context) error {
 	return nil
 }
 
-// fetchAll fetches every source, whatever becomes of the others: whoever fills a mirror wants to know all that is missing.
+// fetchAll fetches every source, whatever becomes of the others: whoever fills a mirror wants to know all
+// that is missing.
 func (c *command) fetchAll(ctx context.Context, fetch steps.Fetch, sources []recipes.Source) ([]fetched, error) {
 	all, errs := make([]fetched, len(sources)), make([]error, len(sources))
 	var g sync.WaitGroup
@@ -75,8 +76,9 @@ func (c *command) fetchAll(ctx context.Context, fetch steps.Fetch, sources []rec
 	return all, unfetched(sources, errs)
 }
 
-// unfetched is the error of all that could not be fetched. What is worse than out of reach, such as another digest, comes first and
-// gives the exit status; of several hints of equal weight the one that says most is given.
+// unfetched is the error of all that could not be fetched. What is worse than out of reach, such as another
+// digest, comes first and gives the exit status; of several hints of equal weight the one that says most is
+// given.
 func unfetched(sources []recipes.Source, errs []error) error {
 	var failed, worse []error
 	var missing []string

@@ -22,8 +22,8 @@ import (
 // etc is the folder of this machine's administrator; a test has another.
 var etc = sign.Etc
 
-// bundleTrust is whose bundles are accepted: the keys of -key, or else of this machine's folder, as far as the
-// administrator's policy trusts them.
+// bundleTrust is whose bundles are accepted: the keys of -key, or else of this machine's folder, as far as
+// the administrator's policy trusts them.
 func (c *command) bundleTrust() (bundle.Trust, error) {
 	const bundles = "a bundle's tarball, its folder, or the https:// or oci:// address of one"
 	if c.From == "" {
@@ -122,8 +122,8 @@ func (c *command) asked(set *recipes.Set, x *bundle.Index) error {
 
 var bundleName = regexp.MustCompile(`^tlsfloor-.+-python-.+-linux-.+$`)
 
-// namedIn is the name of a bundle that ends the place or address where it lies, or "": there, nothing else may
-// lie, as old and other ones are well signed too.
+// namedIn is the name of a bundle that ends the place or address where it lies, or "": there, nothing else
+// may lie, as old and other ones are well signed too.
 func namedIn(from string) string {
 	if u, err := url.Parse(from); err == nil && u.Scheme != "" {
 		from = u.Path

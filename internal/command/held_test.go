@@ -214,7 +214,8 @@ func TestExpired(t *testing.T) {
 			t.Errorf("%v: it says\n%s", args, out)
 		}
 	}
-	// This machine's clock is behind: a release of the year after next was in use, so that of tomorrow is over.
+	// This machine's clock is behind: a release of the year after next was in use, so that of tomorrow is
+	// over.
 	later := now.AddDate(2, 0, 0)
 	m.install(0, m.release(bundletest.Options{Release: &bundle.Release{Sequence: 3, Made: later, Expires: later.Add(time.Hour)}}))
 	if out := m.install(6, m.release(bundletest.Options{Text: "next", Release: &bundle.Release{Sequence: 4, Made: now, Expires: now.Add(time.Hour)}})); !strings.Contains(out, "it has expired") {

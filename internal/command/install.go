@@ -216,7 +216,8 @@ func (c *command) unpacked(ctx context.Context, a *arrival) (g deploy.Generation
 	return g, false, nil
 }
 
-// proveHere proves the generation on this machine, with the weak peers of the bundle; without them the bundle's own proof stands.
+// proveHere proves the generation on this machine, with the weak peers of the bundle; without them the
+// bundle's own proof stands.
 func (c *command) proveHere(ctx context.Context, a *arrival, g deploy.Generation) (*verify.Proof, error) {
 	controls := filepath.Join(a.work, "controls")
 	prefixes, err := a.Controls(ctx, controls)

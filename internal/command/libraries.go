@@ -15,7 +15,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify"
 )
 
-// backend is a flag that names a real server without TLS on this machine, which stands behind the judge's TLS.
+// backend is a flag that names a real server without TLS on this machine, which stands behind the judge's
+// TLS.
 type backend struct {
 	flag, example string
 	addr          string
@@ -80,7 +81,8 @@ func (o other) behind() map[verify.Library]string {
 	return all
 }
 
-// installed is what a Python says of a library: its version, or why it cannot be imported, and where its packages are.
+// installed is what a Python says of a library: its version, or why it cannot be imported, and where its
+// packages are.
 const installed = `import glob, importlib, json, os, shutil, site, subprocess, sys
 found, files = {}, set()
 
@@ -117,7 +119,8 @@ func (c *command) clientLibraries() (all []verify.Library) {
 	return all
 }
 
-// addLibraries asks the Python under trial for its client libraries: one that is missing is no case that could pass.
+// addLibraries asks the Python under trial for its client libraries: one that is missing is no case that
+// could pass.
 func addLibraries(ctx context.Context, q *trial.Request, libraries []verify.Library) error {
 	if len(libraries) == 0 {
 		return nil

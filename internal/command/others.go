@@ -31,8 +31,8 @@ type tried struct {
 	Proof   *verify.Proof `json:"proof"`
 }
 
-// other is what is tried instead of an installation: programs by the paths that they were found at, servers by
-// the addresses that their names lead to.
+// other is what is tried instead of an installation: programs by the paths that they were found at, servers
+// by the addresses that their names lead to.
 type other struct {
 	kind            verify.Kind
 	name            string
@@ -42,8 +42,8 @@ type other struct {
 	backends        []backend
 }
 
-// verifyOther holds a Python, an openssl, a client or a server that tlsfloor did not make to the floor of the profile. Its controls
-// are the profile's weak peers.
+// verifyOther holds a Python, an openssl, a client or a server that tlsfloor did not make to the floor of the
+// profile. Its controls are the profile's weak peers.
 func (c *command) verifyOther(ctx context.Context) error {
 	o, err := c.other()
 	if err == nil {
@@ -91,7 +91,8 @@ func (c *command) verifyOther(ctx context.Context) error {
 	return errors.Join(deploy.Verdict(proof), err, c.writeReport(report.About{Profile: ch.profile.Name}, proof))
 }
 
-// requestOther is what the judge is asked about it. The weak peers stand in the rig, what is tried where it is.
+// requestOther is what the judge is asked about it. The weak peers stand in the rig, what is tried where it
+// is.
 func (c *command) requestOther(ctx context.Context, w *workshop, o other, b rig, reach *trial.Reach,
 	records map[string]store.Record) (q trial.Request, err error) {
 	if err := b.add(ctx, w, records, recipes.Control); err != nil {
@@ -130,7 +131,8 @@ func (c *command) requestOther(ctx context.Context, w *workshop, o other, b rig,
 	return q, nil
 }
 
-// onlyControls leaves of the recipes those that the controls of a kind need: without a Python there is none to build.
+// onlyControls leaves of the recipes those that the controls of a kind need: without a Python there is none
+// to build.
 func (ch *chosen) onlyControls(kind verify.Kind) {
 	need := map[string]bool{"openssl-weak": true, "python-weak": kind == verify.KindToolchain || kind == verify.KindPython}
 	for i := len(ch.recipes) - 1; i >= 0; i-- { // they are in order of need
@@ -229,8 +231,8 @@ func (c *command) checkClient() error {
 	return nil
 }
 
-// checkServer refuses an address that is not this machine's: hellos below the floor are an attack elsewhere. The name is looked up once,
-// and what it leads to is tried; the server is called by the name.
+// checkServer refuses an address that is not this machine's: hellos below the floor are an attack elsewhere.
+// The name is looked up once, and what it leads to is tried; the server is called by the name.
 func (c *command) checkServer() (addr, name string, err error) {
 	host, addr, err := ownServer("-server", c.Server)
 	if err != nil {
@@ -242,8 +244,8 @@ func (c *command) checkServer() (addr, name string, err error) {
 	return addr, c.ServerName, nil
 }
 
-// ownServer looks up the server that a flag names, which has to listen at an address of this machine, and returns its host as it was
-// given and the address that this leads to.
+// ownServer looks up the server that a flag names, which has to listen at an address of this machine, and
+// returns its host as it was given and the address that this leads to.
 func ownServer(flag, given string) (host, addr string, err error) {
 	host, port, err := net.SplitHostPort(given)
 	if err != nil {

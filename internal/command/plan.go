@@ -51,7 +51,8 @@ func (c *command) plan(ctx context.Context) error {
 	return nil
 }
 
-// drawPlan prints the steps as a table, in an order in which they can run, and the longest way through what has to run.
+// drawPlan prints the steps as a table, in an order in which they can run, and the longest way through what
+// has to run.
 func (c *command) drawPlan(ch *chosen, w *workshop, states []steps.State) {
 	with := ""
 	if len(ch.profile.With) > 0 {
@@ -88,8 +89,8 @@ func (c *command) drawPlan(ch *chosen, w *workshop, states []steps.State) {
 	}
 }
 
-// criticalPath returns the components of the longest chain of steps that have to run, and its seconds by their last records. Where
-// no times are known the chain with the most steps counts.
+// criticalPath returns the components of the longest chain of steps that have to run, and its seconds by
+// their last records. Where no times are known the chain with the most steps counts.
 func criticalPath(all []planned) (path []string, seconds float64) {
 	type way struct {
 		path    []string

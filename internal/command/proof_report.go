@@ -33,8 +33,8 @@ func (c *command) refuseReport() error {
 	return nil
 }
 
-// writeReport writes everything that can be said of a proof where -report says. A file is there whole or not at all, and what an
-// earlier run claimed is gone before anything else is written.
+// writeReport writes everything that can be said of a proof where -report says. A file is there whole or not
+// at all, and what an earlier run claimed is gone before anything else is written.
 func (c *command) writeReport(about report.About, p *verify.Proof) error {
 	if c.Report == "" {
 		return nil
@@ -69,8 +69,8 @@ func replace(path string, data []byte) error {
 	return owned.Replace(path, data, 0o644)
 }
 
-// about is what a report says of the components beside the proof. End of life and FIPS status are the recipes' of now, for the
-// versions that they still hold.
+// about is what a report says of the components beside the proof. End of life and FIPS status are the
+// recipes' of now, for the versions that they still hold.
 func (ch *chosen) about(g deploy.Generation) report.About {
 	a := report.About{Profile: ch.profile.Name, Generation: g.Number}
 	for _, name := range slices.Sorted(maps.Keys(g.Components)) {
@@ -98,7 +98,8 @@ type explained struct {
 	Finding *verify.Finding `json:"finding,omitempty"` // in the stored proof
 }
 
-// explainCase prints why a case exists and, when the generation in use has a proof, what happened in it. It runs nothing.
+// explainCase prints why a case exists and, when the generation in use has a proof, what happened in it. It
+// runs nothing.
 func (c *command) explainCase(ch *chosen) error {
 	cases, proof, err := c.known(ch)
 	if err != nil {
@@ -122,7 +123,8 @@ func (c *command) explainCase(ch *chosen) error {
 	return c.json(e)
 }
 
-// known lists the cases for the versions in use, or else for the profile's, and the stored proof, if there is one that is not altered.
+// known lists the cases for the versions in use, or else for the profile's, and the stored proof, if there is
+// one that is not altered.
 func (c *command) known(ch *chosen) (cases []verify.Case, proof *verify.Proof, err error) {
 	floor, err := verify.ParseFloor(string(ch.profile.Floor))
 	if err != nil {

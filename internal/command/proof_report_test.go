@@ -31,7 +31,7 @@ func TestReportIsWholeOrNotThere(t *testing.T) {
 			}
 		}
 		fault.Inject = func(point string) error {
-			if point == "report: write "+broken {
+			if point == "write "+broken {
 				return syscall.ENOSPC
 			}
 			return nil
@@ -49,14 +49,15 @@ func TestReportIsWholeOrNotThere(t *testing.T) {
 		if text, _ := os.ReadFile(filepath.Join(dir, broken)); string(text) != "old" {
 			t.Errorf("%s: it is now %q", broken, text)
 		}
-		left, err := filepath.Glob(filepath.Join(dir, ".report-*"))
+		left, err := filepath.Glob(filepath.Join(dir, ".new-*"))
 		if err != nil || len(left) > 0 {
 			t.Errorf("%s: left behind: %v", broken, left)
 		}
 	}
 }
 
-// TestNoStatementIsAnError: who asked for statements and gets none is told so, with the exit code of an incomplete proof.
+// TestNoStatementIsAnError: who asked for statements and gets none is told so, with the exit code of an
+// incomplete proof.
 func TestNoStatementIsAnError(t *testing.T) {
 	c := &command{options: options{Report: filepath.Join(t.TempDir(), "new", "folder")}, sink: func(event.Event) {}}
 	err := c.writeReport(report.About{}, &verify.Proof{Floor: verify.TLS12})

@@ -32,8 +32,8 @@ func loopback(ctx context.Context, mode sandbox.Mode) error {
 	return trial.Loopback(ctx)
 }
 
-// prove tries a generation that may not be in use yet: the programs run in a namespace where its trees stand at their
-// compiled-in prefixes.
+// prove tries a generation that may not be in use yet: the programs run in a namespace where its trees stand
+// at their compiled-in prefixes.
 func (c *command) prove(ctx context.Context, w *workshop, g deploy.Generation, records map[string]store.Record) (*verify.Proof, error) {
 	work, release, err := w.store.Work(ctx, "verify", false)
 	if err != nil {

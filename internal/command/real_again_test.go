@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// killed kills a real build at five moments with SIGKILL, each time going on with what the one before has left, and lets it finish then.
+// killed kills a real build at five moments with SIGKILL, each time going on with what the one before has
+// left, and lets it finish then.
 func (r *real) killed(t *testing.T) {
 	args := []string{"build", "-profile=min-tls1_3", "-root=" + r.root, "-store=" + filepath.Join(t.TempDir(), "store")}
 	for _, moment := range []string{"fetched in", "build/openssl +building", "built openssl", "build/python +building", "built python "} {
@@ -61,8 +62,8 @@ func (r *real) profile(t *testing.T, name string) {
 	}
 }
 
-// awsPackages are the AWS CLI of a suite with Python 3.11, and what it needs. awscrt and cryptography bring code of their own, which does
-// not connect here.
+// awsPackages are the AWS CLI of a suite with Python 3.11, and what it needs. awscrt and cryptography bring
+// code of their own, which does not connect here.
 var awsPackages = strings.Fields("awscli python3-awscrt python3-colorama python3-cryptography python3-cffi-backend python3-dateutil python3-distro python3-docutils python3-jmespath " +
 	"python3-prompt-toolkit python3-roman python3-ruamel.yaml python3-six python3-urllib3 python3-wcwidth")
 
@@ -95,7 +96,8 @@ func (r *real) rebuild(t *testing.T) {
 	if err != nil || !regexp.MustCompile(`(?m)^reproducible: \d{3,} files of 13 components are equal under \d\d variations`).Match(out) {
 		t.Errorf("rebuilding: %v", err)
 	}
-	// The README's table, whose bytes and digests are of the tools that they were made with; its bundle has no packages in it.
+	// The README's table, whose bytes and digests are of the tools that they were made with; its bundle has
+	// no packages in it.
 	_, texts := book(t)
 	all := blocks(texts["README.md"])
 	at := slices.IndexFunc(all, func(block []string) bool { return strings.HasPrefix(block[0], "COMPONENT ") })

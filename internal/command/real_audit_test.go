@@ -16,7 +16,8 @@ import (
 // auditPackages are real packages, each with a TLS stack, of the newer suite.
 var auditPackages = strings.Fields("python3-cryptography python3-pycurl python3-psycopg2 python3-grpcio python3-awscrt nodejs libnode115 ntpd-rs gh libnss3 libcurl3t64-gnutls libpq5 libgrpc29t64")
 
-// audit holds the audit against our own trees, where nothing may be found, and against a tree of real packages, where all has to be.
+// audit holds the audit against our own trees, where nothing may be found, and against a tree of real
+// packages, where all has to be.
 func (r *real) audit(t *testing.T) {
 	own := r.audited(t, 0, "audit:env", r.site().Dir(1))
 	if own.Worst() != audit.Holds || len(own.Stacks) < 2 {
@@ -56,7 +57,8 @@ func (r *real) audit(t *testing.T) {
 	t.Run("libraries", r.libraries)
 }
 
-// gate runs the example of a check for images and logins: what is not accepted is printed, and what is accepted passes.
+// gate runs the example of a check for images and logins: what is not accepted is printed, and what is
+// accepted passes.
 func (r *real) gate(t *testing.T, tree string) {
 	run := func(accepted string, folders ...string) (string, int) {
 		file := filepath.Join(t.TempDir(), "accepted")
@@ -116,7 +118,8 @@ func (r *real) auditProcesses(t *testing.T) {
 	}
 }
 
-// probe drives PyOpenSSL on the built Python: it goes below the floor, as its file says, and everything else there does not.
+// probe drives PyOpenSSL on the built Python: it goes below the floor, as its file says, and everything else
+// there does not.
 func (r *real) probe(t *testing.T) {
 	if os.Geteuid() == 0 {
 		cmd := exec.Command(program, "audit:env", r.site().Dir(1)+"/python", "-probe")

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// bare installs in a root folder that holds a C library, the program and the bundle, and nothing else; not even a shell.
+// bare installs in a root folder that holds a C library, the program and the bundle, and nothing else; not
+// even a shell.
 func (b *bundled) bare(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("another root folder needs root")

@@ -31,8 +31,8 @@ var needs = map[string]func(*testing.T) string{
 	},
 }
 
-// book runs the commands that the documents show, each page in a shell of its own in which the built toolchain stands at /opt, and
-// compares what they print with what the page shows.
+// book runs the commands that the documents show, each page in a shell of its own in which the built
+// toolchain stands at /opt, and compares what they print with what the page shows.
 func (r *real) book(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("an /opt of its own needs root")
@@ -51,7 +51,8 @@ func (r *real) book(t *testing.T) {
 	}
 }
 
-// prelude is what a page's script begins with. A server that a page starts is waited for, and takes the place of the one before.
+// prelude is what a page's script begins with. A server that a page starts is waited for, and takes the place
+// of the one before.
 const prelude = `mount --bind "$opt" /opt || exit 70
 cd "$HOME" || exit 70
 serving() {

@@ -11,7 +11,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/engine/fetch"
 )
 
-// bump asks the distribution's lists about a pin that is older than all that they have, and builds a plan from what it has written.
+// bump asks the distribution's lists about a pin that is older than all that they have, and builds a plan
+// from what it has written.
 func (r *real) bump(t *testing.T) {
 	if bases, err := (fetch.HostApt{}).Bases(t.Context()); err != nil || !strings.Contains(strings.Join(bases, " "), "debian") {
 		t.Skipf("no archive of Debian's is known to apt here: %v, %v", bases, err)

@@ -26,7 +26,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
 )
 
-// bundle writes a signed bundle of the built toolchain, has others' tools check it, spoils it in every way, and installs it.
+// bundle writes a signed bundle of the built toolchain, has others' tools check it, spoils it in every way,
+// and installs it.
 func (r *real) bundle(t *testing.T) {
 	b := &bundled{real: r, work: t.TempDir()}
 	b.key(t, "key")
@@ -222,7 +223,8 @@ func (b *bundled) provenance(t *testing.T) {
 	}
 }
 
-// usedSources holds both descriptions against what the store has recorded: the archives that were used, repacked ones included.
+// usedSources holds both descriptions against what the store has recorded: the archives that were used,
+// repacked ones included.
 func (b *bundled) usedSources(t *testing.T, provenance map[string]string) {
 	st, err := store.Open(b.store)
 	if err != nil {

@@ -30,8 +30,9 @@ var (
 // passed is the verdict on a Python with libraries whose residuals are known: every case passes or warns.
 var passed = regexp.MustCompile(`(?m)^TLS floor 1\.2: pass, \d+ of \d+ cases pass, 4 warned$`)
 
-// clients holds the client libraries that people run to the floor, on the built Python: Debian's packages of an older and of a newer
-// suite, and a real server of MongoDB's protocol. The host's Python is the control, with the same packages.
+// clients holds the client libraries that people run to the floor, on the built Python: Debian's packages of
+// an older and of a newer suite, and a real server of MongoDB's protocol. The host's Python is the control,
+// with the same packages.
 func (r *real) clients(t *testing.T) {
 	python := filepath.Join(r.site().Dir(1), "python", "bin", "python3")
 	db := ferretDB(t)
@@ -61,8 +62,8 @@ func (r *real) clients(t *testing.T) {
 	t.Run("by hand", func(t *testing.T) { r.sdkByHand(t, newest) })
 }
 
-// postgres is the optional set of that name: a Python with psql and psycopg2. It is not optimised, which takes
-// minutes and which all other parts try.
+// postgres is the optional set of that name: a Python with psql and psycopg2. It is not optimised, which
+// takes minutes and which all other parts try.
 func (r *real) postgres(t *testing.T) {
 	pg := &real{t: t, root: filepath.Join(t.TempDir(), "image"), store: r.store}
 	pg.tlsfloor(t, "build", "-with=postgres", "-optimize=none")
@@ -91,7 +92,8 @@ func (r *real) libraryErrors(t *testing.T, python, venv, mongo string) {
 	}
 }
 
-// hostsLibraries is the control: the same packages on a Python without a floor go below it, and the proof names where.
+// hostsLibraries is the control: the same packages on a Python without a floor go below it, and the proof
+// names where.
 func (r *real) hostsLibraries(t *testing.T, packages string, args ...string) {
 	const host = "/usr/bin/python3"
 	if exec.Command(host, "-c", "import ssl; assert ssl.HAS_TLSv1_1").Run() != nil {
@@ -107,7 +109,8 @@ func (r *real) hostsLibraries(t *testing.T, packages string, args ...string) {
 	}
 }
 
-// mongoOCSP is PyMongo with its extra: revocation is seen, and the floor is gone, since another OpenSSL does all of its TLS.
+// mongoOCSP is PyMongo with its extra: revocation is seen, and the floor is gone, since another OpenSSL does
+// all of its TLS.
 func (r *real) mongoOCSP(t *testing.T, python string, stable, next *pool, mongo string) {
 	if exec.Command("/bin/sh", "-c", "ls /usr/lib/*/libssl.so.3").Run() != nil {
 		t.Skip("the packages of cryptography want the host's libssl.so.3")
@@ -284,8 +287,8 @@ func venv(t *testing.T, python, packages string) string {
 	return filepath.Join(dir, "bin", "python3")
 }
 
-// buildCFFI compiles cffi's extension module for a Python that the packages have none for: what a newer suite has wants a newer libc, and
-// the older source one name that Python 3.13 has no longer.
+// buildCFFI compiles cffi's extension module for a Python that the packages have none for: what a newer suite
+// has wants a newer libc, and the older source one name that Python 3.13 has no longer.
 func buildCFFI(t *testing.T, python string, p *pool) {
 	t.Helper()
 	const program = `import sysconfig; print(sysconfig.get_path("include"), sysconfig.get_path("platlib"), sysconfig.get_config_var("EXT_SUFFIX"))`

@@ -47,7 +47,8 @@ func startPostgres17(t *testing.T, next *pool, a authority) *postgres {
 	return p
 }
 
-// directTLS connects without an SSLRequest before the handshake (sslnegotiation=direct), which servers know from 17 on.
+// directTLS connects without an SSLRequest before the handshake (sslnegotiation=direct), which servers know
+// from 17 on.
 func (r *real) directTLS(t *testing.T, before *postgres, next *pool, a authority, right, wrong string) {
 	p := startPostgres17(t, next, a)
 	base := "hostaddr=127.0.0.1 user=proof dbname=postgres sslnegotiation=direct "

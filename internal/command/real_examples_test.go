@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// examples runs what docs/examples shows, as far as one machine can: Packer's template as it is, the commands of the others in a
-// namespace with an /opt and an /in of its own.
+// examples runs what docs/examples shows, as far as one machine can: Packer's template as it is, the commands
+// of the others in a namespace with an /opt and an /in of its own.
 func (b *bundled) examples(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("an /opt of its own needs root")

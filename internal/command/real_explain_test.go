@@ -38,7 +38,8 @@ var meanings = map[string]string{
 // byCode are the kinds of CERTIFICATE_VERIFY_FAILED, by X509_verify_cert's code; libpq says none.
 var byCode = map[int]string{0: "", 9: "/not yet valid", 10: "/expired", 20: "/unknown CA", 23: "/revoked", 62: "/hostname"}
 
-// explainsAll holds `explain` against what the libraries said in a proof. It returns the entries that were met.
+// explainsAll holds `explain` against what the libraries said in a proof. It returns the entries that were
+// met.
 func explainsAll(t *testing.T, p *verify.Proof) map[string]bool {
 	t.Helper()
 	met := map[string]bool{}
@@ -103,7 +104,8 @@ with context.wrap_socket(socket.create_connection(("localhost", int(sys.argv[1])
 	}
 	explains(t, "CERTIFICATE_VERIFY_FAILED/strict", run(connects, greet(t, careless), file))
 
-	// The server knows no CA of the client's certificate: it is the server's own here, which its list does not hold.
+	// The server knows no CA of the client's certificate: it is the server's own here, which its list does
+	// not hold.
 	openssl := filepath.Join(r.site().Dir(1), "openssl", "bin", "openssl")
 	addr, cert := r.page(t, openssl, "-Verify", "1", "-verify_return_error", "-CAfile", file)
 	explains(t, "TLSV1_ALERT_UNKNOWN_CA", run(connects, addr[strings.LastIndexByte(addr, ':')+1:], cert, cert, filepath.Join(filepath.Dir(cert), "key.pem")))

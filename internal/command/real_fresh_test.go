@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// freshMachine follows the README in a root folder that has nothing but a distribution's smallest system and Go: as root, and as somebody.
+// freshMachine follows the README in a root folder that has nothing but a distribution's smallest system and
+// Go: as root, and as somebody.
 func (r *real) freshMachine(t *testing.T) {
 	m := &fresh{debootstrapped(t, "bookworm")}
 	for _, from := range []string{"/etc/resolv.conf", "/etc/hosts", "/etc/apt/apt.conf.d", "/etc/ssl/certs"} { // how this machine reaches its mirrors
@@ -53,7 +54,8 @@ func (m *fresh) host(t *testing.T, script string, args ...string) {
 	}
 }
 
-// within runs a script with the folder as its whole world: a changed root alone would forbid user namespaces to what runs in it.
+// within runs a script with the folder as its whole world: a changed root alone would forbid user namespaces
+// to what runs in it.
 func (m *fresh) within(t *testing.T, script string) string {
 	t.Helper()
 	const enter = `mount --rbind "$0" "$0" && cd "$0" && mkdir -p old && for d in proc sys dev; do mount --rbind /$d $d; done && mount -t tmpfs tmpfs tmp && pivot_root . old && exec chroot . sh -ec 'umount -l /old; cd /; '"$1"`

@@ -17,8 +17,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify"
 )
 
-// judge runs the judge's own tests of real toolchains on what was built: the weak peers, the host's own stack and another floor must fail.
-// And the advice on errors is held against what this Python prints.
+// judge runs the judge's own tests of real toolchains on what was built: the weak peers, the host's own stack
+// and another floor must fail. And the advice on errors is held against what this Python prints.
 func (r *real) judge(t *testing.T) {
 	r.judgeWith(t, "./verify/subject", "RealToolchain|WeakPeers|HostFails", 4)
 	r.judgeWith(t, "./verify/advice", "RealClients", 1)
@@ -49,7 +49,8 @@ func (r *real) judgeWith(t *testing.T, room, tests string, least int, env ...str
 	}
 }
 
-// record is the store's of a step of the build that these flags choose. The last of the profile may be of other optional sets.
+// record is the store's of a step of the build that these flags choose. The last of the profile may be of
+// other optional sets.
 func (r *real) record(t *testing.T, st *store.Store, step string, flags ...string) store.Record {
 	t.Helper()
 	out, err := exec.Command(program, append([]string{"plan", "-json", "-store=" + r.store}, flags...)...).Output()
@@ -192,7 +193,8 @@ func (r *real) listening(t *testing.T, openssl string) string {
 	}
 }
 
-// guidesFlags builds libssl and _ssl with the flags that people give by hand, and has the judge name what they leave.
+// guidesFlags builds libssl and _ssl with the flags that people give by hand, and has the judge name what
+// they leave.
 func (r *real) guidesFlags(t *testing.T) {
 	overlay := t.TempDir()
 	for from, to := range map[string]string{"openssl-weak": "openssl-guide", "python-weak": "python-guide"} {

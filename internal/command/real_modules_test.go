@@ -52,7 +52,8 @@ print("all", sqlite3.sqlite_version)
 	r.listed(t)
 }
 
-// history cuts a history file off and reads it again. libedit does that by a file in /tmp, which the sandbox keeps read-only: so this runs beside it.
+// history cuts a history file off and reads it again. libedit does that by a file in /tmp, which the sandbox
+// keeps read-only: so this runs beside it.
 func (r *real) history(t *testing.T) {
 	cmd := exec.Command(filepath.Join(r.root, python3), "-c", `import readline
 for line in "first", "second", "third":
@@ -125,8 +126,9 @@ print("again")
 	}
 }
 
-// hello measures the first message of a default connection: firewalls in front of well-known services drop it when it needs two
-// packets. The hybrid group is offered without a share, and a server that prefers it asks for one.
+// hello measures the first message of a default connection: firewalls in front of well-known services drop it
+// when it needs two packets. The hybrid group is offered without a share, and a server that prefers it asks
+// for one.
 func (r *real) hello(t *testing.T) {
 	r.write(t, "hello.py", `
 import ssl

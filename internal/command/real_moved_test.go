@@ -191,7 +191,8 @@ print(answer.answer())
 	}
 }
 
-// trust connects with verification on: in vain before the moved openssl trusts the server's root, and well after that.
+// trust connects with verification on: in vain before the moved openssl trusts the server's root, and well
+// after that.
 func (m *movedTrees) trust(t *testing.T) {
 	root, port := serveTLS(t)
 	program := `
@@ -228,8 +229,8 @@ except ssl.SSLCertVerificationError as e:
 	m.run(t, openssl, "list", "-providers", "-provider", "legacy")
 }
 
-// names looks where the default certificates come from when the trees have the prefixes' names, when another OpenSSL has ours, when
-// only Python was moved, and when nothing was.
+// names looks where the default certificates come from when the trees have the prefixes' names, when another
+// OpenSSL has ours, when only Python was moved, and when nothing was.
 func (m *movedTrees) names(t *testing.T) {
 	const show = "import ssl; print(ssl.get_default_verify_paths().openssl_cafile)"
 	base, opt := m.base, m.opt

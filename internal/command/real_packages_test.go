@@ -17,8 +17,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/engine/store"
 )
 
-// packages writes packages with a bundle, holds what linters say of them against docs/packages.md, and has dpkg and rpm install, upgrade
-// and remove them in a root folder.
+// packages writes packages with a bundle, holds what linters say of them against docs/packages.md, and has
+// dpkg and rpm install, upgrade and remove them in a root folder.
 func (r *real) packages(t *testing.T) {
 	p := &packaged{bundled: &bundled{real: r, work: t.TempDir()}, root: debootstrapped(t, "bookworm")}
 	p.tlsfloor(t, 0, "bundle", "-packages=deb,rpm", "-out="+p.file("out"), "-store="+r.store)
@@ -188,7 +188,8 @@ func (p *packaged) lifetime(t *testing.T, kind string, install, verify, remove [
 	}
 }
 
-// swapped puts another package into the bundle, and makes everything that is written of it fit: what is in it does not.
+// swapped puts another package into the bundle, and makes everything that is written of it fit: what is in it
+// does not.
 func (p *packaged) swapped(t *testing.T) {
 	for _, kind := range []string{packages.Deb, packages.RPM} {
 		dir := filepath.Join(t.TempDir(), filepath.Base(p.dir))

@@ -66,7 +66,8 @@ func readPipeline(t *testing.T, file string) pipeline {
 	return p
 }
 
-// run runs the commands one after the other in one shell, as a runner does, but for those that install what this machine has.
+// run runs the commands one after the other in one shell, as a runner does, but for those that install what
+// this machine has.
 func (p pipeline) run(t *testing.T, dir string, env ...string) (string, int) {
 	t.Helper()
 	kept := slices.DeleteFunc(slices.Clone(p.commands), func(c string) bool { return strings.HasPrefix(c, "apt-get ") })
@@ -83,7 +84,8 @@ func (p pipeline) run(t *testing.T, dir string, env ...string) (string, int) {
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// release writes the bundle by docs/examples/release/gitlab.yml, in a checkout, with the program that its `dist` makes.
+// release writes the bundle by docs/examples/release/gitlab.yml, in a checkout, with the program that its
+// `dist` makes.
 func (b *bundled) release(t *testing.T) string {
 	t.Helper()
 	key, err := os.ReadFile(b.file("key.pem"))
@@ -112,8 +114,8 @@ func (b *bundled) release(t *testing.T) string {
 	return out
 }
 
-// TestPipelines holds GitHub's file of a release against GitLab's, which TestReal runs: the same program and the same script, with all
-// that it asks for.
+// TestPipelines holds GitHub's file of a release against GitLab's, which TestReal runs: the same program and
+// the same script, with all that it asks for.
 func TestPipelines(t *testing.T) {
 	hub, lab := readPipeline(t, "release/github.yml"), readPipeline(t, "release/gitlab.yml")
 	for _, command := range []string{"go tool mage dist -o=tlsfloor", "docs/examples/release/release.sh"} {
@@ -136,7 +138,8 @@ func TestPipelines(t *testing.T) {
 	}
 }
 
-// pipelines runs the gates of docs/examples/audit, with our Python, which passes, and with the host's, of which they find what it lacks.
+// pipelines runs the gates of docs/examples/audit, with our Python, which passes, and with the host's, of
+// which they find what it lacks.
 func (b *bundled) pipelines(t *testing.T) {
 	for _, file := range []string{"audit/github.yml", "audit/gitlab.yml"} {
 		p := readPipeline(t, file)

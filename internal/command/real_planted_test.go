@@ -14,7 +14,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/engine/archive"
 )
 
-// planted plants into a copy of what was built what builds usually differ in. The comparison has to find each, and to name it.
+// planted plants into a copy of what was built what builds usually differ in. The comparison has to find
+// each, and to name it.
 func (r *real) planted(t *testing.T) {
 	first, second := r.site().Dir(1), filepath.Join(t.TempDir(), "second")
 	if out, err := exec.Command("cp", "-a", first, second).CombinedOutput(); err != nil {

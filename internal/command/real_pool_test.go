@@ -14,15 +14,16 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/engine/fetch"
 )
 
-// pool is a suite of Debian's that packages are taken from without being installed: apt with lists and a cache of its own, which
-// checks signatures as ever.
+// pool is a suite of Debian's that packages are taken from without being installed: apt with lists and a
+// cache of its own, which checks signatures as ever.
 type pool struct {
 	dir     string
 	options []string
 	modules map[string]string // folders of modules that were unpacked, by the packages
 }
 
-// pools are those that were made: a suite's lists are fetched once. They end with the program that the tests run.
+// pools are those that were made: a suite's lists are fetched once. They end with the program that the tests
+// run.
 var pools = map[string]*pool{}
 
 func newPool(t *testing.T, suite string) *pool {

@@ -21,7 +21,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/advice"
 )
 
-// postgres is a real server on 127.0.0.1: whoever comes is let in, with TLS or without; into the database "secure" only with TLS.
+// postgres is a real server on 127.0.0.1: whoever comes is let in, with TLS or without; into the database
+// "secure" only with TLS.
 type postgres struct {
 	root      string // the folder that is its system's root; "" for this one's
 	dir, addr string // dir is the data's, as seen from here
@@ -167,8 +168,8 @@ func (p *postgres) reload(t *testing.T, a authority) {
 	})
 }
 
-// sessions connects with psycopg2 in every way that its arguments name, one line each, and prints what pg_stat_ssl says of the live
-// session, or the error.
+// sessions connects with psycopg2 in every way that its arguments name, one line each, and prints what
+// pg_stat_ssl says of the live session, or the error.
 const sessions = `import psycopg2, sys
 for line in sys.argv[1:]:
     try:
@@ -263,7 +264,8 @@ context = ssl.create_default_context(cafile=sys.argv[2])
 assert pg8000.native.Connection("proof", host="localhost", port=int(sys.argv[1]), database="postgres", ssl_context=context).run("SELECT 1") == [[1]]
 `
 
-// otherClients are programs that nothing is known of but what they send, through the judge's TLS to a real server.
+// otherClients are programs that nothing is known of but what they send, through the judge's TLS to a real
+// server.
 func (r *real) otherClients(t *testing.T, p *postgres, next *pool) {
 	const nine = "TLS floor 1.2: pass, 9 of 9 cases pass"
 	try := func(name, command string) {
@@ -332,8 +334,8 @@ func (r *real) postgresClients(t *testing.T, next *pool) {
 	})
 }
 
-// triesItsClients: the tree's own proof holds psycopg2 and psql to the floor, with no server on this machine. A
-// proof that leaves them out is not taken.
+// triesItsClients: the tree's own proof holds psycopg2 and psql to the floor, with no server on this machine.
+// A proof that leaves them out is not taken.
 func (r *real) triesItsClients(t *testing.T) {
 	t.Helper()
 	site := r.site()

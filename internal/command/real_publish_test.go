@@ -247,7 +247,8 @@ func (b *bundled) toReferrers(t *testing.T) {
 	}
 }
 
-// killedUpload kills the program while the registry takes a large file: no version is there; the next try publishes it.
+// killedUpload kills the program while the registry takes a large file: no version is there; the next try
+// publishes it.
 func (b *bundled) killedUpload(t *testing.T) {
 	r := distribution(t, nil)
 	behind, err := url.Parse(r.url)

@@ -22,8 +22,9 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify"
 )
 
-// connecting is a program that connects with four clients, each over and over, until its standard input ends. All trust what the
-// toolchain trusts by default. It prints a line for each connection: which client, and what failed.
+// connecting is a program that connects with four clients, each over and over, until its standard input ends.
+// All trust what the toolchain trusts by default. It prints a line for each connection: which client, and
+// what failed.
 const connecting = `import json, os, ssl, sys, threading, urllib.request
 https, mongo, postgres = sys.argv[1:]
 os.environ.update(AWS_ACCESS_KEY_ID="AKIAEXAMPLE", AWS_SECRET_ACCESS_KEY="example", AWS_MAX_ATTEMPTS="1")
@@ -73,8 +74,8 @@ type busy struct {
 	bad   []string
 }
 
-// rotated exchanges the CA of four servers while four clients connect to them: old CA, both, the servers' certificates, new CA. No
-// connection fails. In the other order all do.
+// rotated exchanges the CA of four servers while four clients connect to them: old CA, both, the servers'
+// certificates, new CA. No connection fails. In the other order all do.
 func (r *real) rotated(t *testing.T, next *pool, mongo string) {
 	old, err := newAuthority("One CA", 10)
 	if err != nil {
@@ -199,7 +200,8 @@ func (b *busy) more(t *testing.T) {
 	}
 }
 
-// front is TLS before HTTP and before a server of MongoDB's protocol, with a certificate that can be exchanged.
+// front is TLS before HTTP and before a server of MongoDB's protocol, with a certificate that can be
+// exchanged.
 type front struct {
 	https, mongo net.Listener
 	serving      atomic.Pointer[tls.Certificate]

@@ -29,7 +29,8 @@ type spoiled struct {
 	dir string
 }
 
-// spoiled spoils copies of the bundle: bundle:verify and install refuse each with the exit code and say why, and nothing is installed.
+// spoiled spoils copies of the bundle: bundle:verify and install refuse each with the exit code and say why,
+// and nothing is installed.
 func (b *bundled) spoiled(t *testing.T) {
 	for name, one := range spoils {
 		t.Run(name, func(t *testing.T) {
@@ -124,7 +125,8 @@ func (s *spoiled) resign(t *testing.T) {
 	}
 }
 
-// repack changes entries of the .tar.zst, and lets everything that speaks of the archive speak of the new one.
+// repack changes entries of the .tar.zst, and lets everything that speaks of the archive speak of the new
+// one.
 func (s *spoiled) repack(t *testing.T, change func(*tar.Header, []byte) []byte) {
 	t.Helper()
 	name := s.archive(".tar.zst")

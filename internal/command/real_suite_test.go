@@ -30,8 +30,8 @@ func (r *real) sets(t *testing.T) {
 	t.Run("suite", func(t *testing.T) { s.suite(t, g) })
 }
 
-// embedded links a program to the static libpython by the flags that python3-config gives, and to nothing else but the C library. It has
-// an SSL_read of its own, and exports nothing of ours but Python's names.
+// embedded links a program to the static libpython by the flags that python3-config gives, and to nothing
+// else but the C library. It has an SSL_read of its own, and exports nothing of ours but Python's names.
 func (r *real) embedded(t *testing.T) {
 	r.write(t, "embed.c", `
 #include <Python.h>
@@ -62,8 +62,8 @@ nm -D --defined-only all | sed 's/.* //' | grep -E '^(Py_Initialize$|SSL_|EVP_|d
 // suiteTime is how long the test suite may take.
 const suiteTime = 45 * time.Minute
 
-// suite runs CPython's own tests with the installed interpreter, as an ordinary user and without a network, and compares what failed with
-// the list of what has to.
+// suite runs CPython's own tests with the installed interpreter, as an ordinary user and without a network,
+// and compares what failed with the list of what has to.
 func (r *real) suite(t *testing.T, g deploy.Generation) {
 	if os.Geteuid() != 0 {
 		t.Skip("a network of its own and another user need root")

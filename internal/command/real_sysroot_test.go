@@ -13,8 +13,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
-// sysroot builds the default profile against an older libc, and runs it in a folder of the suite that the libc is of. What was
-// built against this host's is the control.
+// sysroot builds the default profile against an older libc, and runs it in a folder of the suite that the
+// libc is of. What was built against this host's is the control.
 func (r *real) sysroot(t *testing.T) {
 	const suite, floor = "bullseye", "2.31"
 	old := &real{t: t, root: filepath.Join(t.TempDir(), "image"), store: r.store}
@@ -70,7 +70,8 @@ func debootstrapped(t *testing.T, suite string) string {
 	return ""
 }
 
-// runsIn runs the generation in the root folder dir, and sees that of the trees in host, which want a newer libc, none does.
+// runsIn runs the generation in the root folder dir, and sees that of the trees in host, which want a newer
+// libc, none does.
 func (r *real) runsIn(t *testing.T, dir, host string) {
 	t.Helper()
 	for _, from := range [][2]string{{r.root + "/opt/.", filepath.Join(dir, "opt")}, {host, filepath.Join(dir, "control")}} {

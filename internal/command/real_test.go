@@ -20,8 +20,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/engine/store"
 )
 
-// part is one part of TestReal. It runs alone too, such as by -run TestReal/bundle, on its own copy of what the
-// cold build installed.
+// part is one part of TestReal. It runs alone too, such as by -run TestReal/bundle, on its own copy of what
+// the cold build installed.
 type part struct {
 	name string
 	// "" runs each time. Of the groups with a name CI runs one each day (.ci/run lists them), and "long" are
@@ -90,8 +90,8 @@ func groups(t *testing.T) map[string]bool {
 	return some
 }
 
-// TestReal builds the default profile from an empty store into an image's root folder, proves it there, and tries what a user does
-// next. `mage test` asks for it with TLSFLOOR_TEST=real.
+// TestReal builds the default profile from an empty store into an image's root folder, proves it there, and
+// tries what a user does next. `mage test` asks for it with TLSFLOOR_TEST=real.
 func TestReal(t *testing.T) {
 	if os.Getenv("TLSFLOOR_TEST") == "" {
 		t.Skip("builds OpenSSL and Python, which takes minutes: run `go tool mage test`")
@@ -283,7 +283,8 @@ func (r *real) python(t *testing.T) {
 	}
 }
 
-// corruptStore flips a byte of one stored file: a fresh installation finds it, builds what is missing anew, and no wrong byte arrives.
+// corruptStore flips a byte of one stored file: a fresh installation finds it, builds what is missing anew,
+// and no wrong byte arrives.
 func (r *real) corruptStore(t *testing.T) {
 	st, err := store.Open(r.store)
 	if err != nil {

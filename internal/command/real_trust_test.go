@@ -23,7 +23,8 @@ except OSError as e:
     print(getattr(e, "reason", e))
 `
 
-// trust tries the built OpenSSL and Python with a server of a CA that nobody knows, then added, then named by the environment.
+// trust tries the built OpenSSL and Python with a server of a CA that nobody knows, then added, then named by
+// the environment.
 func (r *real) trust(t *testing.T) {
 	ours, err := newAuthority("Real Test CA", 10)
 	if err != nil {

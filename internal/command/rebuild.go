@@ -272,7 +272,8 @@ func own(work rebuild.Work, w rebuild.World, back bool) error {
 	})
 }
 
-// exportSources writes the profile's sources to a folder: nothing else of the first store is of any help to the second build.
+// exportSources writes the profile's sources to a folder: nothing else of the first store is of any help to
+// the second build.
 func (o *original) exportSources(ctx context.Context, dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err

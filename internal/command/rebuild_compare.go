@@ -177,8 +177,8 @@ func unpackTheirs(ctx context.Context, file, dir string) error {
 	return archive.Unpack(ctx, f, dir, archive.Options{})
 }
 
-// findTheirs returns the folder of an unpacked tarball that holds what is installed at prefix: at the whole path, or by its last name
-// in the top folder or the one below.
+// findTheirs returns the folder of an unpacked tarball that holds what is installed at prefix: at the whole
+// path, or by its last name in the top folder or the one below.
 func findTheirs(dir, prefix string) (string, error) {
 	candidates := []string{filepath.Join(dir, prefix), filepath.Join(dir, filepath.Base(prefix))}
 	below, _ := filepath.Glob(filepath.Join(dir, "*", filepath.Base(prefix)))

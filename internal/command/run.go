@@ -1,5 +1,5 @@
-// Package command has one function per target: it wires the rooms, and maps what they say to exit codes. The result of a command
-// goes to stdout, all else to stderr.
+// Package command has one function per target: it wires the rooms, and maps what they say to exit codes. The
+// result of a command goes to stdout, all else to stderr.
 package command
 
 import (
@@ -58,8 +58,8 @@ func framed(ctx context.Context, t usage.Target, f Flags, do func(*command, cont
 		complain(mode, err)
 		return exit{fault.CodeOf(err)}
 	}
-	// Garbage may otherwise double what is in use, such as an xz decoder's dictionary of 64 MiB; a head node has other things to do
-	// with its memory. The limit is soft: what is needed is had.
+	// Garbage may otherwise double what is in use, such as an xz decoder's dictionary of 64 MiB; a head node
+	// has other things to do with its memory. The limit is soft: what is needed is had.
 	debug.SetMemoryLimit(96 << 20)
 	syscall.Umask(0o022) // who may use a toolchain is not a matter of the installer's shell
 	ctx, stop := signalled(ctx)
@@ -102,8 +102,8 @@ func errorEvent(err error) event.Event {
 	return event.Event{Kind: event.Error, Text: err.Error(), Hint: fault.HintOf(err), Code: int(fault.CodeOf(err))}
 }
 
-// signalled is done when somebody wants the program to end; who asks twice does not wait. Mage's own handler would give up after five
-// seconds, whatever has to be cleaned up, and with another status.
+// signalled is done when somebody wants the program to end; who asks twice does not wait. Mage's own handler
+// would give up after five seconds, whatever has to be cleaned up, and with another status.
 func signalled(ctx context.Context) (context.Context, context.CancelFunc) {
 	signal.Reset(syscall.SIGINT)
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
@@ -131,7 +131,8 @@ func (p *results) remember(err error) {
 
 var errTimeout = errors.New("the time of -timeout is over")
 
-// explain adds what only the frame knows: why the context ended, where that is why the command did, and what a full disk wants.
+// explain adds what only the frame knows: why the context ended, where that is why the command did, and what
+// a full disk wants.
 func explain(ctx context.Context, err error, o options) error {
 	const again = "run it again: what was finished is kept"
 	switch {

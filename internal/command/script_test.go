@@ -152,8 +152,9 @@ prefixes: {tiny: tiny-prefix}
 controls: []
 `
 
-// tiny writes a site's overlay with one small component, its source in a mirror folder. Arguments of the form name=text change a file
-// of the source, or add an entry of that name. Later commands use that overlay and that mirror.
+// tiny writes a site's overlay with one small component, its source in a mirror folder. Arguments of the form
+// name=text change a file of the source, or add an entry of that name. Later commands use that overlay and
+// that mirror.
 func tiny(ts *testscript.TestScript, _ bool, args []string) {
 	files := [][2]string{
 		{"tiny-1.0.0/build.sh", "echo building; echo built >result\n"},
@@ -262,8 +263,8 @@ func site(ts *testscript.TestScript, files map[string]string) {
 	ts.Setenv("TLSFLOOR_MIRROR", ts.MkAbs("mirror"))
 }
 
-// killed starts a command, waits until the file that it names appears, and kills it and nothing else with SIGKILL:
-// killed <file> command...
+// killed starts a command, waits until the file that it names appears, and kills it and nothing else with
+// SIGKILL: killed <file> command...
 func killed(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: killed <file> command...")

@@ -50,8 +50,8 @@ type listener interface {
 	Close()
 }
 
-// attend runs a server until it is interrupted, or its certificates are no longer valid, or nobody reads what it says. start binds it,
-// and gives what prints where it listens; what writing a result comes to is told.
+// attend runs a server until it is interrupted, or its certificates are no longer valid, or nobody reads what
+// it says. start binds it, and gives what prints where it listens; what writing a result comes to is told.
 func (c *command) attend(ctx context.Context, start func(dir string, tell func(error)) (listener, func() error, error)) (err error) {
 	// A reader that goes away, such as `head`, must not leave the certificates behind.
 	signal.Ignore(syscall.SIGPIPE)

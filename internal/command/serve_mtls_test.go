@@ -31,7 +31,8 @@ func FuzzReadPEM(f *testing.F) {
 	})
 }
 
-// A damaged block is no reason to go on with those that are left: a list of revocations may be what is missing.
+// A damaged block is no reason to go on with those that are left: a list of revocations may be what is
+// missing.
 func TestReadPEMCut(t *testing.T) {
 	a, err := newAuthority("Cut CA", 10)
 	if err != nil {

@@ -97,7 +97,8 @@ func (c *command) storeNamed() error {
 		"store: user %d has no home folder to keep it in", os.Geteuid())
 }
 
-// parseSize reads a number of bytes: 500MB, 20GB; "" is no limit. Who leaves the unit out would keep a few bytes.
+// parseSize reads a number of bytes: 500MB, 20GB; "" is no limit. Who leaves the unit out would keep a few
+// bytes.
 func parseSize(text string) (int64, error) {
 	if text == "" {
 		return 0, nil

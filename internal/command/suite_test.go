@@ -28,8 +28,8 @@ var (
 	caseLine = regexp.MustCompile(`^(?:FAIL|ERROR|UNEXPECTED SUCCESS): (\S+) \(([\w.]+)\)`)
 )
 
-// readSuite reads the log. Failed files are run a second time, alone, and what counts is how that ended: a machine that is busy fails
-// tests that wait for each other.
+// readSuite reads the log. Failed files are run a second time, alone, and what counts is how that ended: a
+// machine that is busy fails tests that wait for each other.
 func readSuite(log string) suiteOutcome {
 	o := suiteOutcome{files: map[string]string{}}
 	cases := map[string]bool{}
@@ -181,8 +181,8 @@ Total tests: run=1,000 failures=2 skipped=1
 Total test files: run=14/14 failed=3 skipped=1
 `
 
-// TestSuiteIsJudged reads a log: what failed at the first try only is no failure, a file without a named case stands for itself, and each
-// difference from the list is a fault.
+// TestSuiteIsJudged reads a log: what failed at the first try only is no failure, a file without a named case
+// stands for itself, and each difference from the list is a fault.
 func TestSuiteIsJudged(t *testing.T) {
 	var ran []string
 	for _, name := range must[:len(must)-1] {

@@ -74,8 +74,8 @@ func (a authority) server() (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
-// certify writes the certificate of a new CA, of certain days to live, to a file: certify <file> <name> <days>. One more argument is a
-// file that the certificate is appended to as well.
+// certify writes the certificate of a new CA, of certain days to live, to a file: certify <file> <name>
+// <days>. One more argument is a file that the certificate is appended to as well.
 func certify(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 3 {
 		ts.Fatalf("usage: certify <file> <name> <days> [bundle]")
@@ -140,8 +140,8 @@ prefixes: {openssl: openssl-empty}
 controls: []
 `
 
-// accept builds the profile empty, whose openssl is a script, of the version that the argument names, in a process that takes any proof. It
-// leaves TLSFLOOR_ROOT and flags in the environment to the script.
+// accept builds the profile empty, whose openssl is a script, of the version that the argument names, in a
+// process that takes any proof. It leaves TLSFLOOR_ROOT and flags in the environment to the script.
 func accept(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 1 {
 		ts.Fatalf("usage: accept <version>")
@@ -180,7 +180,8 @@ type rotation struct {
 	authorized map[string]authority
 }
 
-// TestRotation exchanges a server's CA for a new one of the same name while clients connect: none of them fails. The other order fails.
+// TestRotation exchanges a server's CA for a new one of the same name while clients connect: none of them
+// fails. The other order fails.
 func TestRotation(t *testing.T) {
 	r := newRotation(t, "old", "new")
 	r.trust("trust:add", "-cafiles="+r.file("old"))

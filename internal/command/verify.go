@@ -114,7 +114,8 @@ func (c *command) verifyFrom(ctx context.Context, ch *chosen, g deploy.Generatio
 	return c.provedAgain(ch, g, proof)
 }
 
-// lockToProve is lock, but for those who may write nothing there: they can prove what others use, and keep no proof.
+// lockToProve is lock, but for those who may write nothing there: they can prove what others use, and keep no
+// proof.
 func (c *command) lockToProve(ctx context.Context, site deploy.Site) (func(), error) {
 	unlock, err := c.lock(ctx, site)
 	if errors.Is(err, fs.ErrPermission) {
@@ -136,12 +137,13 @@ func (c *command) provedAgain(ch *chosen, g deploy.Generation, proof *verify.Pro
 	if verdict != nil {
 		state = "not proved"
 	}
-	// The verdict decides on the exit code, and neither of the two that tell of it keeps the other from doing so.
+	// The verdict decides on the exit code, and neither of the two that tell of it keeps the other from doing
+	// so.
 	return errors.Join(verdict, c.writeReport(ch.about(g), proof), c.report(ch.site, g, proof, state))
 }
 
-// asBuilt is what was wanted of a generation, where the flags say nothing else: the controls are built as that
-// was. other says whether that is something else than the flags say.
+// asBuilt is what was wanted of a generation, where the flags say nothing else: the controls are built as
+// that was. other says whether that is something else than the flags say.
 func (c *command) asBuilt(g deploy.Generation) (s selection, other bool) {
 	s = c.selection()
 	if s.sysroot == "" && g.Sysroot != "" {

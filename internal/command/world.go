@@ -90,7 +90,8 @@ func (c *command) chooseAs(ctx context.Context, want selection) (*chosen, error)
 	return &chosen{set: set, profile: p, recipes: all, site: deploy.Site{Root: c.Root, Base: c.Prefix, Profile: p.Name, Prefixes: p.Prefixes}}, nil
 }
 
-// pin puts pinned profiles in the place of trainings, where there are any for the host's compiler and the sysroot.
+// pin puts pinned profiles in the place of trainings, where there are any for the host's compiler and the
+// sysroot.
 func pin(ctx context.Context, p *recipes.Profile, all []*recipes.Recipe) {
 	for i, r := range all {
 		if len(r.Pins) > 0 {
@@ -243,8 +244,8 @@ func (c *command) fetcher(ch *chosen, st *store.Store) (steps.Fetch, error) {
 	}, nil
 }
 
-// nameOthers adds to the error of a source that cannot be had the other versions that are pinned: nothing is ever built instead of
-// what was asked for, but a person may choose.
+// nameOthers adds to the error of a source that cannot be had the other versions that are pinned: nothing is
+// ever built instead of what was asked for, but a person may choose.
 func (ch *chosen) nameOthers(src *recipes.Source, err error) error {
 	if err == nil || fault.CodeOf(err) != fault.Failed {
 		return err
@@ -265,7 +266,8 @@ func (c *command) newFetcher(ch *chosen, st *store.Store) (*fetch.Fetcher, error
 	return fetch.New(st, fetch.Options{Mirrors: c.Mirror, Offline: c.Offline, Apt: fetch.HostApt{}, Keys: ch.set.Key, Sink: c.fetchSink})
 }
 
-// gather fetches a source and writes it and its signature into the folder dir, by their names; it returns the source's.
+// gather fetches a source and writes it and its signature into the folder dir, by their names; it returns the
+// source's.
 func (c *command) gather(ctx context.Context, ch *chosen, st *store.Store, src *recipes.Source, dir string) (string, error) {
 	f, err := c.newFetcher(ch, st)
 	if err != nil {

@@ -1,8 +1,8 @@
 // Package advice says in plain words what a TLS client's error means: which side is at fault, and what to do.
 //
-// It knows errors by the library's reason, as Python, urllib3, curl and openssl print it, and by nothing around it. What it promises:
-// each entry is tested against what a real client printed, but for those that docs/errors.md names; and a text that it does not know gets
-// no answer rather than a near one.
+// It knows errors by the library's reason, as Python, urllib3, curl and openssl print it, and by nothing
+// around it. What it promises: each entry is tested against what a real client printed, but for those that
+// docs/errors.md names; and a text that it does not know gets no answer rather than a near one.
 package advice
 
 import (
@@ -32,8 +32,9 @@ type Entry struct {
 	match *regexp.Regexp
 }
 
-// Explain finds the errors in a text, the most telling first: an entry that stands before another in the list is the more exact one, and
-// a wrapper's message, such as MaxRetryError, only counts where nothing else is known. None: the text holds no error that is known.
+// Explain finds the errors in a text, the most telling first: an entry that stands before another in the list
+// is the more exact one, and a wrapper's message, such as MaxRetryError, only counts where nothing else is
+// known. None: the text holds no error that is known.
 func Explain(text string) []Entry {
 	flat := strings.Join(strings.Fields(text), " ")
 	var found, wrappers []Entry

@@ -60,7 +60,8 @@ func TestMostTelling(t *testing.T) {
 	}
 }
 
-// client is a Python that connects and ends with its error, as a program of a user would. What it does to itself is the third argument.
+// client is a Python that connects and ends with its error, as a program of a user would. What it does to
+// itself is the third argument.
 const client = `
 import os, ssl, sys, urllib.request
 url, folder, own = sys.argv[1:]
@@ -82,8 +83,8 @@ with urllib.request.urlopen(url, context=context, timeout=10) as answer:
     answer.read()
 `
 
-// provoked are the scenarios of verify/server, with what the client does to itself there, and what has to be found. A Python without a
-// floor may stop earlier, for another reason.
+// provoked are the scenarios of verify/server, with what the client does to itself there, and what has to be
+// found. A Python without a floor may stop earlier, for another reason.
 var provoked = []struct{ scenario, own, want, weak string }{
 	{"cert-expired", "", "CERTIFICATE_VERIFY_FAILED/expired", ""},
 	{"cert-not-yet-valid", "", "CERTIFICATE_VERIFY_FAILED/not yet valid", ""},
@@ -105,7 +106,8 @@ var provoked = []struct{ scenario, own, want, weak string }{
 	{"any", "key", "PEM_LIB", ""},
 }
 
-// elsewhere are entries that the tests of the built toolchain provoke, with urllib3, PyMongo, psycopg2 and psql.
+// elsewhere are entries that the tests of the built toolchain provoke, with urllib3, PyMongo, psycopg2 and
+// psql.
 var elsewhere = []string{"CERTIFICATE_VERIFY_FAILED", "CERTIFICATE_VERIFY_FAILED/strict", "INVALID_STATUS_RESPONSE", "SSLV3_ALERT_HANDSHAKE_FAILURE", "SSLV3_ALERT_BAD_CERTIFICATE", "MaxRetryError",
 	"SERVER_WITHOUT_TLS", "NO_ENCRYPTION", "ROOT_CERTIFICATE"}
 
@@ -130,7 +132,8 @@ func TestUntestedAreNamed(t *testing.T) {
 	}
 }
 
-// TestRealClients has real Pythons fail in every way that a server of ours makes them fail, and explains what they printed.
+// TestRealClients has real Pythons fail in every way that a server of ours makes them fail, and explains what
+// they printed.
 func TestRealClients(t *testing.T) {
 	tried := 0
 	for _, python := range []string{os.Getenv("TLSFLOOR_TEST_PYTHON"), "/usr/bin/python3"} {

@@ -1,7 +1,7 @@
 package advice
 
-// Where CERTIFICATE_VERIFY_FAILED or curl's words for it stand, X509_verify_cert's text tells which check it was
-// (X509_STORE_CTX_get_error(3ssl)).
+// Where CERTIFICATE_VERIFY_FAILED or curl's words for it stand, X509_verify_cert's text tells which check it
+// was (X509_STORE_CTX_get_error(3ssl)).
 const verify = `(?:certificate[ _]verify[ _]failed|certificate problem|verify error|x509: |certificate verification)[^|]*?`
 
 // entries is the list. Of two with the same reason before the slash the first that matches counts.

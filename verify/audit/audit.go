@@ -1,5 +1,5 @@
-// Package audit finds every TLS stack in a tree of files, or in a running process, and says of each whether a TLS floor is compiled into
-// it, and how that is known.
+// Package audit finds every TLS stack in a tree of files, or in a running process, and says of each whether a
+// TLS floor is compiled into it, and how that is known.
 //
 // It promises that
 // - it runs nothing that it finds, and opens regular files only; a damaged or hostile file is a Gap of the

@@ -82,7 +82,8 @@ func TestMethod(t *testing.T) {
 	}
 }
 
-// tree is a virtual environment with a package that brings a library and one that links it, and one that brings nothing.
+// tree is a virtual environment with a package that brings a library and one that links it, and one that
+// brings nothing.
 func tree(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()

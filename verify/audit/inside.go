@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// soname is the library that a DT_NEEDED name stands for, "" for one that has nothing to do with TLS as far as is known.
+// soname is the library that a DT_NEEDED name stands for, "" for one that has nothing to do with TLS as far
+// as is known.
 func soname(name string) string {
 	for _, c := range carriers {
 		if strings.HasPrefix(name, c) {
@@ -158,7 +159,8 @@ func find(version *regexp.Regexp, data []byte) string {
 	}
 }
 
-// oldest is the version of a library in a file; where the verdict depends on it, the oldest that stands there.
+// oldest is the version of a library in a file; where the verdict depends on it, the oldest that stands
+// there.
 func (l library) oldest(data []byte) string {
 	found := find(l.version, data)
 	if found == "" || l.since == "" {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// isTar tells a tar of any age by the sum of its first header (POSIX ustar: the checksum's own field counts as
-// spaces; old programs added signed bytes).
+// isTar tells a tar of any age by the sum of its first header (POSIX ustar: the checksum's own field counts
+// as spaces; old programs added signed bytes).
 func isTar(head []byte) bool {
 	const block, from, to = 512, 148, 156
 	if len(head) < block {

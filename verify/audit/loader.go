@@ -15,7 +15,8 @@ import (
 	"syscall"
 )
 
-// errIrregular says that a path leads to something that is no regular file: to open a device or a pipe may do something, or wait.
+// errIrregular says that a path leads to something that is no regular file: to open a device or a pipe may do
+// something, or wait.
 var errIrregular = errors.New("not a regular file")
 
 // openRegular opens a regular file, and nothing else.
@@ -41,10 +42,12 @@ func openRegular(path string) (*os.File, error) {
 	return f, nil
 }
 
-// defaults are where the loader looks when its configuration has said nothing, for any distribution and architecture that we know of.
+// defaults are where the loader looks when its configuration has said nothing, for any distribution and
+// architecture that we know of.
 var defaults = []string{"/lib64", "/usr/lib64", "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib", "/usr/lib"}
 
-// systemFolders are the loader's configured folders, in its order, and then its own (ld.so.conf is what ldconfig(8) makes the cache of).
+// systemFolders are the loader's configured folders, in its order, and then its own (ld.so.conf is what
+// ldconfig(8) makes the cache of).
 var systemFolders = sync.OnceValue(func() []string { return append(configured("/etc/ld.so.conf", 4), defaults...) })
 
 // configured reads a file of folders and of include lines.
@@ -67,7 +70,8 @@ func configured(path string, depth int) (all []string) {
 	return all
 }
 
-// loading is one object on its way into a process: the libraries by which it came, and the RPATHs of those that brought it.
+// loading is one object on its way into a process: the libraries by which it came, and the RPATHs of those
+// that brought it.
 type loading struct {
 	*object
 	via    []string
@@ -237,7 +241,8 @@ func parse(path string, data []byte) (o *object) {
 	return o
 }
 
-// handedOn are the RPATHs that count for the needs of what l brings: its own, unless it has a RUNPATH, and those that it was given.
+// handedOn are the RPATHs that count for the needs of what l brings: its own, unless it has a RUNPATH, and
+// those that it was given.
 func (l loading) handedOn() []string {
 	if len(l.runpath) > 0 {
 		return l.rpaths
@@ -245,8 +250,8 @@ func (l loading) handedOn() []string {
 	return slices.Concat(l.rpath, l.rpaths)
 }
 
-// resolve is the file that the loader takes for a name, without LD_LIBRARY_PATH; "" if there is none. Of a process the files that it has
-// mapped come first.
+// resolve is the file that the loader takes for a name, without LD_LIBRARY_PATH; "" if there is none. Of a
+// process the files that it has mapped come first.
 func (a *auditor) resolve(l loading, name string) string {
 	if path := a.loaded[name]; path != "" {
 		return path

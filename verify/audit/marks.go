@@ -33,7 +33,8 @@ type library struct {
 	sure    [][]string     // what else is in every copy, without which the name is only a text
 }
 
-// bearSuites is the beginning of BearSSL's table of cipher suites: the number of each, and what it is made of.
+// bearSuites is the beginning of BearSSL's table of cipher suites: the number of each, and what it is made
+// of.
 const bearSuites = "\x00\x0a\x00\x24\x00\x2f\x01\x24\x00\x35\x02\x24|\x00\x3c\x01\x44\x00\x3d\x02\x44"
 
 // Labels of the key derivation of TLS 1.0 to 1.2 (RFC 5246, sections 6.3 and 7.4.9), which every

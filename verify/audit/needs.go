@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wants notes what the loader brings for a program or a library, and what of it depends on more than the file.
-// Filters and auditors are loaded like what is linked (System V ABI, Dynamic Section; rtld-audit(7)).
+// wants notes what the loader brings for a program or a library, and what of it depends on more than the
+// file. Filters and auditors are loaded like what is linked (System V ABI, Dynamic Section; rtld-audit(7)).
 func (i *image) wants(o *object) {
 	expand := func(text string) string {
 		text, unclear := i.expand(text, filepath.Dir(o.path))

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// methods are functions that speak one version below the floor and need no negotiation; who can call them has no floor. DTLS 1.0 is TLS 1.1
-// over datagrams (RFC 4347).
+// methods are functions that speak one version below the floor and need no negotiation; who can call them has
+// no floor. DTLS 1.0 is TLS 1.1 over datagrams (RFC 4347).
 var methods = regexp.MustCompile(`^(SSLv3|TLSv1|TLSv1_1|DTLSv1)(_client|_server)?_method$`)
 
 // ranks orders versions by what they are worth: DTLS counts versions down, and its 1.0 is TLS 1.1.
@@ -20,9 +20,10 @@ var names = map[uint64]string{0x0300: "SSLv3", 0x0301: "TLS 1.0", 0x0302: "TLS 1
 // floorRank is that of TLS 1.2.
 const floorRank = 3
 
-// openSSL judges a copy of libssl by the code that it has for a version: methods for it alone among its symbols or its data, and its entries in
-// the tables that versions are negotiated by (tls_version_table and dtls_version_table in ssl/statem/statem_lib.c, from 1.1.0 on).
-// A table holds the versions, and the functions that make their methods: none where a version was left out.
+// openSSL judges a copy of libssl by the code that it has for a version: methods for it alone among its
+// symbols or its data, and its entries in the tables that versions are negotiated by (tls_version_table and
+// dtls_version_table in ssl/statem/statem_lib.c, from 1.1.0 on). A table holds the versions, and the
+// functions that make their methods: none where a version was left out.
 func openSSL(e evidence) (Verdict, string) {
 	for _, name := range e.exports {
 		if methods.MatchString(name) {
@@ -108,7 +109,8 @@ func (l *sight) take(versions []uint64, set func(k, offset int) bool) {
 // orders are the versions of the tables, newest first.
 var orders = [][]uint64{{0x0304, 0x0303, 0x0302, 0x0301, 0x0300}, {0xfefc, 0xfefd, 0xfeff, 0x0100}}
 
-// table reads the versions of rows that go down one by one to a last row of 0; nil if part begins with no such table.
+// table reads the versions of rows that go down one by one to a last row of 0; nil if part begins with no
+// such table.
 func table(part []byte) []uint64 {
 	for _, order := range orders {
 		start := slices.Index(order, binary.LittleEndian.Uint64(part))
@@ -128,8 +130,8 @@ func table(part []byte) []uint64 {
 	return nil
 }
 
-// masks are the options that switch a version off (SSL_OP_NO_...): a method for that version alone has its own beside the version
-// (struct ssl_method_st in ssl/ssl_local.h: version, flags, mask, functions).
+// masks are the options that switch a version off (SSL_OP_NO_...): a method for that version alone has its
+// own beside the version (struct ssl_method_st in ssl/ssl_local.h: version, flags, mask, functions).
 var masks = map[uint32]uint64{0x0300: 0x02000000, 0x0301: 0x04000000, 0x0302: 0x10000000, 0xfeff: 0x04000000}
 
 // single is the version of such a method, 0 for anything else.

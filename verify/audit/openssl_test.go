@@ -67,7 +67,8 @@ func TestUnrecognised(t *testing.T) {
 	}
 }
 
-// What a program's RPATH finds for its library's needs, the audit finds too; a RUNPATH is the library's own affair. Each name counts once.
+// What a program's RPATH finds for its library's needs, the audit finds too; a RUNPATH is the library's own
+// affair. Each name counts once.
 func TestLoaderOrder(t *testing.T) {
 	for tag, found := range map[string]bool{"--disable-new-dtags": true, "--enable-new-dtags": false} {
 		dir := t.TempDir()

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// owners tell which package brought a file: Python's own metadata (PEP 376, and what is named like it), Debian's lists, and the generation of a
-// toolchain of ours.
+// owners tell which package brought a file: Python's own metadata (PEP 376, and what is named like it),
+// Debian's lists, and the generation of a toolchain of ours.
 type owners struct {
 	mu     sync.Mutex
 	files  map[string]string // path -> package

@@ -30,8 +30,8 @@ func (a *auditor) environment(path string) {
 	}
 }
 
-// outside adds a file or folder that a file of the tree leads to, and reports whether something is there. What
-// cannot be told is a gap.
+// outside adds a file or folder that a file of the tree leads to, and reports whether something is there.
+// What cannot be told is a gap.
 func (a *auditor) outside(link, target string) bool {
 	real, err := resolved(target)
 	if err != nil || !filepath.IsAbs(real) {

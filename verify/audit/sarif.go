@@ -54,7 +54,8 @@ const (
 	ruleUnseen  = "tls-not-looked-into"
 )
 
-// WriteSARIF writes what is not Holds for code scanners. A report without findings has an empty list, which says that the audit ran.
+// WriteSARIF writes what is not Holds for code scanners. A report without findings has an empty list, which
+// says that the audit ran.
 func (r *Report) WriteSARIF(w io.Writer) error {
 	run := sarifRun{Results: []sarifResult{}, Tool: sarifTool{sarifDriver{"tlsfloor", "https://github.com/tlsfloor/tlsfloor", []sarifRule{
 		{ruleBelow, sarifText{"A TLS stack with code for versions below the floor"}},

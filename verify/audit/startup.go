@@ -53,9 +53,9 @@ var finders = regexp.MustCompile(
 	`sys\.meta_path\.(insert\(0, (DISTUTILS_FINDER|_Finder\(\))\)|remove\(DISTUTILS_FINDER\))|` +
 		`DISTUTILS_FINDER in sys\.meta_path`)
 
-// pth reads a file of folders, and of lines of Python that run when it starts (addpackage() of site.py). It is
-// read as every release of Python does: before 3.13 lines end with a line feed or a return, now with all that
-// str.splitlines() knows too.
+// pth reads a file of folders, and of lines of Python that run when it starts (addpackage() of site.py). It
+// is read as every release of Python does: before 3.13 lines end with a line feed or a return, now with all
+// that str.splitlines() knows too.
 func (a *auditor) pth(path string) {
 	text := strings.TrimPrefix(a.whole(path), "\ufeff")
 	if !utf8.ValidString(text) {
@@ -130,8 +130,8 @@ func startsWithPython(path string) bool {
 	return slices.Contains(starts, stem) && (ext == ".py" || ext == ".pyc")
 }
 
-// atStart looks at a module that runs when Python starts: where it brings in code from elsewhere, the place is
-// followed, and where that does not stand in it, it is a gap.
+// atStart looks at a module that runs when Python starts: where it brings in code from elsewhere, the place
+// is followed, and where that does not stand in it, it is a gap.
 func (a *auditor) atStart(path string) {
 	text := a.whole(path)
 	if text == "" {

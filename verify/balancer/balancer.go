@@ -1,6 +1,7 @@
-// Package balancer is an HTTPS listener that treats clients' certificates as AWS's Application Load Balancer does, so that a client can be
-// tried before there is one: what a backend would get in its headers is on the page that it serves, and each handshake, completed or not,
-// is one line in the format of the balancer's connection log.
+// Package balancer is an HTTPS listener that treats clients' certificates as AWS's Application Load Balancer
+// does, so that a client can be tried before there is one: what a backend would get in its headers is on the
+// page that it serves, and each handshake, completed or not, is one line in the format of the balancer's
+// connection log.
 //
 // It promises that
 //   - it listens on 127.0.0.1 and [::1] only, and its own certificates are of this run's making and valid for a day;
@@ -8,8 +9,9 @@
 //     Options.Revoked or is beyond the limits; Passthrough looks at nothing;
 //   - a peer that trickles, floods, sends garbage or never closes costs one of Options.Most places for Options.Timeout at the most.
 //
-// Exceptions: refusals of a certificate end in alert 42 (bad_certificate), whatever their reason; the log has the reason. Of AWS's reasons
-// ClientCertRejected never comes: it is for filters that this listener does not have.
+// Exceptions: refusals of a certificate end in alert 42 (bad_certificate), whatever their reason; the log has
+// the reason. Of AWS's reasons ClientCertRejected never comes: it is for filters that this listener does not
+// have.
 package balancer
 
 import (
@@ -139,7 +141,8 @@ func (b *Balancer) Close() {
 	}
 }
 
-// Serve takes connections until ctx ends; then it closes what is open. It returns no later than shortly after that.
+// Serve takes connections until ctx ends; then it closes what is open. It returns no later than shortly after
+// that.
 func (b *Balancer) Serve(ctx context.Context) {
 	server.Accept(ctx, b.listeners, b.slots, func(conn net.Conn) { b.receive(ctx, conn) })
 }
@@ -179,7 +182,8 @@ func (b *Balancer) receive(ctx context.Context, conn net.Conn) {
 	}
 }
 
-// config is one connection's. What becomes known of it goes into e, and why its certificate is refused into refused.
+// config is one connection's. What becomes known of it goes into e, and why its certificate is refused into
+// refused.
 func (b *Balancer) config(e *Entry, refused **refusal) *tls.Config {
 	c := &tls.Config{Certificates: b.certs, MinVersion: tls.VersionTLS12, SessionTicketsDisabled: true, ClientAuth: tls.RequestClientCert}
 	if b.Mode == Verify {

@@ -186,7 +186,8 @@ func start(t testing.TB, o Options) *running {
 	return r
 }
 
-// get asks for the page as a client with an identity, and returns the page, the client's error and the log's entry.
+// get asks for the page as a client with an identity, and returns the page, the client's error and the log's
+// entry.
 func (r *running) get(t testing.TB, i identity, version uint16, name string) (body string, e Entry,
 	err error) {
 	t.Helper()

@@ -70,7 +70,8 @@ func (b *Balancer) check(chain []*x509.Certificate) *refusal {
 	return last
 }
 
-// supported are the keys and the version that AWS takes: X.509 v3, RSA of 2,048 bits and more, and the NIST curves.
+// supported are the keys and the version that AWS takes: X.509 v3, RSA of 2,048 bits and more, and the NIST
+// curves.
 func supported(c *x509.Certificate) bool {
 	switch key := c.PublicKey.(type) {
 	case *rsa.PublicKey:

@@ -42,7 +42,8 @@ type Entry struct {
 	chain []*x509.Certificate
 }
 
-// Line is e in the format of AWS's connection log: fields with spaces between, the subject in quotes, and - for what there is none of.
+// Line is e in the format of AWS's connection log: fields with spaces between, the subject in quotes, and -
+// for what there is none of.
 func (e Entry) Line() string {
 	subject := "-"
 	if e.Subject != "" {
@@ -56,8 +57,8 @@ func protocol(v wire.Version) string {
 	return map[wire.Version]string{wire.TLS12: "TLSv1.2", wire.TLS13: "TLSv1.3"}[v]
 }
 
-// distinguished is a name as RFC 2253 writes it, in the order of the certificate. What would end a line or a quoted field, or act on a
-// terminal, is written as RFC 2253 section 2.4 writes bytes.
+// distinguished is a name as RFC 2253 writes it, in the order of the certificate. What would end a line or a
+// quoted field, or act on a terminal, is written as RFC 2253 section 2.4 writes bytes.
 func distinguished(raw []byte) string {
 	var name pkix.RDNSequence
 	if rest, err := asn1.Unmarshal(raw, &name); err != nil || len(rest) > 0 {
@@ -102,8 +103,8 @@ func serial(c *x509.Certificate) string {
 // Header is one that a balancer adds for its backend.
 type Header struct{ Name, Value string }
 
-// Headers are those that a backend gets with the requests of a connection: the whole chain where nothing was verified, and five facts of
-// the leaf where it was. A client without a certificate brings none.
+// Headers are those that a backend gets with the requests of a connection: the whole chain where nothing was
+// verified, and five facts of the leaf where it was. A client without a certificate brings none.
 func (e Entry) Headers(m Mode) []Header {
 	if len(e.chain) == 0 {
 		return nil

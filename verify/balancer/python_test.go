@@ -33,7 +33,8 @@ except ssl.SSLError as e:
     print(e.reason or "PEM_LIB" if "PEM lib" in str(e) else e.reason)
 `
 
-// TestRealPython is the built Python with every kind of certificate, at both versions: what it says, and what the balancer logs.
+// TestRealPython is the built Python with every kind of certificate, at both versions: what it says, and what
+// the balancer logs.
 func TestRealPython(t *testing.T) {
 	interpreter := os.Getenv("TLSFLOOR_TEST_PYTHON")
 	if interpreter == "" {
@@ -48,7 +49,8 @@ func TestRealPython(t *testing.T) {
 			r.connect(t, interpreter, version, name, []string{chain, key, ""}, func(said string, e Entry) bool {
 				switch code := f.codes[name]; {
 				case name == "":
-					// At TLS 1.2 crypto/tls refuses with handshake_failure, at 1.3 the alert comes after the client has connected.
+					// At TLS 1.2 crypto/tls refuses with handshake_failure, at 1.3 the alert comes after the
+					// client has connected.
 					return e.Status == failed+UnmappedConnectionError && (said == "TLSV13_ALERT_CERTIFICATE_REQUIRED" || said == "SSLV3_ALERT_HANDSHAKE_FAILURE")
 				case code == "":
 					return e.Status == success && said == "page" && e.Protocol == spoken

@@ -11,8 +11,8 @@ import (
 // ErrCircle is of CAs in the trust store that are only signed by each other.
 var ErrCircle = errors.New("no root is above it in the trust store")
 
-// anchor takes the trust store apart. Only a CA that signed itself, or that no other of the store signed, is a
-// root: what revokes a CA, or ends the one above it, would not be seen if that one were a root too.
+// anchor takes the trust store apart. Only a CA that signed itself, or that no other of the store signed, is
+// a root: what revokes a CA, or ends the one above it, would not be seen if that one were a root too.
 func (b *Balancer) anchor() error {
 	above := make([][]int, len(b.Trust)) // who of the store signed it
 	reached := make([]bool, len(b.Trust))

@@ -1,8 +1,10 @@
-// Package probe drives the client libraries of a Python environment that bring or link another TLS stack, and tells at which versions they
-// connect when they are told to allow everything. It is the live side of verify/audit, which looks at files.
+// Package probe drives the client libraries of a Python environment that bring or link another TLS stack, and
+// tells at which versions they connect when they are told to allow everything. It is the live side of
+// verify/audit, which looks at files.
 //
-// It promises that a version counts only if a server of our own, which speaks no other, completed a handshake; and that a library counts as
-// driven only if it connects at TLS 1.2 in the same way. It runs code of the environment: the caller says how, and answers for the sandbox.
+// It promises that a version counts only if a server of our own, which speaks no other, completed a
+// handshake; and that a library counts as driven only if it connects at TLS 1.2 in the same way. It runs code
+// of the environment: the caller says how, and answers for the sandbox.
 package probe
 
 import (

@@ -11,8 +11,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify"
 )
 
-// Explain says in plain text why a case exists, what is done and what is expected. With a proof, which may be nil, what happened in
-// it and the annotated transcripts of the case and of its controls follow.
+// Explain says in plain text why a case exists, what is done and what is expected. With a proof, which may be
+// nil, what happened in it and the annotated transcripts of the case and of its controls follow.
 func Explain(c verify.Case, p *verify.Proof) (string, error) {
 	var b strings.Builder
 	one := result{Case: c}
@@ -45,8 +45,9 @@ func Explain(c verify.Case, p *verify.Proof) (string, error) {
 	return b.String(), nil
 }
 
-// Near returns up to five of names that a person may have meant by name, the nearest first: those that hold it, then those with the
-// fewest letters to change (Levenshtein's distance) if that is less than half of them.
+// Near returns up to five of names that a person may have meant by name, the nearest first: those that hold
+// it, then those with the fewest letters to change (Levenshtein's distance) if that is less than half of
+// them.
 func Near(name string, names []string) []string {
 	type candidate struct {
 		name     string

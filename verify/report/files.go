@@ -20,15 +20,15 @@ const (
 	SVRFile         = "svr.intoto.json"
 )
 
-// File is one file of a report. Nil data means that there must be none of that name: one of an earlier report would say what no
-// longer holds.
+// File is one file of a report. Nil data means that there must be none of that name: one of an earlier report
+// would say what no longer holds.
 type File struct {
 	Name string
 	Data []byte
 }
 
-// Files renders the whole report, the claims last. When the Statements cannot be made, the error says why and the other files are
-// returned all the same.
+// Files renders the whole report, the claims last. When the Statements cannot be made, the error says why and
+// the other files are returned all the same.
 func Files(p *verify.Proof, about About) ([]File, error) {
 	r, err := read(p)
 	if err != nil {

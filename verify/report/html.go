@@ -17,8 +17,8 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{"clean": cl
 
 func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
-// openFiles is how many tested files a page shows at once: the programs and OpenSSL's libraries. Extension modules come after them,
-// and there are many.
+// openFiles is how many tested files a page shows at once: the programs and OpenSSL's libraries. Extension
+// modules come after them, and there are many.
 const openFiles = 4
 
 // sheet is what the page shows.
@@ -40,14 +40,15 @@ type row struct {
 	Steps []step
 }
 
-// part is a component with its state at the time of the proof: a page must not change while nothing else does.
+// part is a component with its state at the time of the proof: a page must not change while nothing else
+// does.
 type part struct {
 	Component
 	Past bool
 }
 
-// HTML gives the proof as one page without scripts and without anything from elsewhere: the verdict first, then what is wrong, what
-// was tested, every case, and what the proof does not show.
+// HTML gives the proof as one page without scripts and without anything from elsewhere: the verdict first,
+// then what is wrong, what was tested, every case, and what the proof does not show.
 func HTML(p *verify.Proof, about About) ([]byte, error) {
 	r, err := read(p)
 	if err != nil {

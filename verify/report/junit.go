@@ -8,8 +8,9 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify"
 )
 
-// The elements of the JUnit format that build servers read; there is no standard of it, only the schema that Jenkins' xunit plugin
-// publishes (junit-10.xsd). It knows no warning: a warned case is a passed one whose output says so.
+// The elements of the JUnit format that build servers read; there is no standard of it, only the schema that
+// Jenkins' xunit plugin publishes (junit-10.xsd). It knows no warning: a warned case is a passed one whose
+// output says so.
 type (
 	suite struct {
 		XMLName   xml.Name   `xml:"testsuite"`
@@ -35,8 +36,9 @@ type (
 	}
 )
 
-// JUnit gives the proof as JUnit XML: a test for each case, and one named "proof" for the whole, which is an error when the proof is
-// not complete although every case passed. What was not proved is an error, so that it is never green.
+// JUnit gives the proof as JUnit XML: a test for each case, and one named "proof" for the whole, which is an
+// error when the proof is not complete although every case passed. What was not proved is an error, so that
+// it is never green.
 func JUnit(p *verify.Proof) ([]byte, error) {
 	r, err := read(p)
 	if err != nil {

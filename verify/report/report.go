@@ -1,5 +1,5 @@
-// Package report turns a verify.Proof into what others read: a page for people, JUnit XML for a build server, the explanation of one
-// case for a terminal, and in-toto Statements for a policy engine. What it promises:
+// Package report turns a verify.Proof into what others read: a page for people, JUnit XML for a build server,
+// the explanation of one case for a terminal, and in-toto Statements for a policy engine. What it promises:
 //
 //   - Nothing is believed that the proof says of itself: every function judges it again, from its transcripts and reports.
 //   - A case counts as passed only if the proof holds it once, as it is expected. What is missing, altered, left out or not proved
@@ -68,7 +68,8 @@ func read(p *verify.Proof) (*reading, error) {
 	return r, nil
 }
 
-// match brings expected cases and findings together, in the order of the expected ones; what nobody expects comes last.
+// match brings expected cases and findings together, in the order of the expected ones; what nobody expects
+// comes last.
 func (r *reading) match() (all []result) {
 	byName := map[string][]*verify.Finding{}
 	for i := range r.Findings {
@@ -147,8 +148,8 @@ func (r *reading) incomplete() string {
 	return strings.Join(lacks, "; ")
 }
 
-// clean makes one line of printable text of what a program or a stored file says: an escape sequence would act on a terminal, and a
-// line of its own would look like one of ours.
+// clean makes one line of printable text of what a program or a stored file says: an escape sequence would
+// act on a terminal, and a line of its own would look like one of ours.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

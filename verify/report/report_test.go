@@ -267,7 +267,8 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestABreachStaysOne: a case that nobody expects, or that is there twice, is doubted, but what it shows did happen.
+// TestABreachStaysOne: a case that nobody expects, or that is there twice, is doubted, but what it shows did
+// happen.
 func TestABreachStaysOne(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(*verify.Proof)

@@ -18,18 +18,20 @@ const (
 	SVRType        = "https://in-toto.io/attestation/svr/v0.1"
 )
 
-// verifier identifies the judge. Its edition is in the name, as the predicate asks of a verifier whose rules change.
+// verifier identifies the judge. Its edition is in the name, as the predicate asks of a verifier whose rules
+// change.
 var verifier = "https://github.com/tlsfloor/tlsfloor/verify/edition/" + strconv.Itoa(verify.Edition)
 
-// Statements are unsigned in-toto Statements v1 over the digests of everything that was tested. An empty one does not hold and is not
-// to be written: SCAI when no case passed, SVR when not the whole proof holds.
+// Statements are unsigned in-toto Statements v1 over the digests of everything that was tested. An empty one
+// does not hold and is not to be written: SCAI when no case passed, SVR when not the whole proof holds.
 type Statements struct {
 	TestResult []byte // PASSED, WARNED or FAILED, and which cases
 	SCAI       []byte // for each case that passed: what was tried and seen, and the digest of its transcripts
 	SVR        []byte // the properties that hold
 }
 
-// Attest states what the proof shows; nothing where its kind names no files. A tested file without digest is an error: there would be nothing to hold the Statement against.
+// Attest states what the proof shows; nothing where its kind names no files. A tested file without digest is
+// an error: there would be nothing to hold the Statement against.
 func Attest(p *verify.Proof) (Statements, error) {
 	r, err := read(p)
 	if err != nil {
@@ -114,7 +116,8 @@ func (r *reading) cases() (Resource, error) {
 	return d, err
 }
 
-// testResult counts everything that is not passed as failed. What judged is the list of cases and the weak peers.
+// testResult counts everything that is not passed as failed. What judged is the list of cases and the weak
+// peers.
 func (r *reading) testResult(cases Resource) *testResult {
 	t := &testResult{Result: "FAILED", Configuration: []Resource{cases}}
 	for _, control := range r.Controls {
@@ -195,7 +198,8 @@ func (r *reading) verified(cases Resource) (*verification, error) {
 	return v, nil
 }
 
-// property names what all cases of a role show, such as TLSFLOOR_1_2_CLIENT; that of no role is shown by all cases together.
+// property names what all cases of a role show, such as TLSFLOOR_1_2_CLIENT; that of no role is shown by all
+// cases together.
 func (r *reading) property(role verify.Role) string {
 	name := "TLSFLOOR_" + strings.ReplaceAll(r.Floor.String(), ".", "_")
 	if role != "" {

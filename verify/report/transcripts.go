@@ -10,12 +10,13 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify"
 )
 
-// mark begins the line that names a section of the transcripts. No line of a section begins so: all but the fixed labels
-// and hexdumps is cleaned.
+// mark begins the line that names a section of the transcripts. No line of a section begins so: all but the
+// fixed labels and hexdumps is cleaned.
 const mark = "=== "
 
-// Transcripts gives all that was seen of every case and of its controls, as annotated hexdumps: one section for each case, after a
-// line "=== <name>". The evidence of a Statement is the SHA-256 digest of such a section without that line.
+// Transcripts gives all that was seen of every case and of its controls, as annotated hexdumps: one section
+// for each case, after a line "=== <name>". The evidence of a Statement is the SHA-256 digest of such a
+// section without that line.
 func Transcripts(p *verify.Proof) ([]byte, error) {
 	r, err := read(p)
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
-// Check is the answer of howsmyssl's /a/check, by its documented keys and rules (https://www.howsmyssl.com/s/api.html and about.html).
-// Its rating has changed over the years; this one is of the rules that name TLS 1.1 "Improvable" and anything older "Bad".
+// Check is the answer of howsmyssl's /a/check, by its documented keys and rules
+// (https://www.howsmyssl.com/s/api.html and about.html). Its rating has changed over the years; this one is
+// of the rules that name TLS 1.1 "Improvable" and anything older "Bad".
 type Check struct {
 	GivenCipherSuites        []string            `json:"given_cipher_suites"` // IANA's names
 	GivenNamedGroups         []string            `json:"given_named_groups"`
@@ -120,8 +121,9 @@ func offersCBC(suites []wire.Suite) bool {
 	return false
 }
 
-// splits reports whether the client keeps BEAST away by a first record of one byte or none before the rest of what it says, and whether
-// it has said enough to tell. Such a record has two blocks of AES: at most one byte, 20 of HMAC-SHA1, padding (RFC 2246 section 6.2.3).
+// splits reports whether the client keeps BEAST away by a first record of one byte or none before the rest of
+// what it says, and whether it has said enough to tell. Such a record has two blocks of AES: at most one
+// byte, 20 of HMAC-SHA1, padding (RFC 2246 section 6.2.3).
 func splits(t verify.Transcript) (split, able bool) {
 	var sent []byte
 	for _, s := range t {

@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// run runs a program of the host with nothing of this process's environment: an SSL_CERT_FILE or OPENSSL_CONF would be another client.
+// run runs a program of the host with nothing of this process's environment: an SSL_CERT_FILE or OPENSSL_CONF
+// would be another client.
 func run(t *testing.T, input string, argv ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -42,8 +43,8 @@ func host(t *testing.T, name string) string {
 
 var protocol = regexp.MustCompile(`(?m)^\s*Protocol\s*:\s*(\S+)`)
 
-// agrees holds what a host's client printed against the wire. How a host is set up is not ours to know, only that the two agree: below
-// the floor it is either refused or found out.
+// agrees holds what a host's client printed against the wire. How a host is set up is not ours to know, only
+// that the two agree: below the floor it is either refused or found out.
 func agrees(t *testing.T, p Place, v Visit, printed string) {
 	t.Helper()
 	shown := ""

@@ -45,7 +45,8 @@ func within(behave func(net.Conn)) func(net.Conn) {
 	}
 }
 
-// hostile are peers that want to hang the server or to make it grow. Each ends when its connection is closed under it.
+// hostile are peers that want to hang the server or to make it grow. Each ends when its connection is closed
+// under it.
 func hostile(t testing.TB) map[string]func(net.Conn) {
 	hello := hardenedHello(t)
 	return map[string]func(net.Conn){
@@ -106,7 +107,8 @@ func watchHeap() (peak func() uint64) {
 	}
 }
 
-// TestHostilePeers measures time and memory while all hostile peers are at the server at once, several of each.
+// TestHostilePeers measures time and memory while all hostile peers are at the server at once, several of
+// each.
 func TestHostilePeers(t *testing.T) {
 	const timeout, each = 800 * time.Millisecond, 6
 	peers := hostile(t)

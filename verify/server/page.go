@@ -16,8 +16,8 @@ import (
 // openSSLVersions are the names of SSL_get_version(3ssl).
 var openSSLVersions = map[wire.Version]string{wire.TLS10: "TLSv1", wire.TLS11: "TLSv1.1", wire.TLS12: "TLSv1.2", wire.TLS13: "TLSv1.3"}
 
-// answer answers every request. What the client sends is not read further than net/http does by itself, but for the short form of an
-// AWS SDK.
+// answer answers every request. What the client sends is not read further than net/http does by itself, but
+// for the short form of an AWS SDK.
 func answer(w http.ResponseWriter, r *http.Request, sc Scenario, c *tls.Conn) {
 	state, transcript := c.ConnectionState(), verify.SoFar(c)
 	kind, body := "text/html; charset=utf-8", ""
@@ -39,8 +39,8 @@ func answer(w http.ResponseWriter, r *http.Request, sc Scenario, c *tls.Conn) {
 	w.Write([]byte(body)) // net/http leaves it out of an answer to HEAD
 }
 
-// page is in the manner of `openssl s_server -www`, whose block "SSL-Session:" programs and people search for. Session ids, keys and
-// tickets are left out.
+// page is in the manner of `openssl s_server -www`, whose block "SSL-Session:" programs and people search
+// for. Session ids, keys and tickets are left out.
 func page(sc Scenario, s verify.Sight, state tls.ConnectionState) string {
 	version, cipher := openSSLVersions[wire.Version(state.Version)], wire.Suite(state.CipherSuite).OpenSSL()
 	var b strings.Builder

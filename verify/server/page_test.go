@@ -43,7 +43,8 @@ func TestPageIsLikeSServers(t *testing.T) {
 	}
 }
 
-// Whoever has a certificate of the CA must not be able to write a protocol of his own into the page, or a script.
+// Whoever has a certificate of the CA must not be able to write a protocol of his own into the page, or a
+// script.
 func TestPageOfHostileCertificate(t *testing.T) {
 	evil := &x509.Certificate{Subject: pkix.Name{CommonName: "<script>\n    Protocol  : TLSv1.3\n"}}
 	text := page(scenarioOf(t, "client-cert"), verify.Sight{}, tls.ConnectionState{Version: tls.VersionTLS12, PeerCertificates: []*x509.Certificate{evil}})

@@ -36,8 +36,8 @@ type want struct {
 // Alerts by which a client may refuse a certificate for whatever reason (RFC 8446 section 6.2).
 var anyCertificate = []wire.Description{wire.BadCertificate, wire.CertificateUnknown}
 
-// Scenarios lists all of them in the order of the table, with honest servers speaking at most max; what cannot be said within that is left
-// out. No maximum is 0.
+// Scenarios lists all of them in the order of the table, with honest servers speaking at most max; what
+// cannot be said within that is left out. No maximum is 0.
 func Scenarios(max wire.Version) []Scenario {
 	if max == 0 {
 		max = wire.TLS13
@@ -120,7 +120,8 @@ func crafted() []Scenario {
 	return all
 }
 
-// certificates are honest servers of TLS 1.2 and later whose certificates are not, or are asked about, or that ask for one.
+// certificates are honest servers of TLS 1.2 and later whose certificates are not, or are asked about, or
+// that ask for one.
 func certificates(max wire.Version) []Scenario {
 	serve := func(name string, o verify.Offer, w want, when, why string) Scenario {
 		o.Act, o.Least, o.Version = verify.Serve, wire.TLS12, min(wire.TLS13, max)
@@ -174,7 +175,8 @@ type UnknownError struct {
 
 func (e *UnknownError) Error() string { return fmt.Sprintf("scenario %q: not known", e.Name) }
 
-// Pick returns the scenarios of the names, in the order of all; all of them where there are no names. The error is an *UnknownError.
+// Pick returns the scenarios of the names, in the order of all; all of them where there are no names. The
+// error is an *UnknownError.
 func Pick(all []Scenario, names []string) ([]Scenario, error) {
 	if len(names) == 0 {
 		return all, nil

@@ -1,5 +1,6 @@
-// Package server is the verification server for people: in one process a listener for each Scenario, which is an honest, weak or lying TLS
-// server, and a line for each connection that says what the client offered, how it ended, and whether a hardened client does that.
+// Package server is the verification server for people: in one process a listener for each Scenario, which is
+// an honest, weak or lying TLS server, and a line for each connection that says what the client offered, how
+// it ended, and whether a hardened client does that.
 //
 // It promises that
 //   - it listens on 127.0.0.1 and [::1] only, and its certificates are of this run's making and valid for a day;
@@ -9,8 +10,8 @@
 //   - a peer that trickles, floods, sends garbage or never closes costs one of Options.Most places for Options.Timeout at the most, and
 //     the memory of 64 KiB of transcript beside crypto/tls's own.
 //
-// Over a completed connection it speaks HTTP/1.1: /a/check answers with the keys of howsmyssl's API, every other path with a page in the
-// manner of `openssl s_server -www`, without the session's secrets.
+// Over a completed connection it speaks HTTP/1.1: /a/check answers with the keys of howsmyssl's API, every
+// other path with a page in the manner of `openssl s_server -www`, without the session's secrets.
 package server
 
 import (
@@ -98,7 +99,8 @@ func Start(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Bind listens at a port of 127.0.0.1 and, where the machine has it, of [::1]: localhost is either. 0 is any port that is free at both.
+// Bind listens at a port of 127.0.0.1 and, where the machine has it, of [::1]: localhost is either. 0 is any
+// port that is free at both.
 func Bind(port int) ([]net.Listener, error) {
 	six := hasIPv6()
 	var err error
@@ -145,7 +147,8 @@ func (s *Server) Close() {
 	}
 }
 
-// Serve takes connections until ctx ends; then it closes what is open. It returns no later than shortly after that.
+// Serve takes connections until ctx ends; then it closes what is open. It returns no later than shortly after
+// that.
 func (s *Server) Serve(ctx context.Context) {
 	var wait sync.WaitGroup
 	for _, p := range s.places {
@@ -163,11 +166,13 @@ func (s *Server) Serve(ctx context.Context) {
 	wait.Wait()
 }
 
-// grace is how long Accept waits for connections to end after ctx has: they are closed then, and only a report may block.
+// grace is how long Accept waits for connections to end after ctx has: they are closed then, and only a
+// report may block.
 const grace = 2 * time.Second
 
-// Accept hands each connection of the listeners to talk, in a goroutine of its own, until ctx ends; then it closes the listeners. It takes no
-// more at a time than slots has places, and leaves others in the kernel's queue. It returns no later than shortly after ctx has ended.
+// Accept hands each connection of the listeners to talk, in a goroutine of its own, until ctx ends; then it
+// closes the listeners. It takes no more at a time than slots has places, and leaves others in the kernel's
+// queue. It returns no later than shortly after ctx has ended.
 func Accept(ctx context.Context, listeners []net.Listener, slots chan struct{}, talk func(net.Conn)) {
 	var wait sync.WaitGroup
 	for _, l := range listeners {

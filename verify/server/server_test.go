@@ -100,8 +100,8 @@ func (r *running) get(t testing.TB, name, path string, c *tls.Config) (string, e
 	return string(text), err
 }
 
-// The one with the floor, crypto/tls from 1.2 on, at every scenario. It knows no revocation lists, looks at no staple and at no
-// renegotiation_info: the server must say so.
+// The one with the floor, crypto/tls from 1.2 on, at every scenario. It knows no revocation lists, looks at
+// no staple and at no renegotiation_info: the server must say so.
 func TestHardenedClient(t *testing.T) {
 	r := begin(t, Options{})
 	not := map[string]Verdict{"cert-revoked": Careless, "ocsp-revoked": Careless, "ocsp-malformed": Careless, "no-renegotiation-info": Below}

@@ -19,7 +19,8 @@ type table struct {
 	Scenarios []Place   `json:"scenarios"`
 }
 
-// WriteTable writes where each scenario is and what a hardened client does there, and how to bring a client to the first.
+// WriteTable writes where each scenario is and what a hardened client does there, and how to bring a client
+// to the first.
 func (s *Server) WriteTable(w io.Writer) error {
 	var b strings.Builder
 	name, must := len("scenario"), 0
@@ -66,7 +67,8 @@ func (o *Offered) line() string {
 		listed(o.Versions), o.Suites, listed(o.Groups), listed(o.Schemes), listed(o.ALPN), sni, o.Size)
 }
 
-// maxNames bounds how many names of a list are in a line: what a client prefers stands first, and JSON has all.
+// maxNames bounds how many names of a list are in a line: what a client prefers stands first, and JSON has
+// all.
 const maxNames = 4
 
 // listed joins what a client may have written itself.
@@ -90,7 +92,8 @@ const maxShown = 80
 
 func short(text string) string { return text[:min(len(text), maxShown)] }
 
-// quote leaves alone what is printable ASCII, and escapes the rest: a client must not be able to write to our terminal.
+// quote leaves alone what is printable ASCII, and escapes the rest: a client must not be able to write to our
+// terminal.
 func quote(text string) string {
 	text = short(text)
 	if quoted := strconv.QuoteToASCII(text); quoted != `"`+text+`"` {

@@ -42,8 +42,9 @@ func (s *Server) receive(ctx context.Context, conn net.Conn, sc Scenario) Visit 
 	return v
 }
 
-// patient is the connection of a crafted ServerHello. A half-close right behind it would take a client that refuses and one that would go
-// on for the same: both say nothing more. So it is put off until the client has said something, or has waited.
+// patient is the connection of a crafted ServerHello. A half-close right behind it would take a client that
+// refuses and one that would go on for the same: both say nothing more. So it is put off until the client has
+// said something, or has waited.
 type patient struct {
 	net.Conn
 	patience time.Duration
@@ -83,8 +84,8 @@ func (p *patient) halfClose() {
 // maxHeader bounds in bytes a request's header.
 const maxHeader = 8 << 10
 
-// speakHTTP answers one request on a completed connection, and returns its method and path, "" where none came; said tells whether
-// anything came.
+// speakHTTP answers one request on a completed connection, and returns its method and path, "" where none
+// came; said tells whether anything came.
 func speakHTTP(ctx context.Context, c *tls.Conn, sc Scenario) (request string, said bool) {
 	var mu sync.Mutex // net/http has a goroutine of its own
 	said = HTTP(ctx, c, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -98,7 +99,8 @@ func speakHTTP(ctx context.Context, c *tls.Conn, sc Scenario) (request string, s
 	return request, said
 }
 
-// HTTP answers one request on a completed connection with HTTP/1.1, until ctx's deadline, and reports whether anything came.
+// HTTP answers one request on a completed connection with HTTP/1.1, until ctx's deadline, and reports whether
+// anything came.
 func HTTP(ctx context.Context, c *tls.Conn, h http.Handler) bool {
 	var said atomic.Bool
 	one := &single{conn: c, done: make(chan struct{})}
@@ -123,7 +125,8 @@ func HTTP(ctx context.Context, c *tls.Conn, h http.Handler) bool {
 	return said.Load()
 }
 
-// HangUp says that we send no more, reads what the peer still has to say, and closes: an alert on its way is not lost to a reset.
+// HangUp says that we send no more, reads what the peer still has to say, and closes: an alert on its way is
+// not lost to a reset.
 func HangUp(conn net.Conn) {
 	if half, ok := conn.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()

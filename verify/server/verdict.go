@@ -8,7 +8,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
-// Verdict is what a connection says about its client. The zero value is Unclear: what nobody saw is no good behaviour.
+// Verdict is what a connection says about its client. The zero value is Unclear: what nobody saw is no good
+// behaviour.
 type Verdict int
 
 // The verdicts.
@@ -39,7 +40,8 @@ type evidence struct {
 	said      bool         // over the completed connection the client sent something
 }
 
-// judge gives the verdict and, where there is something to add, why. A breach comes first, since it was seen to happen.
+// judge gives the verdict and, where there is something to add, why. A breach comes first, since it was seen
+// to happen.
 func (s Scenario) judge(e evidence) (Verdict, string) {
 	if breach := s.breach(e); breach != "" {
 		return Below, breach

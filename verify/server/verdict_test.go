@@ -30,7 +30,8 @@ type planted struct {
 	note     string
 }
 
-// The hellos that rows plant: a good one, one that does not list its versions and may mean anything below TLS 1.2, and others.
+// The hellos that rows plant: a good one, one that does not list its versions and may mean anything below TLS
+// 1.2, and others.
 func goodHello() *wire.ClientHello {
 	return &wire.ClientHello{Version: wire.TLS12, Suites: []wire.Suite{wire.ECDHERSAAES128GCM},
 		Extensions: []wire.Extension{wire.Offer(wire.TLS13, wire.TLS12), {Type: wire.StatusRequest}}}
@@ -112,7 +113,8 @@ func TestJudgeCertificates(t *testing.T) {
 	})
 }
 
-// A client that takes longer than our patience to refuse has refused all the same; one that only complains of the end has waited.
+// A client that takes longer than our patience to refuse has refused all the same; one that only complains of
+// the end has waited.
 func TestSlowRefusal(t *testing.T) {
 	r := begin(t, Options{Patience: 50 * time.Millisecond})
 	for _, test := range []struct {

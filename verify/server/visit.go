@@ -104,7 +104,8 @@ func names[T interface {
 	return all
 }
 
-// ended tells which alert ended a handshake: the one in plaintext, or the one that crypto/tls read or sent encrypted.
+// ended tells which alert ended a handshake: the one in plaintext, or the one that crypto/tls read or sent
+// encrypted.
 func ended(s verify.Sight, err error) *Alert {
 	if s.Alert != nil {
 		from := fromServer
@@ -125,7 +126,8 @@ func ended(s verify.Sight, err error) *Alert {
 	return refusal(err)
 }
 
-// refusal is the alert by which crypto/tls refuses a client's certificate. At TLS 1.3 it is encrypted, and the error does not name it.
+// refusal is the alert by which crypto/tls refuses a client's certificate. At TLS 1.3 it is encrypted, and
+// the error does not name it.
 func refusal(err error) *Alert {
 	bad, ok := errors.AsType[*tls.CertificateVerificationError](err)
 	if !ok {

@@ -17,7 +17,8 @@ import (
 // command is any client that a shell can start: its exit status is its word.
 type command struct{ bench verify.Bench }
 
-// Connect implements verify.Subject. The shell's variables are the placeholders' values, so that nothing in them is read as shell.
+// Connect implements verify.Subject. The shell's variables are the placeholders' values, so that nothing in
+// them is read as shell.
 func (c *command) Connect(ctx context.Context, s verify.Setup, addr string) (verify.Report, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -53,8 +54,8 @@ func (c *command) Connect(ctx context.Context, s verify.Setup, addr string) (ver
 	return report, nil
 }
 
-// Fill puts shell variables in the place of {name}, and returns the environment that has their values. A placeholder in single quotes,
-// where a shell replaces nothing, is an error.
+// Fill puts shell variables in the place of {name}, and returns the environment that has their values. A
+// placeholder in single quotes, where a shell replaces nothing, is an error.
 func Fill(line string, values map[string]string) (string, []string, error) {
 	var env []string
 	for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -73,7 +74,8 @@ func Fill(line string, values map[string]string) (string, []string, error) {
 	return line, env, nil
 }
 
-// inSingleQuotes reports whether what follows text in a shell's line stands in single quotes (POSIX, Shell Command Language, section 2.2).
+// inSingleQuotes reports whether what follows text in a shell's line stands in single quotes (POSIX, Shell
+// Command Language, section 2.2).
 func inSingleQuotes(text string) bool {
 	var quote byte
 	for i := 0; i < len(text); i++ {

@@ -57,7 +57,8 @@ func flags(s verify.Setup) (args []string) {
 	return args
 }
 
-// Connect implements verify.Subject. Standard input stays open, so that s_client ends when the server does and not before.
+// Connect implements verify.Subject. Standard input stays open, so that s_client ends when the server does
+// and not before.
 func (o *openSSL) Connect(ctx context.Context, s verify.Setup, addr string) (verify.Report, error) {
 	argv := append([]string{o.path, "s_client", "-connect", addr, "-servername", "localhost",
 		"-CAfile", o.bench.Files.Roots(s.Trust), "-verify_return_error"}, flags(s)...)
@@ -99,12 +100,14 @@ var (
 	acceptLine     = regexp.MustCompile(`^ACCEPT (127\.0\.0\.1:\d+)\s*$`)
 	protocolLine   = regexp.MustCompile(`(?m)^(?:Protocol version: |\s*Protocol *: |New, )(TLSv[0-9.]+|SSLv3)`) // with -brief, and without, where a session may or may not be printed
 	cipherLine     = regexp.MustCompile(`(?m)^(?:Ciphersuite|\s*Cipher *): (\S+)`)
-	// error:0A000102:SSL routines::unsupported protocol:ssl/... and error:1425F102:SSL routines:function:unsupported protocol:ssl/...
+	// error:0A000102:SSL routines::unsupported protocol:ssl/... and error:1425F102:SSL
+	// routines:function:unsupported protocol:ssl/...
 	errorLine  = regexp.MustCompile(`(?m)error:[0-9A-Fa-f]{8}:SSL routines:[^:\n]*:([^:\n]+):`)
 	optionLine = regexp.MustCompile(`(?mi)^.*unknown option:? -.*$`)
 )
 
-// parse brings what s_client or s_server wrote into a Report. The first error of the queue is the cause of the others.
+// parse brings what s_client or s_server wrote into a Report. The first error of the queue is the cause of
+// the others.
 func parse(out string) verify.Report {
 	if m := optionLine.FindString(out); m != "" {
 		return verify.Report{Reason: "UNKNOWN_OPTION", Text: m}
@@ -136,7 +139,8 @@ func (o *openSSL) Inspect(_ context.Context, look verify.Act) (verify.Report, er
 	return verify.Report{}, fmt.Errorf("openssl: look %q: nothing to look at", look)
 }
 
-// Close implements verify.Subject. There is nothing to end: Connect and Service.Close return only when their process has ended.
+// Close implements verify.Subject. There is nothing to end: Connect and Service.Close return only when their
+// process has ended.
 func (o *openSSL) Close() error { return nil }
 
 // opensslServer is an s_server for one connection.

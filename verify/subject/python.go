@@ -102,7 +102,8 @@ func (p *python) driver(how startup) (*driver, error) {
 	return d, nil
 }
 
-// answer hands a reply to the one who waits for it. What is no reply is dropped: the waiting one's time-out tells.
+// answer hands a reply to the one who waits for it. What is no reply is dropped: the waiting one's time-out
+// tells.
 func (d *driver) answer(line string) {
 	var r reply
 	if json.Unmarshal([]byte(line), &r) != nil {

@@ -2,8 +2,9 @@
 // script per process, and openssl's s_client and s_server. It reports what they said in verify's terms and
 // decides nothing.
 //
-// It promises that every process it starts is in a group of its own, and that the group is gone when its leader has ended or after
-// Close; that it starts with an environment of a few constant variables, to which a client command has PATH and HOME besides; and that what a program writes is read to a bound of 1 MiB.
+// It promises that every process it starts is in a group of its own, and that the group is gone when its
+// leader has ended or after Close; that it starts with an environment of a few constant variables, to which a
+// client command has PATH and HOME besides; and that what a program writes is read to a bound of 1 MiB.
 package subject
 
 import (
@@ -24,7 +25,8 @@ import (
 // maxOutput bounds in bytes what is kept of a program's output, and the length of one line.
 const maxOutput = 1 << 20
 
-// Open returns a Subject for each program of the bench that has a path; they are started when they are first needed.
+// Open returns a Subject for each program of the bench that has a path; they are started when they are first
+// needed.
 func Open(b verify.Bench) verify.Subjects {
 	s := verify.Subjects{}
 	if b.Python != "" {
@@ -98,7 +100,8 @@ func start(ctx context.Context, b verify.Bench, argv []string, conf bool, out, e
 	return p, nil
 }
 
-// ended waits until the leader has ended, and ends what is left of its group: until the leader is reaped, its id cannot be another's.
+// ended waits until the leader has ended, and ends what is left of its group: until the leader is reaped, its
+// id cannot be another's.
 func (p *process) ended() {
 	const byPid, exited, noWait = 1, 0x4, 0x01000000 // P_PID, WEXITED, WNOWAIT: waitid(2)
 	for {

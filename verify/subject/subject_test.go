@@ -264,7 +264,8 @@ func asNobody(t *testing.T) {
 	}
 }
 
-// TestLines: lines are handed on whole and once, however they were written, and one without an end is refused.
+// TestLines: lines are handed on whole and once, however they were written, and one without an end is
+// refused.
 func TestLines(t *testing.T) {
 	var got []string
 	l := &lines{each: func(line string) { got = append(got, line) }}

@@ -115,8 +115,8 @@ func failures(p *verify.Proof) (names []string) {
 	return names
 }
 
-// distributions are the cases that a stack fails which has TLS 1.0 and 1.1 compiled in and lets a program ask for them: Debian's
-// OpenSSL 3.0 and its Python.
+// distributions are the cases that a stack fails which has TLS 1.0 and 1.1 compiled in and lets a program ask
+// for them: Debian's OpenSSL 3.0 and its Python.
 var distributions = []string{
 	"client-tls13", "client-tls12", "client-tls11-default", "client-tls11-perm", "client-tls10-default", "client-tls10-perm", "client-seclevel0", "client-conf",
 	"client-conf-openssl", "client-max12-sec0", "client-max11", "client-method11", "client-hello-size", "client-raw0302-perm", "client-raw0301-perm", "client-raw0300",
@@ -127,7 +127,8 @@ var distributions = []string{
 	"static-link", "static-ctypes", "static-has", "static-needed", "static-maps", "static-dtls1",
 }
 
-// The host's own stack has no floor: with the weak peers as controls it fails exactly what such a stack must fail, and passes the rest.
+// The host's own stack has no floor: with the weak peers as controls it fails exactly what such a stack must
+// fail, and passes the rest.
 func TestHostFails(t *testing.T) {
 	o := real(t)
 	o.Toolchain.WeakPython = o.Toolchain.Python
@@ -172,8 +173,9 @@ func TestBreachWithoutControls(t *testing.T) {
 	}
 }
 
-// The flags that people give by hand, and no more, leave the fixed-version methods in the library, in the interpreter and in s_client,
-// and the headers without the macros that would say that they are gone. Everything that is negotiated is refused.
+// The flags that people give by hand, and no more, leave the fixed-version methods in the library, in the
+// interpreter and in s_client, and the headers without the macros that would say that they are gone.
+// Everything that is negotiated is refused.
 func TestGuidesFlagsFail(t *testing.T) {
 	o := real(t)
 	openssl, module := os.Getenv("TLSFLOOR_TEST_GUIDE_OPENSSL"), os.Getenv("TLSFLOOR_TEST_GUIDE_SSL")

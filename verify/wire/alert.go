@@ -11,7 +11,8 @@ const (
 	Fatal   Level = 2
 )
 
-// Description is an alert's second byte (RFC 8446 section 6; the older ones: RFC 5246 section 7.2, RFC 6101 section 5.4).
+// Description is an alert's second byte (RFC 8446 section 6; the older ones: RFC 5246 section 7.2, RFC 6101
+// section 5.4).
 type Description uint8
 
 // The alert descriptions that a judge of versions and trust meets.

@@ -33,7 +33,8 @@ func Groups(ids ...Group) Extension { return Extension{SupportedGroups, list16(i
 // Schemes returns signature_algorithms (RFC 8446 section 4.2.3).
 func Schemes(ids ...Scheme) Extension { return Extension{SignatureAlgorithms, list16(ids)} }
 
-// Protocols returns application_layer_protocol_negotiation with names of at most 255 bytes each (RFC 7301 section 3.1).
+// Protocols returns application_layer_protocol_negotiation with names of at most 255 bytes each (RFC 7301
+// section 3.1).
 func Protocols(names ...string) Extension {
 	var list []byte
 	for _, n := range names {
@@ -73,11 +74,13 @@ func list16[T ~uint16](ids []T) []byte {
 	return data
 }
 
-// The downgrade sentinels at the end of a server's random: negotiated TLS 1.2, and 1.1 or older (RFC 8446 section 4.1.3).
+// The downgrade sentinels at the end of a server's random: negotiated TLS 1.2, and 1.1 or older (RFC 8446
+// section 4.1.3).
 var (
 	DowngradeTLS12 = [8]byte{'D', 'O', 'W', 'N', 'G', 'R', 'D', 1}
 	DowngradeTLS11 = [8]byte{'D', 'O', 'W', 'N', 'G', 'R', 'D', 0}
 )
 
-// RetryRandom is the random of a ServerHello that is a HelloRetryRequest: SHA-256 of that word (RFC 8446 section 4.1.3).
+// RetryRandom is the random of a ServerHello that is a HelloRetryRequest: SHA-256 of that word (RFC 8446
+// section 4.1.3).
 var RetryRandom = sha256.Sum256([]byte("HelloRetryRequest"))

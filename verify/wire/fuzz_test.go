@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// fuzzExtension holds a parser of an extension's data against its builder: what the one accepts, the other writes back.
+// fuzzExtension holds a parser of an extension's data against its builder: what the one accepts, the other
+// writes back.
 func fuzzExtension[T any](f *testing.F, parse func([]byte) (T, error), build func(T) Extension, seeds ...Extension) {
 	for _, s := range seeds {
 		f.Add(s.Data)

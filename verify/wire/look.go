@@ -48,8 +48,8 @@ func numbers[T ~uint16](list cryptobyte.String) ([]T, error) {
 	return all, nil
 }
 
-// ParseProtocols reads a client's application_layer_protocol_negotiation (RFC 7301 section 3.1). The names are as the client wrote them:
-// any bytes.
+// ParseProtocols reads a client's application_layer_protocol_negotiation (RFC 7301 section 3.1). The names
+// are as the client wrote them: any bytes.
 func ParseProtocols(data []byte) ([]string, error) {
 	s := cryptobyte.String(data)
 	var list cryptobyte.String
@@ -133,15 +133,15 @@ func read[T any](h *ClientHello, t ExtensionType, parse func([]byte) (T, error))
 // Has reports whether the client sends an extension, whatever is in it.
 func (h *ClientHello) Has(t ExtensionType) bool { _, there := h.Extension(t); return there }
 
-// Resumes reports whether the client goes on with a session: by a key of an earlier one (RFC 8446 section 4.2.11) or a ticket that is
-// not empty (RFC 5077 section 3.2).
+// Resumes reports whether the client goes on with a session: by a key of an earlier one (RFC 8446 section
+// 4.2.11) or a ticket that is not empty (RFC 5077 section 3.2).
 func (h *ClientHello) Resumes() bool {
 	ticket, _ := h.Extension(SessionTicket)
 	return h.Has(PreSharedKey) || len(ticket) > 0
 }
 
-// Tickets reports whether the client can go on with a session by a ticket: it says so in session_ticket (RFC 5077 section 3.2), or
-// offers TLS 1.3 with a mode for such keys (RFC 8446 section 4.2.9).
+// Tickets reports whether the client can go on with a session by a ticket: it says so in session_ticket (RFC
+// 5077 section 3.2), or offers TLS 1.3 with a mode for such keys (RFC 8446 section 4.2.9).
 func (h *ClientHello) Tickets() bool { return h.Has(SessionTicket) || h.Has(PSKModes) }
 
 // Compresses reports whether the client offers compression (RFC 3749), which CRIME made use of.

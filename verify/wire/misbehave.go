@@ -8,9 +8,9 @@ import (
 // grease is the n-th of the sixteen reserved values (RFC 8701 section 2).
 func grease(n int) uint16 { return 0x0a0a + 0x1010*uint16(n&15) }
 
-// Greased returns h with reserved values wherever RFC 8701 section 3.1 lets a client put them: in the suites, versions, groups, schemes,
-// protocols and key shares that h has, and as two extensions, the first empty and the last of one byte. n chooses among the values.
-// A server has to act as if none of them were there.
+// Greased returns h with reserved values wherever RFC 8701 section 3.1 lets a client put them: in the suites,
+// versions, groups, schemes, protocols and key shares that h has, and as two extensions, the first empty and
+// the last of one byte. n chooses among the values. A server has to act as if none of them were there.
 func (h ClientHello) Greased(n int) ClientHello {
 	h.Suites = slices.Insert(slices.Clone(h.Suites), 0, Suite(grease(n)))
 	list := []Extension{{ExtensionType(grease(n)), nil}}
@@ -52,8 +52,9 @@ func prepended[T any](e Extension, parse func([]byte) ([]T, error), build func(.
 	return build(append([]T{value}, list...)...)
 }
 
-// Flight writes a handshake message as records of at most size bytes of payload each, at least one. The versions are the records' in turn,
-// and need agree neither with each other nor with the message (RFC 8446 section 5.1: legacy_record_version must be ignored).
+// Flight writes a handshake message as records of at most size bytes of payload each, at least one. The
+// versions are the records' in turn, and need agree neither with each other nor with the message (RFC 8446
+// section 5.1: legacy_record_version must be ignored).
 func Flight(message []byte, size int, versions ...Version) (out []byte) {
 	i := 0
 	for part := range slices.Chunk(message, max(size, 1)) {
@@ -83,8 +84,8 @@ const (
 	ExtensionLength                // of the first extension, 2 bytes
 )
 
-// Broken returns h as a handshake message whose one length field is off by delta, and where in it the field is. ok is false if h cannot
-// be written or has no such field.
+// Broken returns h as a handshake message whose one length field is off by delta, and where in it the field
+// is. ok is false if h cannot be written or has no such field.
 func (h ClientHello) Broken(f Field, delta int) (message []byte, at int, ok bool) {
 	message, err := h.Bytes()
 	if err != nil || f >= ExtensionsLength && h.Extensions == nil || f == ExtensionLength && len(h.Extensions) == 0 {

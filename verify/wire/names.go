@@ -5,7 +5,8 @@ import "fmt"
 // Group is a named group's number (RFC 8446 section 4.2.7; IANA's registry of TLS supported groups).
 type Group uint16
 
-// Scheme is a signature scheme's number (RFC 8446 section 4.2.3), or a hash and a signature algorithm (RFC 5246 section 7.4.1.4.1).
+// Scheme is a signature scheme's number (RFC 8446 section 4.2.3), or a hash and a signature algorithm (RFC
+// 5246 section 7.4.1.4.1).
 type Scheme uint16
 
 // X25519MLKEM768 and its siblings are hybrids of an elliptic curve and ML-KEM (draft-ietf-tls-ecdhe-mlkem).

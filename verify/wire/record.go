@@ -20,7 +20,8 @@ const (
 	ApplicationData  ContentType = 23
 )
 
-// MaxPayload is the largest payload in bytes that a reader accepts: 2^14 and 2048 more for a cipher's expansion (RFC 5246 section 6.2.3).
+// MaxPayload is the largest payload in bytes that a reader accepts: 2^14 and 2048 more for a cipher's
+// expansion (RFC 5246 section 6.2.3).
 const MaxPayload = 1<<14 + 2048
 
 const headerSize = 5

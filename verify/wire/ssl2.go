@@ -6,10 +6,12 @@ import (
 	"errors"
 )
 
-// SSL20 is the version that a client says that speaks nothing newer (draft-hickman-netscape-ssl-00, section 1.2; RFC 6176 forbids it).
+// SSL20 is the version that a client says that speaks nothing newer (draft-hickman-netscape-ssl-00, section
+// 1.2; RFC 6176 forbids it).
 const SSL20 Version = 0x0002
 
-// SSL2Hello is a ClientHello in the format of SSLv2, in which clients once asked for SSLv3 and TLS too (RFC 5246 appendix E.2).
+// SSL2Hello is a ClientHello in the format of SSLv2, in which clients once asked for SSLv3 and TLS too (RFC
+// 5246 appendix E.2).
 type SSL2Hello struct {
 	Version   Version
 	Specs     []Spec
@@ -17,7 +19,8 @@ type SSL2Hello struct {
 	Challenge []byte // 16 to 32 bytes; fresh ones of 16 where it is nil
 }
 
-// Spec is a cipher spec of 3 bytes (RFC 5246 appendix E.2): a Suite, or one of SSLv2's own, whose first byte is not 0.
+// Spec is a cipher spec of 3 bytes (RFC 5246 appendix E.2): a Suite, or one of SSLv2's own, whose first byte
+// is not 0.
 type Spec uint32
 
 // Specs are suites as SSLv2 writes them.
@@ -48,7 +51,8 @@ const (
 // ErrSSL2 says that bytes are no ClientHello in the format of SSLv2.
 var ErrSSL2 = errors.New("not a ClientHello in the format of SSLv2")
 
-// Bytes writes h as one record, its two bytes of length included. Fields that are longer than the record's length can say are cut.
+// Bytes writes h as one record, its two bytes of length included. Fields that are longer than the record's
+// length can say are cut.
 func (h SSL2Hello) Bytes() []byte {
 	challenge := h.Challenge
 	if challenge == nil {
@@ -71,7 +75,8 @@ func (h SSL2Hello) Bytes() []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(len(body))|0x8000), body...)
 }
 
-// ParseSSL2Hello reads such a record from the begin of data; what follows it is left alone. The error is ErrSSL2.
+// ParseSSL2Hello reads such a record from the begin of data; what follows it is left alone. The error is
+// ErrSSL2.
 func ParseSSL2Hello(data []byte) (*SSL2Hello, error) {
 	if len(data) < 2+ssl2Header || data[0]&0x80 == 0 || data[2] != ssl2ClientHello {
 		return nil, ErrSSL2

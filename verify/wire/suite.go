@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// suiteNames holds each suite's name in IANA's registry of TLS cipher suites and, where it has one, in OpenSSL (openssl-ciphers(1)):
-// all that an OpenSSL of version 1.0 to 3.5 can offer, and so more than any other library in use does.
+// suiteNames holds each suite's name in IANA's registry of TLS cipher suites and, where it has one, in
+// OpenSSL (openssl-ciphers(1)): all that an OpenSSL of version 1.0 to 3.5 can offer, and so more than any
+// other library in use does.
 var suiteNames = map[Suite]struct{ iana, openssl string }{
 	0x0001: {"TLS_RSA_WITH_NULL_MD5", "NULL-MD5"},
 	0x0002: {"TLS_RSA_WITH_NULL_SHA", "NULL-SHA"},
@@ -233,7 +234,8 @@ func (s Suite) OpenSSL() string {
 // Known reports whether s is in the table: IANA's registry has more, and no client in use offers them.
 func (s Suite) Known() bool { _, ok := suiteNames[s]; return ok }
 
-// Signals reports whether s says something instead of naming a suite (RFC 5746 section 3.3, RFC 7507 section 2).
+// Signals reports whether s says something instead of naming a suite (RFC 5746 section 3.3, RFC 7507 section
+// 2).
 func (s Suite) Signals() bool { return s == EmptyRenegotiation || s == FallbackSCSV }
 
 // GREASE is Version's.

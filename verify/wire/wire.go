@@ -54,5 +54,6 @@ func (v *Version) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// GREASE reports whether v is one of the reserved values that clients send to keep servers tolerant (RFC 8701 section 2).
+// GREASE reports whether v is one of the reserved values that clients send to keep servers tolerant (RFC 8701
+// section 2).
 func (v Version) GREASE() bool { return v&0x0f0f == 0x0a0a && v>>8 == v&0xff }

@@ -1,4 +1,5 @@
-// Package deploytest puts generations in use for tests of what happens around a proof: nothing is tried in it.
+// Package deploytest puts generations in use for tests of what happens around a proof: nothing is tried in
+// it.
 package deploytest
 
 import (

@@ -10,7 +10,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/event"
 )
 
-// screen keeps one live line per running step at the bottom of a terminal; finished steps scroll up as plain lines.
+// screen keeps one live line per running step at the bottom of a terminal; finished steps scroll up as plain
+// lines.
 type screen struct {
 	mu      sync.Mutex
 	w       io.Writer

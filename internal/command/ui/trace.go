@@ -12,7 +12,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/event"
 )
 
-// Trace collects what ran when, for the trace viewers of Chrome and Perfetto ("Trace Event Format", complete events).
+// Trace collects what ran when, for the trace viewers of Chrome and Perfetto ("Trace Event Format", complete
+// events).
 type Trace struct {
 	mu      sync.Mutex
 	begun   time.Time

@@ -1,4 +1,5 @@
-// Package ui draws events. The result of a command goes to stdout; everything here goes to stderr, in one of four ways:
+// Package ui draws events. The result of a command goes to stdout; everything here goes to stderr, in one of
+// four ways:
 //
 //	terminal  one live line per running step, with elapsed time and the tail of its log
 //	plain     a line when a step begins and ends, and each note (a pipe, CI)

@@ -25,7 +25,8 @@ var completers = map[string]completer{
 		return exec.CommandContext(ctx, "fish", "--no-config", "-c",
 			"source "+quotedFish(script)+"; complete -C "+quotedFish(line))
 	},
-	// Only a zsh with a terminal completes: its own one for tests, in which ^X writes what the line has become.
+	// Only a zsh with a terminal completes: its own one for tests, in which ^X writes what the line has
+	// become.
 	"zsh": func(ctx context.Context, script, line string) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, "zsh", "-f", "-c", `zmodload zsh/zpty
 zpty z zsh -i

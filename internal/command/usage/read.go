@@ -10,8 +10,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
-// Values are what a target's flags and arguments are after all: a string, []string, int, bool or time.Duration
-// for each field of the options.
+// Values are what a target's flags and arguments are after all: a string, []string, int, bool or
+// time.Duration for each field of the options.
 type Values struct {
 	Of    map[string]any
 	Given map[string]bool // the fields that did not get their default

@@ -1,12 +1,14 @@
-// Package advisory holds versions of components against a folder of advisories in OSV format (https://ossf.github.io/osv-schema/): what
-// osv.dev publishes, a mirror of it, or files of one's own. It asks no network.
+// Package advisory holds versions of components against a folder of advisories in OSV format
+// (https://ossf.github.io/osv-schema/): what osv.dev publishes, a mirror of it, or files of one's own. It
+// asks no network.
 //
-// Advisories about a component come in three ways, and all are read: ranges of versions; lists of tags, such as OpenSSL_1_1_1d; and
-// ranges of commits, whose versions the database has put beside them. A range of commits without any version cannot be held against a
-// version, nor can a range with a bound that is no version, or a list with a tag that has the version's
-// numbers in another form: such a hit is not Sure. An advisory counts for nothing from when it is withdrawn.
-// Pre-releases come before their release (3.5.0-beta.1 before 3.5.0), in SemVer's words and in PEP 440's.
-// Packages of distributions, whose versions are their own, are not looked at.
+// Advisories about a component come in three ways, and all are read: ranges of versions; lists of tags, such
+// as OpenSSL_1_1_1d; and ranges of commits, whose versions the database has put beside them. A range of
+// commits without any version cannot be held against a version, nor can a range with a bound that is no
+// version, or a list with a tag that has the version's numbers in another form: such a hit is not Sure. An
+// advisory counts for nothing from when it is withdrawn. Pre-releases come before their release (3.5.0-beta.1
+// before 3.5.0), in SemVer's words and in PEP 440's. Packages of distributions, whose versions are their own,
+// are not looked at.
 package advisory
 
 import (
@@ -31,8 +33,8 @@ type Database struct {
 // Len counts the advisories that were read.
 func (db *Database) Len() int { return db.n }
 
-// Read reads every *.json below a folder, or in a .zip file. One that cannot be read is an error: a hole in the database is no good news.
-// So is one that is larger than any advisory is, fault.Failed.
+// Read reads every *.json below a folder, or in a .zip file. One that cannot be read is an error: a hole in
+// the database is no good news. So is one that is larger than any advisory is, fault.Failed.
 func Read(where string) (*Database, error) { return read(where, defaults) }
 
 func read(where string, l limits) (*Database, error) {
@@ -88,7 +90,8 @@ type Hit struct {
 	Sure     bool     `json:"sure"`            // false: only commits, or what is no version
 }
 
-// Affecting lists what is known of the subject, worst first. The same vulnerability in several databases is one hit.
+// Affecting lists what is known of the subject, worst first. The same vulnerability in several databases is
+// one hit.
 func (db *Database) Affecting(s Subject) []Hit {
 	var hits []Hit
 	own := cmp.Or(untag(s.Version), s.Version) // written as what it is held against

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// TestWriteArSaysWhatIsWrong: a member of another size than announced, one that cannot be read, and a long name.
+// TestWriteArSaysWhatIsWrong: a member of another size than announced, one that cannot be read, and a long
+// name.
 func TestWriteArSaysWhatIsWrong(t *testing.T) {
 	torn := errors.New("torn")
 	for says, m := range map[string]ArMember{

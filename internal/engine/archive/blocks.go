@@ -13,8 +13,8 @@ import (
 // Format is how an archive is compressed.
 type Format string
 
-// The formats. Both are made of independent parts, one for each block of the archive: what comes out is the same for any number of
-// processors, and every decoder reads it.
+// The formats. Both are made of independent parts, one for each block of the archive: what comes out is the
+// same for any number of processors, and every decoder reads it.
 const (
 	XZ   Format = ".tar.xz"  // streams (the .xz file format, section 2)
 	Zstd Format = ".tar.zst" // frames (RFC 8878 section 3)
@@ -22,7 +22,8 @@ const (
 	Plain Format = ".tar" // not compressed, and in one part
 )
 
-// blockSizes in bytes: larger ones pack tighter and are fewer to share among processors, and each is held in memory by its processor.
+// blockSizes in bytes: larger ones pack tighter and are fewer to share among processors, and each is held in
+// memory by its processor.
 var blockSizes = map[Format]int{XZ: 8 << 20, Zstd: 16 << 20}
 
 // packBlock compresses one block. It is a pure function of its bytes.
@@ -49,9 +50,9 @@ func packBlock(f Format, block []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// blocks is a Writer that compresses what is written in blocks of a fixed size, several at the same time, and hands on the results in
-// order. It holds a block for each job and the one that is being filled, whose memory goes round: new memory for each costs some 7 % of
-// the time on two processors.
+// blocks is a Writer that compresses what is written in blocks of a fixed size, several at the same time, and
+// hands on the results in order. It holds a block for each job and the one that is being filled, whose memory
+// goes round: new memory for each costs some 7 % of the time on two processors.
 type blocks struct {
 	format Format
 	out    io.Writer

@@ -10,8 +10,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
-// debData reads b, a binary package of Debian's (deb(5)), up to the contents of its member data.tar, data.tar.gz or data.tar.xz.
-// What stands behind that member is not read.
+// debData reads b, a binary package of Debian's (deb(5)), up to the contents of its member data.tar,
+// data.tar.gz or data.tar.xz. What stands behind that member is not read.
 func debData(b *bufio.Reader) (io.Reader, error) {
 	if _, err := b.Discard(len(arMagic)); err != nil {
 		return nil, err

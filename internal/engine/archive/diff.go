@@ -51,19 +51,20 @@ type CompareOptions struct {
 
 // Compare says why two folders, or two archives (.tar, .tar.gz, .tar.xz), are not the same.
 //
-// Of folders it compares, in sorted order, all that stands below them: existence, type, permission bits with set-uid,
-// set-gid and sticky, link targets, which paths are hard links of each other, extended attributes (user.* and
-// security.capability), sizes and contents. The two folders' own modes are not compared. Of archives it compares every
-// header field of every member, and their order.
+// Of folders it compares, in sorted order, all that stands below them: existence, type, permission bits with
+// set-uid, set-gid and sticky, link targets, which paths are hard links of each other, extended attributes
+// (user.* and security.capability), sizes and contents. The two folders' own modes are not compared. Of
+// archives it compares every header field of every member, and their order.
 //
-// Contents that differ are explained by their format, told by the first bytes and never by a name: ELF (System V gABI),
-// .pyc (PEP 552), ar, gzip (RFC 1952), xz, tar (POSIX pax, GNU), zip (APPNOTE.TXT), text; else by their bytes. What
-// lies in an archive is explained likewise, up to 6 levels deep. A format that is damaged is explained by its bytes,
-// with the damage named. No two unequal contents are ever without a Difference. Memory is bounded, some 64 MB and what
-// the dictionary of an xz stream takes; unpacked contents go to temporary files without a name.
+// Contents that differ are explained by their format, told by the first bytes and never by a name: ELF
+// (System V gABI), .pyc (PEP 552), ar, gzip (RFC 1952), xz, tar (POSIX pax, GNU), zip (APPNOTE.TXT), text;
+// else by their bytes. What lies in an archive is explained likewise, up to 6 levels deep. A format that is
+// damaged is explained by its bytes, with the damage named. No two unequal contents are ever without a
+// Difference. Memory is bounded, some 64 MB and what the dictionary of an xz stream takes; unpacked contents
+// go to temporary files without a name.
 //
-// Nothing to compare is an error and not a Report without differences: a folder or file that does not exist, is empty, or
-// is the same on both sides.
+// Nothing to compare is an error and not a Report without differences: a folder or file that does not exist,
+// is empty, or is the same on both sides.
 func Compare(ctx context.Context, a, b string, o CompareOptions) (Report, error) {
 	c := &comparer{o: o, limits: o.Limits.orDefaults(), report: Report{Differences: []Difference{}}}
 	err := c.run(ctx, a, b)

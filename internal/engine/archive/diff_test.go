@@ -78,7 +78,8 @@ func found(t testing.TB, r Report, wants ...want) {
 	}
 }
 
-// explained compares two contents in turn as a file of two folders; both ways must find the same number of differences.
+// explained compares two contents in turn as a file of two folders; both ways must find the same number of
+// differences.
 func explained(t testing.TB, a, b []byte) Report {
 	t.Helper()
 	dirs := [2]string{t.TempDir(), t.TempDir()}

@@ -19,7 +19,8 @@ const (
 	arLong    = 8 << 20 // most bytes of a table of long names
 )
 
-// arFile is the list of an ar archive's members, GNU's, BSD's or thin (ar(5), the System V ABI's and GNU binutils' format).
+// arFile is the list of an ar archive's members, GNU's, BSD's or thin (ar(5), the System V ABI's and GNU
+// binutils' format).
 type arFile struct {
 	c      content
 	thin   bool

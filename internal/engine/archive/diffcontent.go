@@ -63,7 +63,8 @@ func openBoth(a, b string) (ca, cb content, done func(), err error) {
 	return ca, cb, func() { fa.Close(); fb.Close() }, nil
 }
 
-// differ returns the offset of the first byte that differs, -1 where a and b are equal. The end of the shorter one differs.
+// differ returns the offset of the first byte that differs, -1 where a and b are equal. The end of the
+// shorter one differs.
 func (c *comparer) differ(ctx context.Context, a, b content) (int64, error) {
 	if c.bufA == nil {
 		c.bufA, c.bufB = make([]byte, chunk), make([]byte, chunk)
@@ -192,7 +193,8 @@ func (f findings) bytes(reason string, a, b content, offset int64) {
 	f.add(reason, offset, excerpt(a, offset), excerpt(b, offset))
 }
 
-// excerpt shows 16 bytes of c from offset on, in hexadecimal digits and as text, and the whole of a longer text that they lie in.
+// excerpt shows 16 bytes of c from offset on, in hexadecimal digits and as text, and the whole of a longer
+// text that they lie in.
 func excerpt(c content, offset int64) string {
 	const before, after, long = 48, 80, 8
 	b, err := readPart(c, offset, 16)
@@ -229,7 +231,8 @@ func excerpt(c content, offset int64) string {
 
 func isVisible(b byte) bool { return ' ' <= b && b <= '~' }
 
-// plain shows a name or a value in one line of bounded length, quoted only where it holds more than printable text.
+// plain shows a name or a value in one line of bounded length, quoted only where it holds more than printable
+// text.
 func plain(s string) string {
 	s = cut(s)
 	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {

@@ -16,8 +16,8 @@ const (
 	elfName     = 256     // bytes of a section's name that are looked at
 )
 
-// elfFile is an ELF file's tables (System V gABI, chapters 4 and 5), those of 32-bit files widened. They are read here and not by
-// debug/elf, which trusts the sizes in a file and unpacks what they say is packed.
+// elfFile is an ELF file's tables (System V gABI, chapters 4 and 5), those of 32-bit files widened. They are
+// read here and not by debug/elf, which trusts the sizes in a file and unpacks what they say is packed.
 type elfFile struct {
 	c        content
 	order    binary.ByteOrder
@@ -131,8 +131,8 @@ func (e *elfFile) readPrograms() error {
 	return err
 }
 
-// readSections reads the section headers and names. With 65,280 sections or more, their number and the index of the names stand in
-// the first header.
+// readSections reads the section headers and names. With 65,280 sections or more, their number and the index
+// of the names stand in the first header.
 func (e *elfFile) readSections() error {
 	h := e.header
 	if h.Shoff == 0 {

@@ -64,7 +64,8 @@ func elfOf(order binary.ByteOrder, wide bool, sections ...testSection) []byte {
 	return append(append(out.Bytes(), body.Bytes()...), table.Bytes()...)
 }
 
-// symbolsOf makes a symbol table for symbols whose names are n bytes each; their names stand from offset 1 on.
+// symbolsOf makes a symbol table for symbols whose names are n bytes each; their names stand from offset 1
+// on.
 func symbolsOf(order binary.ByteOrder, wide bool, n int, values ...uint64) string {
 	var b bytes.Buffer
 	for i, v := range values {

@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzExplain holds that whatever two contents are, they end in a difference when they differ and in none when not, and that each
-// can be shown. See FuzzUnpack about its flags.
+// FuzzExplain holds that whatever two contents are, they end in a difference when they differ and in none
+// when not, and that each can be shown. See FuzzUnpack about its flags.
 func FuzzExplain(f *testing.F) {
 	for _, wide := range []bool{true, false} {
 		a := object(binary.LittleEndian, wide, nil)

@@ -67,8 +67,8 @@ func (c *comparer) packed(ctx context.Context, f findings, kind string, a, b, ua
 	return err
 }
 
-// gzipHeaders compares the headers (RFC 1952, section 2.3) and returns what is behind them. Only the first member of a stream of
-// several is looked at.
+// gzipHeaders compares the headers (RFC 1952, section 2.3) and returns what is behind them. Only the first
+// member of a stream of several is looked at.
 func (c *comparer) gzipHeaders(f findings, a, b content) (restA, restB content, err error) {
 	la, restA, err := gzipHeader(a)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
 )
 
-// container is an archive's list of members, or an ELF file's of sections. Members are read only when asked for, so that a long
-// list takes little memory.
+// container is an archive's list of members, or an ELF file's of sections. Members are read only when asked
+// for, so that a long list takes little memory.
 type container struct {
 	names []string
 	what  string // its members, in the plural

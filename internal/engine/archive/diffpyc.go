@@ -11,8 +11,8 @@ import (
 
 const pycHeader = 16
 
-// isPyc tells a compiled Python file of 3.7 or later (PEP 552) by its magic number, which is 3390 or somewhat more, then "\r\n",
-// and its flags.
+// isPyc tells a compiled Python file of 3.7 or later (PEP 552) by its magic number, which is 3390 or somewhat
+// more, then "\r\n", and its flags.
 func isPyc(head []byte) bool {
 	if len(head) < pycHeader || head[2] != '\r' || head[3] != '\n' {
 		return false
@@ -46,8 +46,8 @@ func (c *comparer) pyc(ctx context.Context, f findings, a, b content) error {
 	return err
 }
 
-// pycFields lists a header's fields; what the flags give another meaning than in the other header has no counterpart there and is
-// left out.
+// pycFields lists a header's fields; what the flags give another meaning than in the other header has no
+// counterpart there and is left out.
 func pycFields(head, other []byte) (l digest.Lines) {
 	l.Addf("magic number", "%d", binary.LittleEndian.Uint16(head))
 	l.Add("flags", pycFlags(head))

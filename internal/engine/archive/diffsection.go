@@ -15,8 +15,8 @@ import (
 // maxSymbols bounds the symbols that are compared one by one.
 const maxSymbols = 1 << 20
 
-// container gives an ELF file's sections as members, its texts and constants first: a time or a path in them moves all that is
-// behind them, and a build ID follows from everything.
+// container gives an ELF file's sections as members, its texts and constants first: a time or a path in them
+// moves all that is behind them, and a build ID follows from everything.
 func (e *elfFile) container() container {
 	names := make([]string, len(e.sections))
 	for i, s := range e.sections {
@@ -127,8 +127,8 @@ func (s symbol) shown() string {
 	return plain(s.name)
 }
 
-// symbols adds the first symbol that differs in more than its value, else the first that differs: values follow from what
-// stands before them.
+// symbols adds the first symbol that differs in more than its value, else the first that differs: values
+// follow from what stands before them.
 func (e *elfFile) symbols(f findings, a, b member, at int64) error {
 	entry := int64(elf.Sym64Size)
 	if !e.wide {

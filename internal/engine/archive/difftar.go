@@ -64,8 +64,8 @@ func listTar(ctx context.Context, c content, l Limits) (t tarList, err error) {
 	}
 }
 
-// nextTar returns the next header and the contents behind it, nil for what has none. archive reads from r, which can seek, and so
-// stands at the contents when the header was read.
+// nextTar returns the next header and the contents behind it, nil for what has none. archive reads from r,
+// which can seek, and so stands at the contents when the header was read.
 func nextTar(archive *tar.Reader, r content) (*tar.Header, content, error) {
 	h, err := archive.Next()
 	if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
@@ -106,7 +106,8 @@ func (t tarList) container() container {
 	}
 }
 
-// tarFields lists a header. PAX records that only say what a field of the header says more exactly are those fields.
+// tarFields lists a header. PAX records that only say what a field of the header says more exactly are those
+// fields.
 func tarFields(h *tar.Header) (l digest.Lines) {
 	l.Add("type", tarType(h.Typeflag))
 	l.Addf("mode", "%04o", h.Mode)

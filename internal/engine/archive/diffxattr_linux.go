@@ -11,8 +11,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
 )
 
-// extended lists the extended attributes (xattr(7)) that belong to what was built: user.* and security.capability. Others are
-// the host's, such as SELinux labels.
+// extended lists the extended attributes (xattr(7)) that belong to what was built: user.* and
+// security.capability. Others are the host's, such as SELinux labels.
 func extended(name string) (l digest.Lines, err error) {
 	list := make([]byte, 64<<10) // the most that the kernel gives
 	n, err := unix.Llistxattr(name, list)

@@ -11,7 +11,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/digest"
 )
 
-// zipDirectory bounds the central directory, of which archive/zip makes some six times as many bytes in memory.
+// zipDirectory bounds the central directory, of which archive/zip makes some six times as many bytes in
+// memory.
 const zipDirectory = 4 << 20
 
 func (c *comparer) zip(ctx context.Context, f findings, a, b content) error {
@@ -29,8 +30,9 @@ func (c *comparer) zip(ctx context.Context, f findings, a, b content) error {
 	return c.members(ctx, f, c.zipContainer(a, za), c.zipContainer(b, zb))
 }
 
-// openZip reads the central directory. Before that it holds the two places where archive/zip may look for it (APPNOTE.TXT 4.3.16
-// and what stands before the archive) against zipDirectory: archive/zip reads on for as long as there are records.
+// openZip reads the central directory. Before that it holds the two places where archive/zip may look for it
+// (APPNOTE.TXT 4.3.16 and what stands before the archive) against zipDirectory: archive/zip reads on for as
+// long as there are records.
 func openZip(c content, l Limits) (*zip.Reader, error) {
 	const record, comment = 22, 1<<16 - 1
 	start := max(0, c.Size()-record-comment)
@@ -107,7 +109,8 @@ func zipFields(f *zip.File) (l digest.Lines) {
 	return l
 }
 
-// packedMember compares the unpacked contents of two members that are stored differently from the offset at on.
+// packedMember compares the unpacked contents of two members that are stored differently from the offset at
+// on.
 func (c *comparer) packedMember(ctx context.Context, f findings, a, b member, at int64) error {
 	ua, doneA, err := a.unpack()
 	if err != nil {

@@ -11,8 +11,9 @@ import (
 	"testing"
 )
 
-// FuzzUnpack holds that whatever the bytes are, nothing is left or made outside, and no link leads outside. Run it with
-// -fuzzminimizetime=5x: the decoding goroutine makes coverage vary, and minimizing would never end.
+// FuzzUnpack holds that whatever the bytes are, nothing is left or made outside, and no link leads outside.
+// Run it with -fuzzminimizetime=5x: the decoding goroutine makes coverage vary, and minimizing would never
+// end.
 func FuzzUnpack(f *testing.F) {
 	f.Add(good(f, 100))
 	f.Add(tarOf(f, fileEntry("../x", "1")))

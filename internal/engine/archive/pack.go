@@ -24,9 +24,10 @@ type PackOptions struct {
 	When   time.Time // every entry's time
 }
 
-// Pack writes the files, folders and symbolic links below dir as an archive, each below the folder top. What comes out depends on nothing
-// but the format, names, contents, executable bits and the time given: entries are in order of name, belong to nobody (uid and gid 0, no
-// names), and are 0644 or 0755. It holds some 40 MB for each job.
+// Pack writes the files, folders and symbolic links below dir as an archive, each below the folder top. What
+// comes out depends on nothing but the format, names, contents, executable bits and the time given: entries
+// are in order of name, belong to nobody (uid and gid 0, no names), and are 0644 or 0755. It holds some 40 MB
+// for each job.
 func Pack(ctx context.Context, w io.Writer, dir, top string, o PackOptions) error {
 	if o.Format == Plain {
 		return packTar(ctx, w, dir, top, o)
@@ -39,8 +40,8 @@ func Pack(ctx context.Context, w io.Writer, dir, top string, o PackOptions) erro
 	return errors.Join(err, z.Close())
 }
 
-// NewXZ compresses what is written to it as one xz stream, by one processor: dpkg reads the first stream of a file and no other. What comes
-// out depends on nothing but the bytes.
+// NewXZ compresses what is written to it as one xz stream, by one processor: dpkg reads the first stream of a
+// file and no other. What comes out depends on nothing but the bytes.
 func NewXZ(w io.Writer) (io.WriteCloser, error) {
 	return xz.WriterConfig{DictCap: blockSizes[XZ]}.NewWriter(w)
 }

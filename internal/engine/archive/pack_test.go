@@ -57,7 +57,8 @@ func TestPackIsConstant(t *testing.T) {
 	}
 }
 
-// TestPackInBlocks packs a tree of many blocks: the bytes are the same for any number of jobs, and ours and the host's decoders read them.
+// TestPackInBlocks packs a tree of many blocks: the bytes are the same for any number of jobs, and ours and
+// the host's decoders read them.
 func TestPackInBlocks(t *testing.T) {
 	sizes := blockSizes
 	blockSizes = map[Format]int{XZ: 64 << 10, Zstd: 64 << 10}
@@ -131,7 +132,8 @@ type broken struct{ err error }
 
 func (f broken) Write([]byte) (int, error) { return 0, f.err }
 
-// BenchmarkPack packs the tree that TLSFLOOR_TEST_TREE names, by one and by two processors; -benchtime=3x takes three rounds.
+// BenchmarkPack packs the tree that TLSFLOOR_TEST_TREE names, by one and by two processors; -benchtime=3x
+// takes three rounds.
 func BenchmarkPack(b *testing.B) {
 	dir := os.Getenv("TLSFLOOR_TEST_TREE")
 	if dir == "" {

@@ -36,7 +36,8 @@ const (
 
 var xzMagic = []byte{0xfd, '7', 'z', 'X', 'Z', 0}
 
-// xzSpans finds the streams of the file, which follow each other without a gap; nil when they are not to be found.
+// xzSpans finds the streams of the file, which follow each other without a gap; nil when they are not to be
+// found.
 func xzSpans(r io.ReaderAt, size int64) (all []span) {
 	for end := size; end > 0; {
 		s, ok := xzSpan(r, end)
@@ -107,7 +108,8 @@ func (s *span) opens(r io.ReaderAt, block int64) (ok bool) {
 // memory is what decoding it takes, in bytes.
 func (s *span) memory() int64 { return s.dictionary + s.unpacked + readAhead }
 
-// parallelXZ returns a reader of what the file holds, nil when it is not an xz file of several streams that has not been read from yet.
+// parallelXZ returns a reader of what the file holds, nil when it is not an xz file of several streams that
+// has not been read from yet.
 func parallelXZ(ctx context.Context, r io.Reader, packed *counter) io.ReadCloser {
 	f, ok := r.(*os.File)
 	if !ok {

@@ -127,7 +127,8 @@ func TestParallelIsLeft(t *testing.T) {
 	}
 }
 
-// BenchmarkUnpack unpacks a tree as tlsfloor does and as tar with the host's decoders does; TLSFLOOR_TEST_TREE names the tree.
+// BenchmarkUnpack unpacks a tree as tlsfloor does and as tar with the host's decoders does;
+// TLSFLOOR_TEST_TREE names the tree.
 func BenchmarkUnpack(b *testing.B) {
 	tree := os.Getenv("TLSFLOOR_TEST_TREE")
 	if tree == "" {

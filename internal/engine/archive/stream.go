@@ -21,8 +21,8 @@ const (
 	ratioGrace = 64 << 20  // unpacked bytes below which the ratio says nothing
 )
 
-// stream decodes in a goroutine of its own, a few chunks ahead of its reader: decoding xz takes most of the time, and
-// writing files most of the rest.
+// stream decodes in a goroutine of its own, a few chunks ahead of its reader: decoding xz takes most of the
+// time, and writing files most of the rest.
 type stream struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -62,7 +62,8 @@ func newStream(ctx context.Context, r io.Reader, l Limits) (*stream, error) {
 	return s, nil
 }
 
-// Decompressor decodes what Pack, or others in one of its formats, compressed, within the same limits as Unpack.
+// Decompressor decodes what Pack, or others in one of its formats, compressed, within the same limits as
+// Unpack.
 func Decompressor(ctx context.Context, r io.Reader, l Limits) (io.ReadCloser, error) {
 	s, err := newStream(ctx, r, l.orDefaults())
 	if err != nil {
@@ -145,7 +146,8 @@ func (s *stream) run(decoder io.Reader, packed *counter, l Limits) error {
 	}
 }
 
-// fillChunk is io.ReadFull, but with the decoder's own error: io.EOF is the end, io.ErrUnexpectedEOF a truncated archive.
+// fillChunk is io.ReadFull, but with the decoder's own error: io.EOF is the end, io.ErrUnexpectedEOF a
+// truncated archive.
 func fillChunk(decoder io.Reader, b []byte) (n int, err error) {
 	for n < len(b) && err == nil {
 		var k int

@@ -22,8 +22,8 @@ const (
 	link
 )
 
-// tree is what has been unpacked. It alone decides what a name may become: since nothing is made below a link, a
-// name leads where it says.
+// tree is what has been unpacked. It alone decides what a name may become: since nothing is made below a
+// link, a name leads where it says.
 type tree struct {
 	root   *os.Root
 	strip  int

@@ -1,6 +1,7 @@
 // Package archive unpacks source archives without trusting them.
 //
-// Unpack promises, for .tar, .tar.gz, .tar.xz and a .deb's data in one of these (told apart by their first bytes, never by a name):
+// Unpack promises, for .tar, .tar.gz, .tar.xz and a .deb's data in one of these (told apart by their first
+// bytes, never by a name):
 //
 //   - nothing is written outside the folder: every entry is judged by its name before it is made, and made within an
 //     os.Root. An absolute name, a "..", a name below a link, a name that stands twice, a link that leads outside,
@@ -11,14 +12,14 @@
 //   - the tree does not depend on who unpacks: files are 0644 or 0755 (an executable bit anywhere counts), folders
 //     0755, owned by the caller, with the entry's modification time exactly, folders too, because make reads their order
 //
-// Exceptions: a symbolic link keeps the time of its making (no one follows it by that time), and an entry's owner,
-// group, extended attributes, set-uid, set-gid and sticky bits are dropped.
+// Exceptions: a symbolic link keeps the time of its making (no one follows it by that time), and an entry's
+// owner, group, extended attributes, set-uid, set-gid and sticky bits are dropped.
 //
-// A link's target may begin with any number of ".." that stays inside, and may hold none after that: "x/../y" leads
-// elsewhere once x is a link, and no real source needs it. So no chain of links leads outside either.
+// A link's target may begin with any number of ".." that stays inside, and may hold none after that: "x/../y"
+// leads elsewhere once x is a link, and no real source needs it. So no chain of links leads outside either.
 //
-// A .deb's names begin at the root of a system, and so do the absolute targets of its links: they are made relative to the
-// folder, and lead to the same file of the tree.
+// A .deb's names begin at the root of a system, and so do the absolute targets of its links: they are made
+// relative to the folder, and lead to the same file of the tree.
 package archive
 
 import (
@@ -72,9 +73,9 @@ type Options struct {
 
 const hostile = "the archive is damaged or hostile: take it from another place and compare its digest with its maker's"
 
-// Unpack unpacks the archive in r, from first to last byte, as the folder dir, which must not exist or be empty; the
-// folder that will hold dir must exist. It returns only after r is no longer read, and so a cancelled context waits
-// for a pending Read.
+// Unpack unpacks the archive in r, from first to last byte, as the folder dir, which must not exist or be
+// empty; the folder that will hold dir must exist. It returns only after r is no longer read, and so a
+// cancelled context waits for a pending Read.
 func Unpack(ctx context.Context, r io.Reader, dir string, o Options) error {
 	if o.Name == "" {
 		o.Name = filepath.Base(dir)

@@ -19,8 +19,8 @@ type Visited struct {
 	Body io.Reader // of a file; valid during the visit
 }
 
-// Visit shows every file, folder and symbolic link of the archive in r, in its order, within the same limits as Unpack, and writes nothing. name is what
-// errors call the archive.
+// Visit shows every file, folder and symbolic link of the archive in r, in its order, within the same limits
+// as Unpack, and writes nothing. name is what errors call the archive.
 func Visit(ctx context.Context, r io.Reader, name string, l Limits, visit func(Visited) error) error {
 	l = l.orDefaults()
 	s, err := newStream(ctx, r, l)

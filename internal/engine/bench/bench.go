@@ -1,8 +1,8 @@
-// Package bench times tlsfloor's builds, and the interpreter that they end in, against what people do by hand, on the same machine, with the
-// same sources, in the same run.
+// Package bench times tlsfloor's builds, and the interpreter that they end in, against what people do by
+// hand, on the same machine, with the same sources, in the same run.
 //
-// Flows run in turn, round by round, so that a machine that gets slower does so for all of them; medians and spread are reported.
-// Nothing here is a test: no number makes anything fail.
+// Flows run in turn, round by round, so that a machine that gets slower does so for all of them; medians and
+// spread are reported. Nothing here is a test: no number makes anything fail.
 package bench
 
 import (

@@ -47,7 +47,8 @@ func TestMeasureStops(t *testing.T) {
 	}
 }
 
-// TestTlsfloorReadsTheTrace runs a stand-in for the program: its time is that of the step, and a wrong exit status is an error.
+// TestTlsfloorReadsTheTrace runs a stand-in for the program: its time is that of the step, and a wrong exit
+// status is an error.
 func TestTlsfloorReadsTheTrace(t *testing.T) {
 	work := t.TempDir()
 	program := filepath.Join(work, "program")

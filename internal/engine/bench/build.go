@@ -26,8 +26,9 @@ type Builds struct {
 	Jobs    int
 }
 
-// guideScript is the guide's own flow: unpack, config, make, make install_sw, unpack, configure, make, make install. --libdir=lib is what makes
-// it work with OpenSSL 3 at all. $1 and $2 are the sources, $3 is make's -j flag or nothing.
+// guideScript is the guide's own flow: unpack, config, make, make install_sw, unpack, configure, make, make
+// install. --libdir=lib is what makes it work with OpenSSL 3 at all. $1 and $2 are the sources, $3 is make's
+// -j flag or nothing.
 const guideScript = `set -e
 work=$PWD
 mkdir openssl-src python-src

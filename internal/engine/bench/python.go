@@ -27,8 +27,8 @@ type Interpreter struct {
 	Reused bool      `json:"reused,omitempty"` // from an earlier run
 }
 
-// Interpreters builds the Pythons that are compared: tlsfloor's, the guide's plain one and CPython's own optimised one, all from the
-// same source and with the same OpenSSL, tlsfloor's.
+// Interpreters builds the Pythons that are compared: tlsfloor's, the guide's plain one and CPython's own
+// optimised one, all from the same source and with the same OpenSSL, tlsfloor's.
 type Interpreters struct {
 	Builds
 	Steps         []string // of tlsfloor's build, those that are Python's own
@@ -38,8 +38,8 @@ type Interpreters struct {
 	Identity      string // of Program: another one builds another interpreter
 }
 
-// referenceScript is the guide's flow for Python alone, in the unpacked source. $1 is the prefix, $2 OpenSSL's, $3 make's -j flag, the rest
-// are further flags of configure.
+// referenceScript is the guide's flow for Python alone, in the unpacked source. $1 is the prefix, $2
+// OpenSSL's, $3 make's -j flag, the rest are further flags of configure.
 const referenceScript = `set -e
 prefix=$1 openssl=$2 jobs=$3
 shift 3
@@ -58,7 +58,8 @@ var references = []struct {
 	{"stock", []string{"--enable-optimizations", "--with-lto"}},
 }
 
-// Make returns the interpreters, plain first and tlsfloor's last. What an earlier run built in the same way is reused.
+// Make returns the interpreters, plain first and tlsfloor's last. What an earlier run built in the same way
+// is reused.
 func (p Interpreters) Make(ctx context.Context, sink event.Sink) ([]Interpreter, error) {
 	if err := own(p.Cache); err != nil {
 		return nil, err
@@ -134,8 +135,8 @@ func (p Interpreters) keep(ctx context.Context, sink event.Sink, name, inputs st
 	return k.Interpreter, os.WriteFile(record, append(text, '\n'), 0o644)
 }
 
-// tlsfloors builds with tlsfloor. The first run is without the weak peers, which would share the cores with Python; the second
-// finds all else in the store, and installs.
+// tlsfloors builds with tlsfloor. The first run is without the weak peers, which would share the cores with
+// Python; the second finds all else in the store, and installs.
 func (p Interpreters) tlsfloors(ctx context.Context, i *Interpreter, dir string) error {
 	b := p.Builds
 	b.Work = dir

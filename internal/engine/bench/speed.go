@@ -65,8 +65,8 @@ type Program struct {
 // calls is how often a process times its program, after one call that warms up.
 const calls = 4
 
-// Compare runs the programs in dir: in each round each program with each interpreter in turn, the order rotated, one process at a time.
-// Results that differ between interpreters are an error.
+// Compare runs the programs in dir: in each round each program with each interpreter in turn, the order
+// rotated, one process at a time. Results that differ between interpreters are an error.
 func Compare(ctx context.Context, interpreters []Interpreter, programs []string, dir string, rounds int, sink event.Sink) (Speed, error) {
 	s := Speed{Programs: make([]Program, len(programs))}
 	for _, i := range interpreters {
@@ -133,7 +133,8 @@ func start(ctx context.Context, python, dir, program string) (a answer, err erro
 	return a, nil
 }
 
-// Ratio says how many times as fast as the interpreter base the interpreter i runs the program, by their medians.
+// Ratio says how many times as fast as the interpreter base the interpreter i runs the program, by their
+// medians.
 func (p Program) Ratio(i, base int) float64 { return median(p.Seconds[base]) / median(p.Seconds[i]) }
 
 // Mean is the geometric mean of all programs' Ratio.

@@ -47,7 +47,8 @@ func (t trace) step(name string) (span, error) {
 	return t.Events[i], nil
 }
 
-// spent returns the seconds that the steps took, and in how many of them further components were built beside.
+// spent returns the seconds that the steps took, and in how many of them further components were built
+// beside.
 func (t trace) spent(steps []string) (seconds, beside float64, err error) {
 	for _, name := range steps {
 		s, err := t.step(name)

@@ -19,7 +19,8 @@ type Candidate struct {
 	Voucher string         // the signed list that has the digest; ""
 }
 
-// released is a version that upstream means for everybody: no letters but one behind the digits, as OpenSSL had them.
+// released is a version that upstream means for everybody: no letters but one behind the digits, as OpenSSL
+// had them.
 var released = regexp.MustCompile(`^[0-9]+(\.[0-9]+)*([+.-][0-9]{8})?[a-z]?$`)
 
 // pattern matches names that hold the version old, and gives the version in them.
@@ -31,7 +32,8 @@ func pattern(name, old string) *regexp.Regexp {
 	return regexp.MustCompile(regexp.QuoteMeta(before) + `([0-9][0-9a-zA-Z.+-]*?)` + regexp.QuoteMeta(after))
 }
 
-// newer reports whether v may take the place of old: released, after it, and of the same series where that matters.
+// newer reports whether v may take the place of old: released, after it, and of the same series where that
+// matters.
 func newer(v, old string, sameSeries bool) bool {
 	if !released.MatchString(v) || version.Check(v) != nil || version.Compare(v, old) <= 0 {
 		return false
@@ -42,7 +44,8 @@ func newer(v, old string, sameSeries bool) bool {
 // series is what stands before the last dot: 3.13 of 3.13.15.
 func series(v string) string { return v[:max(strings.LastIndexByte(v, '.'), 0)] }
 
-// renamed is the source of another version: its names with that version in the old one's place. Digests and sizes are left out.
+// renamed is the source of another version: its names with that version in the old one's place. Digests and
+// sizes are left out.
 func renamed(s recipes.Source, old, v string) recipes.Source {
 	swap := func(name string) string {
 		name = strings.ReplaceAll(name, old, v)

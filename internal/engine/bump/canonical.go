@@ -14,8 +14,8 @@ type Page struct {
 	match string // with the old version in it
 }
 
-// Pages are those of the source. A forge lists its tags without an account in what git reads first (gitprotocol-http(5)); elsewhere the
-// folder above the first that has the version in its name is a list.
+// Pages are those of the source. A forge lists its tags without an account in what git reads first
+// (gitprotocol-http(5)); elsewhere the folder above the first that has the version in its name is a list.
 func Pages(s recipes.Source, old string) (all []Page) {
 	for _, raw := range s.URLs {
 		u, err := url.Parse(raw)

@@ -12,7 +12,8 @@ import (
 
 var versionLine = regexp.MustCompile(`(?m)^  - version: "?([^"\n]+)"?\n`)
 
-// Recipe puts the version of c before the version old into the text of a recipe. What is not said of sources stays as it is with old.
+// Recipe puts the version of c before the version old into the text of a recipe. What is not said of sources
+// stays as it is with old.
 func Recipe(text, old string, c Candidate, vouched string) (string, error) {
 	at := versionLine.FindAllStringSubmatchIndex(text, -1)
 	for i, m := range at {
@@ -99,7 +100,8 @@ func wrapped(text string, width int) (lines []string) {
 	return append(lines, now)
 }
 
-// Profile puts the version v of the component in the place of old into the text of a profile, and reports whether it was there.
+// Profile puts the version v of the component in the place of old into the text of a profile, and reports
+// whether it was there.
 func Profile(text, component, old, v string) (string, bool) {
 	line := regexp.MustCompile(`(?m)^(  ` + regexp.QuoteMeta(component) + `: "?)` + regexp.QuoteMeta(old) + `("?)$`)
 	return line.ReplaceAllString(text, "${1}"+v+"${2}"), line.MatchString(text)

@@ -7,8 +7,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
-// Find returns the one certificate that is meant: by its subject or common name, by its digest, or by both. The beginning of either is
-// enough where only one certificate begins so.
+// Find returns the one certificate that is meant: by its subject or common name, by its digest, or by both.
+// The beginning of either is enough where only one certificate begins so.
 func (l List) Find(subject, sha256 string) (Anchor, error) {
 	if subject == "" && sha256 == "" {
 		return Anchor{}, fault.New(fault.Usage, "-subject=<its name> or -sha256=<its digest>; `trust:list` prints both", "no certificate is named")

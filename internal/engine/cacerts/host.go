@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// hostBundles lists where distributions keep the bundle that their own tools make, as regular files first: in an image's root an
-// absolute link would lead out of it.
+// hostBundles lists where distributions keep the bundle that their own tools make, as regular files first: in
+// an image's root an absolute link would lead out of it.
 var hostBundles = []string{
 	"/etc/ssl/certs/ca-certificates.crt",                // Debian, Ubuntu, Alpine
 	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", // RHEL, Rocky, Amazon Linux 2 and later
@@ -27,7 +27,8 @@ const mostBytes = 16 << 20 // of a bundle; the largest that distributions ship h
 // HostBundles lists them, the first that is there being the one to take.
 func HostBundles() []string { return slices.Clone(hostBundles) }
 
-// FromHost reads the bundle of the machine, or of the image whose root folder is given. Without one it returns fs.ErrNotExist.
+// FromHost reads the bundle of the machine, or of the image whose root folder is given. Without one it
+// returns fs.ErrNotExist.
 func FromHost(root string) (path string, list List, skipped []Skipped, err error) {
 	open := func(name string) (fs.File, error) { return regular(os.OpenFile(name, readOnly, 0)) }
 	if root != "" && root != "/" {

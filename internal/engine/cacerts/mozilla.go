@@ -24,8 +24,8 @@ const (
 	distrustAfter = "CKA_NSS_SERVER_DISTRUST_AFTER"
 )
 
-// FromMozilla reads certdata.txt and returns the roots that are trusted to name TLS servers. A certificate without a trust object of
-// its own issuer, serial number and SHA-1 digest is not trusted.
+// FromMozilla reads certdata.txt and returns the roots that are trusted to name TLS servers. A certificate
+// without a trust object of its own issuer, serial number and SHA-1 digest is not trusted.
 func FromMozilla(data []byte) (List, error) {
 	objects, err := parseObjects(data)
 	if err != nil {
@@ -77,8 +77,8 @@ func (o object) note() (string, error) {
 	return "Mozilla distrusts server certificates that it issues after " + day.Format(time.DateOnly) + "; OpenSSL does not know of that", nil
 }
 
-// parseObjects reads the lines of certdata.txt: "ATTRIBUTE TYPE VALUE", and for the type MULTILINE_OCTAL lines of \ooo up to END.
-// CKA_CLASS begins a new object.
+// parseObjects reads the lines of certdata.txt: "ATTRIBUTE TYPE VALUE", and for the type MULTILINE_OCTAL
+// lines of \ooo up to END. CKA_CLASS begins a new object.
 func parseObjects(data []byte) ([]object, error) {
 	var all []object
 	sc := bufio.NewScanner(bytes.NewReader(data))

@@ -14,8 +14,9 @@ type Skipped struct{ What, Why string }
 
 func (s Skipped) String() string { return s.What + ": " + s.Why }
 
-// Parse reads a bundle: PEM blocks with any text between them, or the DER bytes of one certificate. A certificate that cannot be
-// read, and a block that is no plain certificate, are skipped; a block that never ends is one of them. No certificate at all is an error.
+// Parse reads a bundle: PEM blocks with any text between them, or the DER bytes of one certificate. A
+// certificate that cannot be read, and a block that is no plain certificate, are skipped; a block that never
+// ends is one of them. No certificate at all is an error.
 func Parse(data []byte) (certs []*x509.Certificate, skipped []Skipped, err error) {
 	if bytes.HasPrefix(data, []byte{0x30}) { // DER: a SEQUENCE; PEM begins with - or with text
 		cert, err := x509.ParseCertificate(data)

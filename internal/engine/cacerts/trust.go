@@ -1,5 +1,5 @@
-// Package cacerts makes the list of CA certificates that an OpenSSL trusts by default, its cert.pem, out of the host's bundle,
-// Mozilla's list and a site's own CAs.
+// Package cacerts makes the list of CA certificates that an OpenSSL trusts by default, its cert.pem, out of
+// the host's bundle, Mozilla's list and a site's own CAs.
 //
 // What it promises:
 //
@@ -11,9 +11,10 @@
 //   - Text out of a certificate is written as short lines of ASCII: OpenSSL reads a bundle in pieces of 254 bytes, and a piece of a
 //     name that begins like a certificate would be taken for one.
 //
-// Mozilla's list (certdata.txt) says more than a bundle can. Of it only the roots that are trusted to name servers are taken. A date
-// after which a root may issue no more server certificates becomes a comment: OpenSSL has no place for it. Distrust of other
-// certificates than roots is lost, as it is in every distribution's bundle.
+// Mozilla's list (certdata.txt) says more than a bundle can. Of it only the roots that are trusted to name
+// servers are taken. A date after which a root may issue no more server certificates becomes a comment:
+// OpenSSL has no place for it. Distrust of other certificates than roots is lost, as it is in every
+// distribution's bundle.
 package cacerts
 
 import (

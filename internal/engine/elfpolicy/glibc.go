@@ -53,8 +53,8 @@ func numbers(version string) (n [3]int) {
 	return n
 }
 
-// GLIBC returns the highest version of glibc that an object below tree needs, "" when none does. Objects that cannot be read
-// are passed over: what they are worth is Scan's to say.
+// GLIBC returns the highest version of glibc that an object below tree needs, "" when none does. Objects that
+// cannot be read are passed over: what they are worth is Scan's to say.
 func GLIBC(tree string) (string, error) {
 	best := ""
 	err := walk(tree, func(_ string, f io.ReaderAt, _ int64) error {

@@ -19,8 +19,8 @@ func isHeader(file string) bool {
 	return path.Base(path.Dir(file)) == "openssl" && path.Ext(file) == ".h"
 }
 
-// header finds the forbidden methods that a header declares to whoever includes it. OpenSSL installs one text for all
-// configurations and leaves declarations out by macros, so the conditions around a name decide.
+// header finds the forbidden methods that a header declares to whoever includes it. OpenSSL installs one text
+// for all configurations and leaves declarations out by macros, so the conditions around a name decide.
 func (s *scan) header(file string, r io.ReaderAt, size int64) error {
 	if !s.asked(Methods) {
 		return nil
@@ -96,8 +96,8 @@ type branch struct {
 	unless string // the macro of an ifndef, in its first part
 }
 
-// harmless reports whether a definition of macro inside this branch is always made: the branch guards against reading the
-// file, or defining the macro, twice.
+// harmless reports whether a definition of macro inside this branch is always made: the branch guards against
+// reading the file, or defining the macro, twice.
 func (b branch) harmless(macro string) bool {
 	return b.unless != "" && (b.unless == macro || strings.HasSuffix(b.unless, "_H"))
 }

@@ -23,8 +23,9 @@ type member struct {
 	data *io.SectionReader
 }
 
-// members lists the files of an ar(5) archive in the GNU form, but the index and the table of long names: for every member 60
-// bytes of text (name 16, time 12, owner 6, group 6, mode 8, size 10, and "`\n"), then its bytes, then one byte if they are odd.
+// members lists the files of an ar(5) archive in the GNU form, but the index and the table of long names: for
+// every member 60 bytes of text (name 16, time 12, owner 6, group 6, mode 8, size 10, and "`\n"), then its
+// bytes, then one byte if they are odd.
 func members(r io.ReaderAt, size int64) ([]member, error) {
 	const header = 60
 	var all []member

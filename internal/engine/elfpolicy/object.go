@@ -50,8 +50,8 @@ func open(path string, r io.ReaderAt) (*object, error) {
 	return o, elffile.Guard(o.header, o.dynamic, o.classify, o.dynamicSymbols, o.needs, o.symbols)
 }
 
-// header reads the tables of sections and segments, and refuses what no linker writes. The loader follows the segments and we
-// the sections: they have to agree.
+// header reads the tables of sections and segments, and refuses what no linker writes. The loader follows the
+// segments and we the sections: they have to agree.
 func (o *object) header() (err error) {
 	if o.file, err = elffile.New(o.reader); err != nil {
 		return err
@@ -206,8 +206,8 @@ func (s *scan) object(path string, r io.ReaderAt) {
 	s.report.GLIBC = newer(s.report.GLIBC, highest(o.versions))
 }
 
-// Exported lists what other objects can bind to in the object at path: nothing for a file that is no program or shared object.
-// One that is broken is an error.
+// Exported lists what other objects can bind to in the object at path: nothing for a file that is no program
+// or shared object. One that is broken is an error.
 func Exported(path string) ([]string, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"slices"
 )
 
-// forbiddenMethods finds the names of fixed-version methods, and of the data behind one, whatever the compiler appended.
+// forbiddenMethods finds the names of fixed-version methods, and of the data behind one, whatever the
+// compiler appended.
 type forbiddenMethods struct {
 	floor string
 	name  *regexp.Regexp
@@ -29,10 +30,12 @@ var forbidden = map[string]*forbiddenMethods{
 	"1.3": methodsOf("1.3", `SSLv2|SSLv3|TLSv1|TLSv1_1|TLSv1_2|DTLSv1|DTLSv1_2`),
 }
 
-// negotiating is the method that every libssl has: where it is not found, the absence of others proves nothing.
+// negotiating is the method that every libssl has: where it is not found, the absence of others proves
+// nothing.
 const negotiating = "TLS_method"
 
-// methodBreaches looks through all symbols of what is linked, not only through those that are exported: hidden code runs too.
+// methodBreaches looks through all symbols of what is linked, not only through those that are exported:
+// hidden code runs too.
 func methodBreaches(s *scan, o *object) []string {
 	names, proven := o.defined, o.hasTable
 	holds := o.kind == library && filepath.Base(o.path) == "libssl.a"
@@ -104,7 +107,8 @@ var versionText = regexp.MustCompile(`OpenSSL (\d{1,3}\.\d{1,3}\.\d{1,3}[a-z]?) 
 // longestText is more than versionText can match.
 const longestText = 64
 
-// OpenSSLVersions lists the versions of OpenSSL whose text r carries, sorted. It holds a piece of r at a time.
+// OpenSSLVersions lists the versions of OpenSSL whose text r carries, sorted. It holds a piece of r at a
+// time.
 func OpenSSLVersions(r io.Reader) ([]string, error) {
 	found := map[string]bool{}
 	piece := make([]byte, 256<<10)

@@ -1,8 +1,8 @@
-// Package elfpolicy holds every object below a folder to what a hardened, self-contained toolchain has to be, by reading it:
-// nothing is run, and no tool of the host is asked.
+// Package elfpolicy holds every object below a folder to what a hardened, self-contained toolchain has to be,
+// by reading it: nothing is run, and no tool of the host is asked.
 //
-// Looked at are programs, shared objects, relocatable objects, the members of static libraries, and OpenSSL's headers. Links
-// are not followed: what they lead to inside the folder is looked at under its own name.
+// Looked at are programs, shared objects, relocatable objects, the members of static libraries, and OpenSSL's
+// headers. Links are not followed: what they lead to inside the folder is looked at under its own name.
 //
 // What it promises:
 //

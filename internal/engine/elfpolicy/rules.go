@@ -28,7 +28,8 @@ const (
 	Methods   Rule = "methods"
 )
 
-// law is one row of the policy: judge returns what is wrong with an object of one of the kinds, nothing if all is well.
+// law is one row of the policy: judge returns what is wrong with an object of one of the kinds, nothing if
+// all is well.
 type law struct {
 	rule  Rule
 	kinds []kind
@@ -136,7 +137,8 @@ func textBreaches(_ *scan, o *object) []string {
 	return out
 }
 
-// stackBreaches looks at the note that the linker collects from all objects; on x86-64 one without it asks for an executable stack.
+// stackBreaches looks at the note that the linker collects from all objects; on x86-64 one without it asks
+// for an executable stack.
 func stackBreaches(_ *scan, o *object) []string {
 	const executable, absent = "asks for an executable stack", "does not say that its stack is data: link it with -Wl,-z,noexecstack"
 	if o.kind == relocatable {
@@ -153,8 +155,8 @@ func stackBreaches(_ *scan, o *object) []string {
 	return when(p.Flags&elf.PF_X != 0, executable)
 }
 
-// enough is the number of bytes of machine code from which on an object or library has some function to guard: of 700
-// libraries of a distribution that guards them all, the largest without any has 12 KB.
+// enough is the number of bytes of machine code from which on an object or library has some function to
+// guard: of 700 libraries of a distribution that guards them all, the largest without any has 12 KB.
 const enough = 16 << 10
 
 func protectorBreaches(_ *scan, o *object) []string {
@@ -168,7 +170,8 @@ var (
 	checked = regexp.MustCompile(`^__\w+_chk$`)
 	// With fortified headers each call of these becomes the checked one, whatever is known of the buffer.
 	always = regexp.MustCompile(`^(v?f?printf|v?dprintf|v?asprintf|v?syslog)$`)
-	// These only where the compiler knows the buffer's size and cannot prove that it is enough. A program has some such call.
+	// These only where the compiler knows the buffer's size and cannot prove that it is enough. A program has
+	// some such call.
 	often = regexp.MustCompile(`^(mem(cpy|move|set)|mempcpy|st[rp]n?cpy|strn?cat|v?sn?printf|f?gets|f?read|recv(from)?|readlink|getcwd|realpath)$`)
 )
 
@@ -187,21 +190,23 @@ func fortifyBreaches(_ *scan, o *object) []string {
 	return when(true, fmt.Sprintf("calls %s and nothing checked: compile it with -O2 -D_FORTIFY_SOURCE=2", o.imports[i]))
 }
 
-// api is what may be seen of our objects: Python's own names, and what every linker defines. Any other name comes out of a
-// library that is linked in.
+// api is what may be seen of our objects: Python's own names, and what every linker defines. Any other name
+// comes out of a library that is linked in.
 var api = regexp.MustCompile(`^(_?Py.*|PY_.*|main|_init|_fini|_start|_end|_edata|_etext|end|edata|etext|__bss_start(__)?|__bss_end__|_bss_end__|__end__|__data_start|data_start|__dso_handle|_IO_stdin_used|__TMC_END__)$`)
 
 // older are names of Python's own modules before 3.9, whose extensions were not compiled with hidden symbols.
 var older = regexp.MustCompile(`^(_?pysqlite_.*|_ctypes_.*|RotatingTree_.*|Tkapp_.*|_INTERNAL_trim_to_complete_utf8_characters)$`)
 
-// entries are what OpenSSL looks for in a provider or engine that it loads. It asks that file alone, so they collide with nothing.
+// entries are what OpenSSL looks for in a provider or engine that it loads. It asks that file alone, so they
+// collide with nothing.
 var entries = []string{"OSSL_provider_init", "bind_engine", "v_check"}
 
-// started is what glibc before 2.34 puts into every program to call its constructors. Each program calls its own.
+// started is what glibc before 2.34 puts into every program to call its constructors. Each program calls its
+// own.
 var started = []string{"__libc_csu_init", "__libc_csu_fini"}
 
-// called is the module of CPython's test suite that ctypes calls functions of, by their names. It loads that file alone, nothing is linked
-// to it, and none but the tests does.
+// called is the module of CPython's test suite that ctypes calls functions of, by their names. It loads that
+// file alone, nothing is linked to it, and none but the tests does.
 func called(o *object) bool {
 	return o.kind == shared && strings.HasPrefix(path.Base(o.path), "_ctypes_test.")
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/elffile"
 )
 
-// loaders has by GOARCH what a program names as its loader, and the machine and the folder of the C library beside it.
+// loaders has by GOARCH what a program names as its loader, and the machine and the folder of the C library
+// beside it.
 var loaders = map[string]struct {
 	path, triple string
 	machine      elf.Machine
@@ -22,9 +23,9 @@ var loaders = map[string]struct {
 	"arm64": {"/lib/ld-linux-aarch64.so.1", "aarch64-linux-gnu", elf.EM_AARCH64},
 }
 
-// Installed returns the version of the glibc that programs of this machine's kind would load below root, "" where none is
-// found. A distribution's number may be higher than the last version that added a symbol, and only that is known here: it is
-// also all that the loader looks at.
+// Installed returns the version of the glibc that programs of this machine's kind would load below root, ""
+// where none is found. A distribution's number may be higher than the last version that added a symbol, and
+// only that is known here: it is also all that the loader looks at.
 func Installed(root string) string {
 	loader := loaders[runtime.GOARCH]
 	folders := []string{"/lib/" + loader.triple, "/usr/lib/" + loader.triple, "/lib64", "/usr/lib64", "/lib", "/usr/lib"}
@@ -74,8 +75,8 @@ func provided(file string, machine elf.Machine) string {
 // maxLinks is how many links Linux follows in one path.
 const maxLinks = 40
 
-// within returns the path without links of a file, as a process would see it whose root is the folder root: an image's links
-// lead to the image's files and not to this machine's.
+// within returns the path without links of a file, as a process would see it whose root is the folder root:
+// an image's links lead to the image's files and not to this machine's.
 func within(root, file string) (string, error) {
 	done, rest := "/", strings.Split(path.Clean("/" + file)[1:], "/")
 	for links := 0; len(rest) > 0; {

@@ -17,12 +17,13 @@ import (
 
 // AptSource says where the host's own apt configuration fetches from.
 type AptSource interface {
-	// Bases returns the base URIs of the archives, such as "http://archive.example/debian/", most wanted first.
+	// Bases returns the base URIs of the archives, such as "http://archive.example/debian/", most wanted
+	// first.
 	Bases(context.Context) ([]string, error)
 }
 
-// HostApt asks apt-get, which needs no root for it and is kept from writing its caches. A host without apt-get has no
-// bases.
+// HostApt asks apt-get, which needs no root for it and is kept from writing its caches. A host without
+// apt-get has no bases.
 type HostApt struct {
 	// a colon-separated list of folders where it is looked for; the zero value stands for the system's
 	Path string
@@ -65,8 +66,8 @@ func (f *Fetcher) aptBases() func(context.Context) []string {
 	}
 }
 
-// pools returns where file of the source package pkg is on each archive. The pool is shared by all suites of an archive,
-// those that the host has not enabled too. A security archive has its own below pool/updates.
+// pools returns where file of the source package pkg is on each archive. The pool is shared by all suites of
+// an archive, those that the host has not enabled too. A security archive has its own below pool/updates.
 func pools(bases []string, pkg, file string) (all []place) {
 	var seen []string
 	for _, base := range bases {
@@ -89,8 +90,8 @@ func pools(bases []string, pkg, file string) (all []place) {
 	return all
 }
 
-// poolPrefix is the pool's folder above a package's (Debian: "lib" and the next letter for libraries, else the first
-// letter).
+// poolPrefix is the pool's folder above a package's (Debian: "lib" and the next letter for libraries, else
+// the first letter).
 func poolPrefix(pkg string) string {
 	if strings.HasPrefix(pkg, "lib") && len(pkg) > 3 {
 		return pkg[:4]

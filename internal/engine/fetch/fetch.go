@@ -66,8 +66,8 @@ type Store interface {
 	Partial() string // the folder for unfinished downloads, on the store's file system
 }
 
-// Index is what a Store may offer besides: it remembers which blob holds the signature for a key that Fetch makes of the
-// source's digest and the pinned fingerprint. The blob is verified again each time.
+// Index is what a Store may offer besides: it remembers which blob holds the signature for a key that Fetch
+// makes of the source's digest and the pinned fingerprint. The blob is verified again each time.
 type Index interface {
 	Signature(key digest.Digest) (blob digest.Digest, ok bool)
 	SetSignature(key, blob digest.Digest) error
@@ -126,8 +126,8 @@ func New(store Store, o Options) (*Fetcher, error) {
 	return f, nil
 }
 
-// Fetch brings src, or one of its alternatives, into the store and checks its signature. Errors: fault.BadDigest,
-// fault.BadSignature, fault.Failed when no place has it, and the context's.
+// Fetch brings src, or one of its alternatives, into the store and checks its signature. Errors:
+// fault.BadDigest, fault.BadSignature, fault.Failed when no place has it, and the context's.
 func (f *Fetcher) Fetch(ctx context.Context, src Source) (Got, error) {
 	got, err := f.bring(ctx, src)
 	if err == nil && got.Source.Signature != nil {

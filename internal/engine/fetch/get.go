@@ -9,9 +9,9 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
-// Get downloads one file that no recipe pins to dest: accept decides whether it is what was wanted. limit is in bytes. Interrupted
-// transfers are continued, passing errors tried again. fault.BadDigest says that accept refused,
-// fault.Failed that it was not to be had, with fs.ErrNotExist where the server has no such file.
+// Get downloads one file that no recipe pins to dest: accept decides whether it is what was wanted. limit is
+// in bytes. Interrupted transfers are continued, passing errors tried again. fault.BadDigest says that accept
+// refused, fault.Failed that it was not to be had, with fs.ErrNotExist where the server has no such file.
 func (f *Fetcher) Get(ctx context.Context, url, dest string, limit int64, accept func(path string) error) error {
 	name := path.Base(url)
 	out, err := os.OpenFile(dest, os.O_CREATE|os.O_WRONLY, 0o644)

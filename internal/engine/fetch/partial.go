@@ -46,8 +46,8 @@ func (f *Fetcher) lockPartial(ctx context.Context, s Source) (*partial, error) {
 	}
 }
 
-// take locks file. It is false without an error when the last holder has finished and taken the file away meanwhile: a
-// lock of a file without its name keeps nobody out.
+// take locks file. It is false without an error when the last holder has finished and taken the file away
+// meanwhile: a lock of a file without its name keeps nobody out.
 func take(file *os.File, path string) (bool, error) {
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	return err == nil && stands(file, path), err

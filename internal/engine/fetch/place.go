@@ -100,8 +100,9 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// parseURL reads a file, http or https URL. Its errors do not show it, for it may hold a password. A path with "//" or
-// "." parts is cleaned: go-getter takes "//" for a subfolder, and some archives answer it with an error.
+// parseURL reads a file, http or https URL. Its errors do not show it, for it may hold a password. A path
+// with "//" or "." parts is cleaned: go-getter takes "//" for a subfolder, and some archives answer it with
+// an error.
 func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {

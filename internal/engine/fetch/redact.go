@@ -14,14 +14,16 @@ var (
 	queryPart = regexp.MustCompile(`(://[^\s"?]*)\?[^\s"]*`)
 )
 
-// redact hides all credentials that stand in the text s, an error's or a URL. All that leaves this room goes through it.
+// redact hides all credentials that stand in the text s, an error's or a URL. All that leaves this room goes
+// through it.
 func redact(s string) string {
 	s = userPart.ReplaceAllString(s, "${1}***@")
 	s = bareUser.ReplaceAllString(s, "***@")
 	return queryPart.ReplaceAllString(s, "${1}?***")
 }
 
-// reason is err in one line, without credentials. A name that cannot be resolved is said without the resolver's address.
+// reason is err in one line, without credentials. A name that cannot be resolved is said without the
+// resolver's address.
 func reason(err error) string {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
 		return "host not found"

@@ -68,8 +68,8 @@ func bad(format string, args ...any) error { return &badBytes{error: fmt.Errorf(
 
 func isBad(err error) bool { return errors.As(err, new(*badBytes)) }
 
-// judge looks at the bytes at w.path once a place has delivered them (nil) or too many (badBytes). Bytes that are
-// not good are thrown away.
+// judge looks at the bytes at w.path once a place has delivered them (nil) or too many (badBytes). Bytes that
+// are not good are thrown away.
 func (w *wanted) judge(err error) error {
 	if err != nil && !isBad(err) {
 		return err
@@ -125,7 +125,8 @@ func (k *kind) check(path string) error {
 	return nil
 }
 
-// seek asks the places for w one by one and returns the one that delivered, or "" when none did. An error ends the fetch.
+// seek asks the places for w one by one and returns the one that delivered, or "" when none did. An error
+// ends the fetch.
 func (f *Fetcher) seek(ctx context.Context, w *wanted, m *misses) (from string, err error) {
 	if w.size() >= w.limit {
 		if err := w.restart(); err != nil {
@@ -149,8 +150,8 @@ func (f *Fetcher) seek(ctx context.Context, w *wanted, m *misses) (from string, 
 	return "", nil
 }
 
-// try asks one place, and asks again from the first byte when the bytes were bad and the first of them came from
-// elsewhere: no place shall answer for another's.
+// try asks one place, and asks again from the first byte when the bytes were bad and the first of them came
+// from elsewhere: no place shall answer for another's.
 func (f *Fetcher) try(ctx context.Context, place place, w *wanted) error {
 	resumed := w.size() > 0
 	err := f.attempts(ctx, place, w)
@@ -174,8 +175,8 @@ func (f *Fetcher) attempts(ctx context.Context, place place, w *wanted) error {
 	}
 }
 
-// backoff is the pause after attempt n: half a second, doubled each time, at most 15 s, and up to half of it more or
-// less, so that many builders do not come back at once.
+// backoff is the pause after attempt n: half a second, doubled each time, at most 15 s, and up to half of it
+// more or less, so that many builders do not come back at once.
 func backoff(n int) time.Duration {
 	d := min(500*time.Millisecond<<min(n, 5), 10*time.Second)
 	return d/2 + rand.N(d)

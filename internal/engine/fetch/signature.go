@@ -36,9 +36,9 @@ type Verdict struct {
 // Good reports whether a signature was verified.
 func (v Verdict) Good() bool { return v.Primary != "" }
 
-// The policy. A signature counts when all of these hold; time means the signature's own, because keys expire after
-// a release and stay right for it. A pinned digest stands beside each signature, so a thief of an expired key, who
-// could date back, gains nothing without a change of the recipe.
+// The policy. A signature counts when all of these hold; time means the signature's own, because keys expire
+// after a release and stay right for it. A pinned digest stands beside each signature, so a thief of an
+// expired key, who could date back, gains nothing without a change of the recipe.
 //
 //	made over         the file's bytes (type 0x00, RFC 9580 section 5.2.1.1), not over text
 //	hash              one in hashes below, or named in exceptions
@@ -124,7 +124,8 @@ func signatureKey(s Source) digest.Digest {
 	return l.Sum()
 }
 
-// knownSignature verifies the signature that the store has of an earlier run. One that is not good is as none.
+// knownSignature verifies the signature that the store has of an earlier run. One that is not good is as
+// none.
 func (f *Fetcher) knownSignature(s Source, entity *openpgp.Entity) (Verdict, bool) {
 	index, ok := f.store.(Index)
 	if !ok {
@@ -190,7 +191,8 @@ func fingerprintOf(k *packet.PublicKey) string {
 	return strings.ToUpper(hex.EncodeToString(k.Fingerprint))
 }
 
-// blocks returns the binary content of each armored block of that type in b, or b itself when it is not armored.
+// blocks returns the binary content of each armored block of that type in b, or b itself when it is not
+// armored.
 func blocks(b []byte, blockType string) (all [][]byte) {
 	begin := []byte("-----BEGIN " + blockType)
 	if !bytes.Contains(b, []byte("-----BEGIN ")) {

@@ -86,8 +86,8 @@ func sign(t *testing.T, key *packet.PrivateKey, what []byte, change func(*packet
 	return b.Bytes()
 }
 
-// signSHA1 makes what no library signs any more: an RSA signature over SHA-1, put together from its bytes (RFC 9580,
-// section 5.2.3).
+// signSHA1 makes what no library signs any more: an RSA signature over SHA-1, put together from its bytes
+// (RFC 9580, section 5.2.3).
 func signSHA1(t *testing.T, key *packet.PrivateKey, what []byte) []byte {
 	t.Helper()
 	hashed := append([]byte{4, 0, 1, 2, 0, 6, 5, 2}, binary.BigEndian.AppendUint32(nil, uint32(release.Unix()))...)
@@ -288,8 +288,8 @@ func TestExpiredSubkeys(t *testing.T) {
 	}
 }
 
-// TestProlongedKey holds that a key may be signed anew after a release: its self-signature is then younger than the
-// release's, which OpenPGP libraries tend to take for an error.
+// TestProlongedKey holds that a key may be signed anew after a release: its self-signature is then younger
+// than the release's, which OpenPGP libraries tend to take for an error.
 func TestProlongedKey(t *testing.T) {
 	e := newKey(t, at(birth))
 	for _, id := range e.Identities {
@@ -369,7 +369,8 @@ func TestSignaturePlaces(t *testing.T) {
 	}
 }
 
-// TestPinnedSignature: where a recipe pins the signature's digest, another good signature by the same key does not count.
+// TestPinnedSignature: where a recipe pins the signature's digest, another good signature by the same key
+// does not count.
 func TestPinnedSignature(t *testing.T) {
 	e := newKey(t, at(birth))
 	sig := armored(t, openpgp.SignatureType, sign(t, e.PrivateKey, payload, nil))

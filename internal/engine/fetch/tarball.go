@@ -12,8 +12,9 @@ import (
 	"sync"
 )
 
-// tarball is a mirror in one uncompressed .tar file: files are found by their base names, whatever folder they stand in. Nothing of it is
-// unpacked but what is asked for, and that is held against its digest like any other place's.
+// tarball is a mirror in one uncompressed .tar file: files are found by their base names, whatever folder
+// they stand in. Nothing of it is unpacked but what is asked for, and that is held against its digest like
+// any other place's.
 type tarball struct {
 	path string
 	read func() (map[string]member, error) // once

@@ -103,8 +103,8 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// unreachable returns why host was not reached before. Without it a site behind a firewall would wait for each
-// source in turn.
+// unreachable returns why host was not reached before. Without it a site behind a firewall would wait for
+// each source in turn.
 func (f *Fetcher) unreachable(host string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -128,8 +128,8 @@ type transfer struct {
 	sink   event.Sink
 }
 
-// RoundTrip answers go-getter's HEAD itself: it asks whether a download can be continued, and only the answer to the
-// real request tells (many servers know Range and do not announce it, some announce it and ignore it).
+// RoundTrip answers go-getter's HEAD itself: it asks whether a download can be continued, and only the answer
+// to the real request tells (many servers know Range and do not announce it, some announce it and ignore it).
 func (t *transfer) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method == http.MethodHead {
 		return &http.Response{StatusCode: 200, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: req, Body: http.NoBody,

@@ -1,7 +1,8 @@
-// Package plan turns a profile's recipes and a description of the host into a DAG of Steps with Keys. It is pure: it
-// reads nothing, runs nothing, and the same Input gives the same Plan.
+// Package plan turns a profile's recipes and a description of the host into a DAG of Steps with Keys. It is
+// pure: it reads nothing, runs nothing, and the same Input gives the same Plan.
 //
-// A Key names everything that can change a step's Output; `plan -explain` prints its lines. Left out on purpose:
+// A Key names everything that can change a step's Output; `plan -explain` prints its lines. Left out on
+// purpose:
 //
 //   - the number of jobs, and in a sandbox the store's and the work folder's path: it shows a constant one. Without a
 //     sandbox the store's path is a line of the key, as it can reach the bytes, and the host's headers and programs that
@@ -27,8 +28,8 @@ import (
 // Format is raised whenever tlsfloor's own building changes what comes out for equal recipes.
 const Format = 1
 
-// Env is what is set for every step, beside the sandbox's own environment and SOURCE_DATE_EPOCH, which follows from the sources.
-// Python's hashes must not be random where they reach a build.
+// Env is what is set for every step, beside the sandbox's own environment and SOURCE_DATE_EPOCH, which
+// follows from the sources. Python's hashes must not be random where they reach a build.
 var Env = []string{"PYTHONHASHSEED=0"}
 
 // Kind says what a Step does.
@@ -114,8 +115,8 @@ func New(in Input) (*Plan, error) {
 	return p, nil
 }
 
-// prefix returns where a component is compiled to live. What is never installed lives below a constant folder that no
-// host has.
+// prefix returns where a component is compiled to live. What is never installed lives below a constant folder
+// that no host has.
 func (p *Plan) prefix(r *recipes.Recipe) string {
 	if dir := p.Profile.Prefixes[r.Name]; dir != "" {
 		return path.Join(p.Base, dir)
@@ -183,8 +184,8 @@ func (p *Plan) lines(s *Step) digest.Lines {
 	return l
 }
 
-// KeyLines returns all lines of a Build step's Key. sources maps a source's file to the digest of the bytes that are used,
-// outputs a needed component to its Output. ok is false while one of them is not known yet.
+// KeyLines returns all lines of a Build step's Key. sources maps a source's file to the digest of the bytes
+// that are used, outputs a needed component to its Output. ok is false while one of them is not known yet.
 func (s *Step) KeyLines(sources, outputs map[string]digest.Digest) (lines digest.Lines, ok bool) {
 	lines = slices.Clone(s.base)
 	for _, src := range s.Recipe.Sources {

@@ -46,7 +46,8 @@ func key(t *testing.T, in Input, sources, outputs map[string]digest.Digest) dige
 	return lines.Sum()
 }
 
-// TestKeyHonesty changes one thing at a time: whatever can change bytes must change the key, and a reason must not.
+// TestKeyHonesty changes one thing at a time: whatever can change bytes must change the key, and a reason
+// must not.
 func TestKeyHonesty(t *testing.T) {
 	base := key(t, input(), sources, outputs)
 	if again := key(t, input(), sources, outputs); again != base {

@@ -1,14 +1,16 @@
-// Package rebuild makes the worlds under which a second build has to give the same bytes as the first, and says for each way in
-// which they differ whether it reached the build.
+// Package rebuild makes the worlds under which a second build has to give the same bytes as the first, and
+// says for each way in which they differ whether it reached the build.
 //
-// A Variation is made outside of the sandbox, in the process that builds (its environment, umask, user, host name ...), inside, in
-// every command of a step (clock, processors, order of files: what a host decides and no sandbox makes constant), or both. So that
-// a clean result can be believed, a probe is run in both worlds, in the sandbox and beside it:
+// A Variation is made outside of the sandbox, in the process that builds (its environment, umask, user, host
+// name ...), inside, in every command of a step (clock, processors, order of files: what a host decides and
+// no sandbox makes constant), or both. So that a clean result can be believed, a probe is run in both worlds,
+// in the sandbox and beside it:
 //
 //   - beside it, the probe must see a difference; else this host cannot make the variation, and it is Skipped
 //   - in it, a difference means that the variation reached the build, and none that the sandbox absorbed it
 //
-// The differences beside the sandbox are compared in the same way as builds are: each is a leak that was planted and found.
+// The differences beside the sandbox are compared in the same way as builds are: each is a leak that was
+// planted and found.
 package rebuild
 
 import (
@@ -196,7 +198,8 @@ func (t *tail) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Builder is the program's part of a child: it builds what the Job says, each command changed by vary, and returns the Outputs.
+// Builder is the program's part of a child: it builds what the Job says, each command changed by vary, and
+// returns the Outputs.
 type Builder func(ctx context.Context, what json.RawMessage, w Work, vary func(*sandbox.Spec), sink event.Sink) (map[string]string, error)
 
 // runChild does a Job in the world that the process has by now.

@@ -63,8 +63,8 @@ func do(t *testing.T, j Job) *Result {
 	return r
 }
 
-// TestEveryVariationIsMade runs the probe for real: each variation is seen beside the sandbox, what a host decides reaches a step,
-// and all else is absorbed.
+// TestEveryVariationIsMade runs the probe for real: each variation is seen beside the sandbox, what a host
+// decides reaches a step, and all else is absorbed.
 func TestEveryVariationIsMade(t *testing.T) {
 	w, mode := prepare(t)
 	first := do(t, Job{Work: w, Mode: mode})
@@ -89,7 +89,8 @@ func TestEveryVariationIsMade(t *testing.T) {
 	plantedLeaks(t, first.Beside, varied.Beside)
 }
 
-// plantedLeaks writes what two builds would hold into which each variation leaks, and expects the comparison to name every one.
+// plantedLeaks writes what two builds would hold into which each variation leaks, and expects the comparison
+// to name every one.
 func plantedLeaks(t *testing.T, a, b Facts) {
 	left, right := t.TempDir(), t.TempDir()
 	for dir, facts := range map[string]Facts{left: a, right: b} {

@@ -44,7 +44,8 @@ func step(name, value string) func(*sandbox.Spec) {
 	return func(s *sandbox.Spec) { s.Env = append(s.Env, name+"="+value) }
 }
 
-// weaker switches off what glibc's and OpenSSL's code choose by on x86-64; on other machines glibc takes its plainest code.
+// weaker switches off what glibc's and OpenSSL's code choose by on x86-64; on other machines glibc takes its
+// plainest code.
 func weaker(s *sandbox.Spec) {
 	if runtime.GOARCH != "amd64" {
 		s.Env = append(s.Env, "GLIBC_TUNABLES=glibc.cpu.name=generic")

@@ -53,8 +53,8 @@ const (
 // Other returns the uid under which the varied child runs for root: it must own what it writes to.
 func (w World) Other() (uid int, switched bool) { return otherRoot, w.User && os.Geteuid() == 0 }
 
-// The names under which the program runs itself: first to make the world, then to work in it, as some of it counts only from an
-// exec(2) on.
+// The names under which the program runs itself: first to make the world, then to work in it, as some of it
+// counts only from an exec(2) on.
 const (
 	worldName = "tlsfloor-rebuild-world"
 	childName = "tlsfloor-rebuild"
@@ -69,7 +69,8 @@ type WorldError struct {
 func (e *WorldError) Error() string { return "rebuild: " + e.Step + ": " + e.Err.Error() }
 func (e *WorldError) Unwrap() error { return e.Err }
 
-// Refused returns those of the names whose variations this host refused, as err of Job.Run says; none if err is about something else.
+// Refused returns those of the names whose variations this host refused, as err of Job.Run says; none if err
+// is about something else.
 func Refused(err error, names []string) []string {
 	w, ok := errors.AsType[*WorldError](err)
 	switch {
@@ -126,7 +127,8 @@ func (w World) command(ctx context.Context, work Work, job string) *exec.Cmd {
 	return cmd
 }
 
-// environ is the parent's environment with the world's variables; what sets flags of this program stays behind.
+// environ is the parent's environment with the world's variables; what sets flags of this program stays
+// behind.
 func (w World) environ() []string {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
@@ -140,7 +142,8 @@ func (w World) environ() []string {
 	return env
 }
 
-// Main runs the child, if this process was started as one, and does not return then. It is called at the very start of the program.
+// Main runs the child, if this process was started as one, and does not return then. It is called at the very
+// start of the program.
 func Main(build Builder) {
 	if len(os.Args) != 2 || (os.Args[0] != worldName && os.Args[0] != childName) {
 		return

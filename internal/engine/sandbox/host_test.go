@@ -145,8 +145,8 @@ func TestFingerprintPerl(t *testing.T) {
 	}
 }
 
-// TestFingerprintMinimalPerl: a distribution's minimal perl names folders of a package that is not installed, and the fingerprint is taken
-// before that package is.
+// TestFingerprintMinimalPerl: a distribution's minimal perl names folders of a package that is not installed,
+// and the fingerprint is taken before that package is.
 func TestFingerprintMinimalPerl(t *testing.T) {
 	core := filepath.Join(t.TempDir(), "perl")
 	h, _ := fakeHost(t, map[string]string{"perl": "#!/bin/sh\necho core " + core + "\n"})

@@ -36,7 +36,8 @@ func (n names) dir(path string) bool {
 	return ok && (tripleName(name) || n.headers[headerName(name)])
 }
 
-// headerName returns the first element of a path below /usr/include, or the second where the first is a triple.
+// headerName returns the first element of a path below /usr/include, or the second where the first is a
+// triple.
 func headerName(name string) string {
 	first, rest, deeper := strings.Cut(name, "/")
 	if deeper && tripleName(first) {
@@ -57,7 +58,8 @@ func (nobody) dir(string) bool  { return false }
 
 const dpkgInfo = "/var/lib/dpkg/info"
 
-// dpkgLists and rpmNames name libc's, the kernel's and the compiler's packages. libcrypt is not libc's any more.
+// dpkgLists and rpmNames name libc's, the kernel's and the compiler's packages. libcrypt is not libc's any
+// more.
 var dpkgLists = []string{"libc6-dev*", "libc-dev*", "linux-libc-dev*", "musl-dev*", "libgcc-*-dev*", "libstdc++-*-dev*", "gcc-[0-9]*"}
 
 var rpmNames = []string{"glibc-devel", "glibc-headers", "glibc-headers-x86", "glibc-static", "kernel-headers",
@@ -118,7 +120,8 @@ func dpkgManifests() ([]string, error) {
 	return lists, nil
 }
 
-// add takes a package's list of absolute paths, one per line, as it names them: /lib may be a link to usr/lib.
+// add takes a package's list of absolute paths, one per line, as it names them: /lib may be a link to
+// usr/lib.
 func (m manifest) add(text string) {
 	real := map[string]string{}
 	for path := range strings.Lines(text) {

@@ -15,7 +15,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
-// witness returns a pipe: its read end comes to the end only when every process that has the write end is dead.
+// witness returns a pipe: its read end comes to the end only when every process that has the write end is
+// dead.
 func witness(t *testing.T) (read, end *os.File) {
 	t.Helper()
 	read, end, err := os.Pipe()

@@ -319,7 +319,8 @@ func (p *planner) hosts(dir string) bool {
 	return true
 }
 
-// sealed returns the steps with the veils filled in. A veil stays writable until all mount points in it are made.
+// sealed returns the steps with the veils filled in. A veil stays writable until all mount points in it are
+// made.
 func (p *planner) sealed() []op {
 	var seals []op
 	for i, o := range p.ops {

@@ -109,8 +109,8 @@ type Spec struct {
 	Host    Host    // where BinPath's links lead; the zero value is the system's folders
 	Network bool    // share the caller's network instead of having an own, empty one
 
-	// NoLibc hides libc's and the kernel's headers and libc's linker names and static libraries too: the command brings others.
-	// Mode None hides nothing.
+	// NoLibc hides libc's and the kernel's headers and libc's linker names and static libraries too: the
+	// command brings others. Mode None hides nothing.
 	NoLibc bool
 
 	// HostView is for running a program that is tried, not for building: the system's folders are shown with

@@ -175,7 +175,8 @@ func veilHeaders(dir string, own owner, veils *[]veil) (all, some bool, err erro
 	return all, len(show) > 0, nil
 }
 
-// veilLibraries hides from dir the linker names and static libraries that own does not hold. A folder with nothing to hide gets no veil.
+// veilLibraries hides from dir the linker names and static libraries that own does not hold. A folder with
+// nothing to hide gets no veil.
 func veilLibraries(dir string, own owner, veils *[]veil) error {
 	entries, err := list(dir)
 	if err != nil {
@@ -207,7 +208,8 @@ func veilFolders(dir string, veils *[]veil) {
 	}
 }
 
-// pluginsName is the folder, next to libraries, of the plug-ins that ar, nm, ranlib and ld load by themselves.
+// pluginsName is the folder, next to libraries, of the plug-ins that ar, nm, ranlib and ld load by
+// themselves.
 const pluginsName = "bfd-plugins"
 
 func pluginDirs(libs []string) []string {

@@ -62,7 +62,8 @@ func TestWorldDevices(t *testing.T) {
 	}
 }
 
-// TestWorldHostRun looks for the sockets of the host's services, and has programs as a proof runs them use /dev.
+// TestWorldHostRun looks for the sockets of the host's services, and has programs as a proof runs them use
+// /dev.
 func TestWorldHostRun(t *testing.T) {
 	spec := Spec{HostView: true, Env: []string{"PATH=" + systemPath}, Mounts: []Mount{{From: t.TempDir(), To: "/run/user/1000/store"}}}
 	if names, _ := os.ReadDir("/run"); len(names) == 0 {
@@ -81,7 +82,8 @@ func TestWorldHostRun(t *testing.T) {
 	}
 }
 
-// TestWorldNoLibc looks for the host's headers and link libraries; that they are there otherwise is the control.
+// TestWorldNoLibc looks for the host's headers and link libraries; that they are there otherwise is the
+// control.
 func TestWorldNoLibc(t *testing.T) {
 	const script = `ls -A /usr/include | wc -l; find /usr/lib* /lib* -maxdepth 2 \( -name 'libc.so' -o -name 'libm.so' -o -name 'libc.a' -o -name 'libc_nonshared.a' \) 2>/dev/null | wc -l
 		echo '#include <stdio.h>' | cc -E - >/dev/null 2>&1; echo $?; echo 'int main(void) { return 0; }' >/tmp/a.c; cc -o /tmp/a /tmp/a.c 2>/dev/null; echo $?; echo 'int f;' | cc -c -x c -o /tmp/a.o - && ls /tmp/a.o`

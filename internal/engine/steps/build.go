@@ -1,9 +1,10 @@
-// Package steps walks a Plan: a step whose Key the store has is reused; any other is fetched, unpacked, patched, run in a
-// sandbox, checked and recorded. Steps that do not wait for each other run at the same time, under one job server, so that
-// N jobs never become 2N.
+// Package steps walks a Plan: a step whose Key the store has is reused; any other is fetched, unpacked,
+// patched, run in a sandbox, checked and recorded. Steps that do not wait for each other run at the same
+// time, under one job server, so that N jobs never become 2N.
 //
-// Promises: an Output is recorded only after its checks passed; a step that fails leaves the store as it was, and its work
-// folder, log and a script to re-enter it under the store's failed folder; nothing outside the store is touched.
+// Promises: an Output is recorded only after its checks passed; a step that fails leaves the store as it was,
+// and its work folder, log and a script to re-enter it under the store's failed folder; nothing outside the
+// store is touched.
 package steps
 
 import (
@@ -34,8 +35,8 @@ type Builder struct {
 	Jobs  int          // compilers at the same time
 	Sink  event.Sink
 
-	// Vary, if any, changes the world of every command. It is for showing that Outputs do not follow such changes: its records are in
-	// a store that nobody else reads.
+	// Vary, if any, changes the world of every command. It is for showing that Outputs do not follow such
+	// changes: its records are in a store that nobody else reads.
 	Vary func(*sandbox.Spec)
 }
 
@@ -86,8 +87,8 @@ func (b *Builder) look(s *plan.Step, outputs map[string]digest.Digest) State {
 	return st
 }
 
-// present chooses for each source the alternative that the store has, else the first: only one of them is the bytes of
-// this Key.
+// present chooses for each source the alternative that the store has, else the first: only one of them is the
+// bytes of this Key.
 func (b *Builder) present(r *recipes.Recipe) map[string]digest.Digest {
 	chosen := map[string]digest.Digest{}
 	for _, src := range r.Sources {
@@ -145,8 +146,8 @@ func (b *Builder) Run(ctx context.Context, p *plan.Plan) (Result, error) {
 	return r.result, err
 }
 
-// ways returns for each component how long the longest chain of steps is that begins with it. A step that was never built counts
-// as a second, so that without records the longest chain counts.
+// ways returns for each component how long the longest chain of steps is that begins with it. A step that was
+// never built counts as a second, so that without records the longest chain counts.
 func (b *Builder) ways(p *plan.Plan) map[string]float64 {
 	ways := map[string]float64{}
 	steps := p.Components()
@@ -166,7 +167,8 @@ func (b *Builder) ways(p *plan.Plan) map[string]float64 {
 	return ways
 }
 
-// step builds one component that the survey missed. Its sources are fetched and unpacked while what it needs is built.
+// step builds one component that the survey missed. Its sources are fetched and unpacked while what it needs
+// is built.
 func (r *run) step(ctx context.Context, st State) error {
 	s := st.Step
 	j := &job{run: r, step: s}

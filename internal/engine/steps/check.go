@@ -47,8 +47,8 @@ func check(name recipes.Check, s subject) error {
 	return do(s)
 }
 
-// policy holds the whole tree to rules of the ELF policy; none means all. What it finds goes to the log, the first also into
-// the error.
+// policy holds the whole tree to rules of the ELF policy; none means all. What it finds goes to the log, the
+// first also into the error.
 func (s subject) policy(rules ...elfpolicy.Rule) error {
 	report, err := elfpolicy.Scan(s.tree, elfpolicy.Policy{Floor: string(s.floor), Rules: rules, Unstripped: s.unstripped})
 	if err != nil {
@@ -63,7 +63,8 @@ func (s subject) policy(rules ...elfpolicy.Rule) error {
 
 func wholePolicy(s subject) error { return s.policy() }
 
-// noMethods holds OpenSSL's tree to the floor: none of the methods below it is defined in libssl.a or declared in a header.
+// noMethods holds OpenSSL's tree to the floor: none of the methods below it is defined in libssl.a or
+// declared in a header.
 func noMethods(s subject) error {
 	if info, err := os.Lstat(filepath.Join(s.tree, "lib", "libssl.a")); err != nil || !info.Mode().IsRegular() {
 		return errors.Join(err, errors.New("there is no file lib/libssl.a"))
@@ -74,8 +75,9 @@ func noMethods(s subject) error {
 // modules are those that hold an OpenSSL.
 var modules = []string{"_ssl", "_hashlib"}
 
-// oneOpenSSL holds a Python tree to this: _ssl and _hashlib are there, the objects that hold them carry the OpenSSL that was
-// built and no other, nothing in the tree loads a libssl or libcrypto, and none of their symbols is exported.
+// oneOpenSSL holds a Python tree to this: _ssl and _hashlib are there, the objects that hold them carry the
+// OpenSSL that was built and no other, nothing in the tree loads a libssl or libcrypto, and none of their
+// symbols is exported.
 func oneOpenSSL(s subject) error {
 	homes := map[string]string{} // module -> the file that holds it
 	err := filepath.WalkDir(s.tree, func(path string, d fs.DirEntry, err error) error {

@@ -92,7 +92,8 @@ func (j *job) command(ctx context.Context, argv, env []string, training string) 
 	return err
 }
 
-// fail keeps the work folder of a step, with what a person needs to look into it, and returns the error that shows where. A full disk is not kept full.
+// fail keeps the work folder of a step, with what a person needs to look into it, and returns the error that
+// shows where. A full disk is not kept full.
 func (j *job) fail(argv, env []string, err error) error {
 	e := &StepError{Step: j.step.Name, Argv: argv, Tail: j.log.tail(tailLines), Err: err}
 	if errors.Is(err, syscall.ENOSPC) || strings.Contains(e.Tail, "No space left on device") {

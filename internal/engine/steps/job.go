@@ -126,7 +126,8 @@ func (j *job) prepare(ctx context.Context) error {
 
 func (j *job) src() string { return filepath.Join(j.work, srcDir) }
 
-// unpack puts the first source at src and further ones at src/<file's stem>, which of a .deb is the package's name.
+// unpack puts the first source at src and further ones at src/<file's stem>, which of a .deb is the package's
+// name.
 func (j *job) unpack(ctx context.Context, d digest.Digest, file string, i int) error {
 	f, err := j.Store.Open(d)
 	if err != nil {

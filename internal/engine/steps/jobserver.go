@@ -107,7 +107,8 @@ func (j *jobServer) release() {
 	j.read()
 }
 
-// acquire takes one job, or returns when ctx is done. Of several steps that wait, the one with the longest way to go is first.
+// acquire takes one job, or returns when ctx is done. Of several steps that wait, the one with the longest
+// way to go is first.
 func (j *jobServer) acquire(ctx context.Context, seconds float64) error {
 	w := &waiter{seconds, make(chan error, 1)}
 	j.mu.Lock()
@@ -186,5 +187,6 @@ func (j *jobServer) take(got func()) error {
 // files returns the pipe's ends for a child, which sees them as descriptors 3 and 4.
 func (j *jobServer) files() []*os.File { return []*os.File{j.r, j.w} }
 
-// makeFlags is MAKEFLAGS for a child that has the pipe as descriptors 3 and 4; --jobserver-fds is what makes before 4.2 read.
+// makeFlags is MAKEFLAGS for a child that has the pipe as descriptors 3 and 4; --jobserver-fds is what makes
+// before 4.2 read.
 const makeFlags = " -j --jobserver-fds=3,4 --jobserver-auth=3,4"

@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// gate makes a command that takes much memory wait for others of ours to end rather than push them into swap. A command that
-// has nobody to wait for begins in any case.
+// gate makes a command that takes much memory wait for others of ours to end rather than push them into swap.
+// A command that has nobody to wait for begins in any case.
 type gate struct {
 	available func() int64 // bytes; negative when it cannot be known
 
@@ -20,7 +20,8 @@ type gate struct {
 	left    chan struct{} // closed when a command ends; nil while nobody waits
 }
 
-// enter returns when there are need bytes, or when no other command runs. waiting is called once if it has to wait.
+// enter returns when there are need bytes, or when no other command runs. waiting is called once if it has to
+// wait.
 func (g *gate) enter(ctx context.Context, need int64, waiting func()) error {
 	said := false
 	for {
@@ -61,8 +62,8 @@ func (g *gate) leave() {
 	}
 }
 
-// AvailableMemory is what the kernel can give without swapping (MemAvailable of proc_meminfo(5)), or what the control group leaves
-// of its limit, if that is less, in bytes; -1 when neither can be read.
+// AvailableMemory is what the kernel can give without swapping (MemAvailable of proc_meminfo(5)), or what the
+// control group leaves of its limit, if that is less, in bytes; -1 when neither can be read.
 func AvailableMemory() int64 {
 	free := int64(-1)
 	text, _ := os.ReadFile("/proc/meminfo")

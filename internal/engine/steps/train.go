@@ -18,9 +18,9 @@ import (
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
-// train runs the training commands twice, each time from no counts at all, and installs what the compiler's instrumentation
-// counted (GCC's .gcda files, below GCOV_PREFIX). Both trainings run with whatever address randomisation, clock and process ids
-// they meet: counts that depend on those differ, and are an error.
+// train runs the training commands twice, each time from no counts at all, and installs what the compiler's
+// instrumentation counted (GCC's .gcda files, below GCOV_PREFIX). Both trainings run with whatever address
+// randomisation, clock and process ids they meet: counts that depend on those differ, and are an error.
 func (j *job) train(ctx context.Context, list []recipes.Command, env []string) error {
 	if len(list) == 0 {
 		return nil

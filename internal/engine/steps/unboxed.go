@@ -12,9 +12,10 @@ import (
 	"github.com/tlsfloor/tlsfloor/recipes"
 )
 
-// wrap makes compilers that do what a step's commands must not say: hide the work folder from what they compile, for builds that
-// cannot have it at a constant path, and compile against a sysroot. Wrappers, because flags would be recorded by OpenSSL's
-// configuration and by Python's sysconfig, and used by whoever compiles an extension.
+// wrap makes compilers that do what a step's commands must not say: hide the work folder from what they
+// compile, for builds that cannot have it at a constant path, and compile against a sysroot. Wrappers,
+// because flags would be recorded by OpenSSL's configuration and by Python's sysconfig, and used by whoever
+// compiles an extension.
 func (j *job) wrap() error {
 	flags := j.hidden()
 	if len(flags) == 0 {
@@ -40,14 +41,16 @@ func (j *job) hidden() []string {
 		flags = append(flags, "-ffile-prefix-map="+quote(j.work)+"="+sandbox.WorkPath)
 	}
 	if root := j.sysroot(); root != "" {
-		// -B, because a compiler that is not a cross compiler looks for start files and libraries beside itself first, which is the
-		// host's /usr/lib, and not every one looks into a folder by the triple's name.
+		// -B, because a compiler that is not a cross compiler looks for start files and libraries beside
+		// itself first, which is the host's /usr/lib, and not every one looks into a folder by the triple's
+		// name.
 		flags = append(flags, quote("--sysroot="+root), quote("-B"+filepath.Join(root, "usr", "lib", j.plan.Host.Triple)+"/"))
 	}
 	return flags
 }
 
-// sysroot is the folder of the libc that the step compiles against, as its commands know it; empty for the host's.
+// sysroot is the folder of the libc that the step compiles against, as its commands know it; empty for the
+// host's.
 func (j *job) sysroot() string {
 	if !slices.Contains(j.step.Recipe.Needs, recipes.SysrootName) {
 		return ""

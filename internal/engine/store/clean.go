@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// Clean removes work folders, failed steps and unfinished downloads; with all, every result and source too. A store that
-// another tlsfloor uses is left alone, with an error. It returns the bytes that were freed.
+// Clean removes work folders, failed steps and unfinished downloads; with all, every result and source too. A
+// store that another tlsfloor uses is left alone, with an error. It returns the bytes that were freed.
 func (s *Store) Clean(all bool) (int64, error) {
 	release, err := s.alone()
 	if err != nil {

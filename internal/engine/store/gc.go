@@ -35,8 +35,8 @@ type held struct {
 	blobs []digest.Digest
 }
 
-// GC removes records beyond the limits, and every blob that no record is left to need. Dry, it only counts. A store that another
-// tlsfloor uses is left alone, with an error.
+// GC removes records beyond the limits, and every blob that no record is left to need. Dry, it only counts. A
+// store that another tlsfloor uses is left alone, with an error.
 func (s *Store) GC(limits Limits, dry bool) (Swept, error) {
 	release, err := s.alone()
 	if err != nil {
@@ -103,7 +103,8 @@ func (s *Store) lasts() map[digest.Digest]bool {
 	return keys
 }
 
-// choose splits the records by the limits. What was written last counts as the newest, whatever the clock said then: clocks jump.
+// choose splits the records by the limits. What was written last counts as the newest, whatever the clock
+// said then: clocks jump.
 func (l Limits) choose(records []held, sizes map[digest.Digest]int64, lasts map[digest.Digest]bool) (keep, drop []held) {
 	slices.SortFunc(records, func(a, b held) int {
 		if lasts[a.Key] != lasts[b.Key] {
@@ -161,7 +162,8 @@ func (s *Store) held() ([]held, error) {
 	return all, nil
 }
 
-// blobsOf lists what a record needs: its output's tree and files, its log, and its sources with their signatures.
+// blobsOf lists what a record needs: its output's tree and files, its log, and its sources with their
+// signatures.
 func (s *Store) blobsOf(r Record) []digest.Digest {
 	blobs := []digest.Digest{r.Output, r.Log}
 	if tree, err := s.Tree(r.Output); err == nil {

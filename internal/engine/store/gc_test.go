@@ -140,7 +140,8 @@ func TestGCAfterTheClockJumpedBack(t *testing.T) {
 	}
 }
 
-// TestRecordOfANewerTlsfloor: another version may write more into a record; what this one knows of it is still right.
+// TestRecordOfANewerTlsfloor: another version may write more into a record; what this one knows of it is
+// still right.
 func TestRecordOfANewerTlsfloor(t *testing.T) {
 	s := open(t)
 	key := record(t, s, 1, "one")

@@ -19,10 +19,10 @@ func (s *Store) Lock(ctx context.Context, name string, wait func()) (func(), err
 	return unlock, nil
 }
 
-// Flock locks the file or folder at path, which is created as a file when it is not there, and returns the release. While another
-// holds it, wait is called once, if there is one. The kernel drops the lock of a process that dies, however
-// it dies. Whoever holds the lock may remove the file: a lock counts only where its file is still the one
-// of that name, as whoever comes next opens another.
+// Flock locks the file or folder at path, which is created as a file when it is not there, and returns the
+// release. While another holds it, wait is called once, if there is one. The kernel drops the lock of a
+// process that dies, however it dies. Whoever holds the lock may remove the file: a lock counts only where
+// its file is still the one of that name, as whoever comes next opens another.
 func Flock(ctx context.Context, path string, wait func()) (func(), error) {
 	open := func() (*os.File, error) {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
@@ -34,7 +34,8 @@ func Flock(ctx context.Context, path string, wait func()) (func(), error) {
 	return lock(ctx, open, func() (fs.FileInfo, error) { return os.Stat(path) }, wait)
 }
 
-// FlockIn is Flock for a file of dir. A link at that name is an error: what it leads to is not the file of the name.
+// FlockIn is Flock for a file of dir. A link at that name is an error: what it leads to is not the file of
+// the name.
 func FlockIn(ctx context.Context, dir *os.Root, name string, wait func()) (func(), error) {
 	open := func() (*os.File, error) { return dir.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644) }
 	return lock(ctx, open, func() (fs.FileInfo, error) { return dir.Lstat(name) }, wait)

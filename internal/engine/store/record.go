@@ -107,7 +107,8 @@ func parseRecord(b []byte) (Record, error) {
 	return r, nil
 }
 
-// Last returns the newest record of a step that was built for profile, else for any; its blobs need not be there any more.
+// Last returns the newest record of a step that was built for profile, else for any; its blobs need not be
+// there any more.
 func (s *Store) Last(profile, step string) (Record, error) {
 	for _, p := range []string{profile, ""} {
 		b, err := s.read(s.lastPath(p, step))

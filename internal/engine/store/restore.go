@@ -18,9 +18,9 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 )
 
-// Restore writes the tree with the digest output into the new folder dir. Files are copied (or share their blocks
-// where the file system can), never linked, so that a later edit of the copy cannot reach the store. Every file's
-// bytes are verified on the way. On an error dir is removed again.
+// Restore writes the tree with the digest output into the new folder dir. Files are copied (or share their
+// blocks where the file system can), never linked, so that a later edit of the copy cannot reach the store.
+// Every file's bytes are verified on the way. On an error dir is removed again.
 func (s *Store) Restore(ctx context.Context, output digest.Digest, dir string) (err error) {
 	t, err := s.Tree(output)
 	if err != nil {

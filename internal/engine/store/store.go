@@ -50,11 +50,12 @@ type Store struct {
 	use *os.File // locked, shared, as long as this process uses the store
 }
 
-// Open opens the store at dir. A folder that is not there yet, or empty, becomes one; any other folder is refused, as a store
-// removes what it does not know.
+// Open opens the store at dir. A folder that is not there yet, or empty, becomes one; any other folder is
+// refused, as a store removes what it does not know.
 func Open(dir string) (*Store, error) { return OpenWait(context.Background(), dir, nil) }
 
-// OpenWait is Open where somebody may just be cleaning the store: then it calls wait, if there is one, and waits for the end, or for ctx's.
+// OpenWait is Open where somebody may just be cleaning the store: then it calls wait, if there is one, and
+// waits for the end, or for ctx's.
 func OpenWait(ctx context.Context, dir string, wait func()) (*Store, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -128,8 +129,9 @@ func (s *Store) Partial() string { return filepath.Join(s.dir, "partial") }
 // Failed returns the folder in which the step's failed work folder is kept.
 func (s *Store) Failed(step string) string { return filepath.Join(s.dir, "failed", slug(step)) }
 
-// Work creates a new work folder for the step and returns it with its release, which removes it. With a fixed name there is one
-// folder for the step and whoever comes second waits: for builds whose path shows in what they make.
+// Work creates a new work folder for the step and returns it with its release, which removes it. With a fixed
+// name there is one folder for the step and whoever comes second waits: for builds whose path shows in what
+// they make.
 func (s *Store) Work(ctx context.Context, step string, fixed bool) (dir string, release func(), err error) {
 	alone := func() {}
 	if fixed {
@@ -251,8 +253,8 @@ func (s *Store) Exists(d digest.Digest) bool {
 	return err == nil && info.Mode().IsRegular() && owned.Mine(s.blob(d), info) == nil
 }
 
-// Open returns the blob d, verified from first to last byte. A blob with other bytes is forgotten and reported as
-// a miss.
+// Open returns the blob d, verified from first to last byte. A blob with other bytes is forgotten and
+// reported as a miss.
 func (s *Store) Open(d digest.Digest) (*os.File, error) {
 	f, err := s.open(s.blob(d))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -316,8 +318,8 @@ func (s *Store) PutFrom(r io.ReadSeeker) (digest.Digest, int64, error) {
 	return d, n, s.writeFrom(s.blob(d), r, 0o444, d)
 }
 
-// Import moves the file at path, which is on the store's file system, into the store. The file's bytes must have the digest
-// want; else it stays where it is and the error says what they have.
+// Import moves the file at path, which is on the store's file system, into the store. The file's bytes must
+// have the digest want; else it stays where it is and the error says what they have.
 func (s *Store) Import(path string, want digest.Digest) error {
 	got, _, err := digest.OfFile(path)
 	if err != nil {

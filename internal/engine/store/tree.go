@@ -28,8 +28,8 @@ type Entry struct {
 	Target string // symbolic links only
 }
 
-// Tree is an installed tree as data, sorted by path. Times and owners are left out on purpose: they say when and
-// by whom something was built, and an Output must not.
+// Tree is an installed tree as data, sorted by path. Times and owners are left out on purpose: they say when
+// and by whom something was built, and an Output must not.
 type Tree []Entry
 
 // Encode writes the tree as text, one entry per line; its digest is the tree's Output.
@@ -127,8 +127,8 @@ func (s *Store) Tree(output digest.Digest) (Tree, error) {
 	return ParseTree(b)
 }
 
-// Index lists what lies below dir. Permissions are reduced to "executable or not", as the umask of a build must
-// not show.
+// Index lists what lies below dir. Permissions are reduced to "executable or not", as the umask of a build
+// must not show.
 func Index(dir string) (Tree, error) {
 	var t Tree
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -161,8 +161,8 @@ func Index(dir string) (Tree, error) {
 	return t, err
 }
 
-// AddTree stores all files below dir and returns the Output. The files are synced together, before any of them gets
-// its name: one sync instead of thousands.
+// AddTree stores all files below dir and returns the Output. The files are synced together, before any of
+// them gets its name: one sync instead of thousands.
 func (s *Store) AddTree(ctx context.Context, dir string) (digest.Digest, error) {
 	t, err := Index(dir)
 	if err != nil {

@@ -23,8 +23,8 @@ func (s *Store) write(path string, b []byte, mode fs.FileMode) error {
 	return s.writeFrom(path, bytes.NewReader(b), mode, digest.Digest{})
 }
 
-// writeFrom puts what r holds at path: temporary file, sync, rename, so that a reader sees all of it or nothing. With a
-// want the bytes must have that digest.
+// writeFrom puts what r holds at path: temporary file, sync, rename, so that a reader sees all of it or
+// nothing. With a want the bytes must have that digest.
 func (s *Store) writeFrom(path string, r io.Reader, mode fs.FileMode, want digest.Digest) (err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return s.unusable("writing", err)

@@ -93,7 +93,8 @@ func (r *Reach) Program(path string) {
 	}
 }
 
-// targets are what a link leads to, by its text and by all links on the way: a program, or what mayChoose allows.
+// targets are what a link leads to, by its text and by all links on the way: a program, or what mayChoose
+// allows.
 func targets(link string) (paths []string) {
 	if target, err := os.Readlink(link); err == nil {
 		if !filepath.IsAbs(target) {
@@ -160,9 +161,9 @@ var (
 	comment = regexp.MustCompile(`(^|\s)#.*`)
 )
 
-// mayChoose reports whether a program may have its subjects shown what it names itself: in a line of a script,
-// in a RUNPATH, by a link or on its standard output. Nothing hidden, and where root runs it only what everybody
-// may reach. Else who wrote a program would choose what of the host it sees.
+// mayChoose reports whether a program may have its subjects shown what it names itself: in a line of a
+// script, in a RUNPATH, by a link or on its standard output. Nothing hidden, and where root runs it only what
+// everybody may reach. Else who wrote a program would choose what of the host it sees.
 func mayChoose(path string) bool {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {

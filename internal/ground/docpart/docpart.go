@@ -10,8 +10,8 @@ import (
 
 var update = flag.Bool("update-doc", false, "write the parts of docs/ anew that list what the code has")
 
-// Hold fails t unless the part of the page at path between the lines "<!-- name -->" and "<!-- /name -->" is want. With -update-doc it
-// is made so: a page that describes something else is worse than none.
+// Hold fails t unless the part of the page at path between the lines "<!-- name -->" and "<!-- /name -->" is
+// want. With -update-doc it is made so: a page that describes something else is worse than none.
 func Hold(t testing.TB, path, name, want string) {
 	t.Helper()
 	begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->\n"

@@ -1,5 +1,6 @@
-// Package fault gives an error what a person at a terminal needs besides its text: the exit code of
-// the documented table, and a hint that says what to do next. It also holds the points at which tests plant faults.
+// Package fault gives an error what a person at a terminal needs besides its text: the exit code of the
+// documented table, and a hint that says what to do next. It also holds the points at which tests plant
+// faults.
 package fault
 
 import (

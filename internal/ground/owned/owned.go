@@ -241,7 +241,8 @@ func split(path string) []string {
 	return parts
 }
 
-// place says whether something is the last on the way: that may not be open to others even where it is sticky.
+// place says whether something is the last on the way: that may not be open to others even where it is
+// sticky.
 type place bool
 
 const (

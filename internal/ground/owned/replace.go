@@ -22,9 +22,9 @@ func Replace(path string, b []byte, mode os.FileMode) error {
 	return ReplaceIn(dir, filepath.Base(path), b, mode)
 }
 
-// ReplaceIn swaps the file name below dir for one with the bytes b. They are on the disk before the name leads
-// to them: whoever reads, and whoever comes after a crash, finds the old file or the new one, and no half. A
-// link at the name is replaced, and not followed.
+// ReplaceIn swaps the file name below dir for one with the bytes b. They are on the disk before the name
+// leads to them: whoever reads, and whoever comes after a crash, finds the old file or the new one, and no
+// half. A link at the name is replaced, and not followed.
 func ReplaceIn(dir *os.Root, name string, b []byte, mode os.FileMode) error {
 	staging := filepath.Join(filepath.Dir(name), Fresh())
 	f, err := dir.OpenFile(staging, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
