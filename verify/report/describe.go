@@ -11,6 +11,7 @@ import (
 // acts say what is done, with the program and the version in their places.
 var acts = map[verify.Act]string{
 	verify.Serve:    "{who} connects to the judge's server, which speaks {version} only",
+	verify.Decline:  "{who} connects to the judge, which says that it has no TLS",
 	verify.Answer:   "{who} connects to the judge, which answers with a crafted ServerHello of {version}",
 	verify.Greet:    "{who} serves, and the judge sends it a crafted ClientHello of at most {version}",
 	verify.Listen:   "{who} sends the judge its first datagram of {version}",
@@ -26,7 +27,11 @@ var acts = map[verify.Act]string{
 
 // describeOffer says in one line what is tried.
 func describeOffer(o verify.Offer) string {
-	done := strings.NewReplacer("{who}", string(o.Who), "{version}", o.Version.String()).Replace(acts[o.Act])
+	version := o.Version.String()
+	if o.Least != 0 {
+		version = o.Least.String() + " to " + version
+	}
+	done := strings.NewReplacer("{who}", string(o.Who), "{version}", version).Replace(acts[o.Act])
 	if done == "" { // an act that this room has no words for
 		done = string(o.Who) + ": " + string(o.Act)
 	}
@@ -35,6 +40,7 @@ func describeOffer(o verify.Offer) string {
 		holds bool
 		text  string
 	}{
+		{o.Named, "with the server's name, which SSLv3 has no room for"},
 		{o.Says != 0, "the judge's supported_versions say " + o.Says.String()},
 		{o.Sentinel != 0, "the judge's random says that TLS 1.3 was talked down to " + o.Sentinel.String()},
 		{o.Suite != 0, fmt.Sprintf("the judge picks the suite %04x", uint16(o.Suite))},
@@ -62,6 +68,10 @@ func describeOffer(o verify.Offer) string {
 		{o.Setup.Long, "ALPN with long names"},
 		{o.Setup.Library != "", "through " + string(o.Setup.Library)},
 		{o.Setup.AnyCert, "any certificate allowed (tlsAllowInvalidCertificates)"},
+		{o.Setup.Plain, "in a script of its own, as users start it"},
+		{o.Setup.StartTLS != "", "behind what " + o.Setup.StartTLS + " speaks before TLS"},
+		{o.Setup.Direct, "TLS at once (sslnegotiation=direct)"},
+		{o.Setup.Mode != "", "sslmode=" + o.Setup.Mode},
 		{o.Setup.NoEndpoint, "no OCSP endpoint is asked (tlsDisableOCSPEndpointCheck)"},
 	} {
 		if part.holds {
