@@ -197,7 +197,9 @@ func packages(t *testing.T) map[string][]string {
 		if d.IsDir() && file != ".." && (name == "testdata" || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_")) {
 			return fs.SkipDir
 		}
-		if d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+		// mage writes its own main beside magefile.go while another package's tests compile the program.
+		isCode := strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") && name != "mage_output_file.go"
+		if d.IsDir() || !isCode {
 			return nil
 		}
 		pkg, err := filepath.Rel("..", filepath.Dir(file))
