@@ -308,7 +308,11 @@ func (p Publisher) write(s *state, files map[string][]byte) error {
 		}
 		s.seen[role] = seen{versionOf(text), digest.Of(text)}
 	}
-	return p.remember(s)
+	if err := p.remember(s); err != nil {
+		return fault.New(fault.Failed, "run it again: what is published stays",
+			"it is published, and could not be noted beside the keys: %w", err)
+	}
+	return nil
 }
 
 // rank is the place of a file's role among Roles.

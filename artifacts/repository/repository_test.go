@@ -310,7 +310,11 @@ func TestStoppedPublisher(t *testing.T) {
 			return
 		}
 		w.state = t.TempDir()
-		w.sees(1)
+		if strings.Contains(err.Error(), "it is published, and could not be noted") {
+			w.sees(2)
+		} else {
+			w.sees(1)
+		}
 		w.add("two", 2) // the next try
 		w.sees(2)
 	}

@@ -259,9 +259,6 @@ func (p Publisher) bring(name string) ([]byte, error) {
 
 // replace swaps a file of the repository for one with the bytes b.
 func (p Publisher) replace(name string, b []byte) error {
-	if err := fault.At("repository: write " + path.Base(name)); err != nil {
-		return err
-	}
 	root, err := owned.Share(p.Dir)
 	if err != nil {
 		return err
