@@ -198,7 +198,8 @@ func packages(t *testing.T) map[string][]string {
 			return fs.SkipDir
 		}
 		// mage writes its own main beside magefile.go while another package's tests compile the program.
-		isCode := strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") && name != "mage_output_file.go"
+		isCode := strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") &&
+			name != "mage_output_file.go"
 		if d.IsDir() || !isCode {
 			return nil
 		}
@@ -308,7 +309,8 @@ func TestPlantedImportsAreFound(t *testing.T) {
 		if c.pkg == "." {
 			file = "magefile.go"
 		}
-		objections, err := judge(c.pkg, file, fmt.Sprintf("package p\nimport _ %q\n", c.imported), map[[2]string]bool{})
+		source := fmt.Sprintf("package p\nimport _ %q\n", c.imported)
+		objections, err := judge(c.pkg, file, source, map[[2]string]bool{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -42,8 +42,8 @@ func skipsIn(file string, src any) (all []string, err error) {
 	return all, nil
 }
 
-// TestSkipsAreListed: whoever adds a test that may be left out says so in .ci/skips.txt, where a reader sees all
-// that a green run may not have tried. `go test ./internal -update-skips` writes the list.
+// TestSkipsAreListed: whoever adds a test that may be left out says so in .ci/skips.txt, where a reader sees
+// all that a green run may not have tried. `go test ./internal -update-skips` writes the list.
 func TestSkipsAreListed(t *testing.T) {
 	var found []string
 	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {

@@ -17,7 +17,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
-var everyLibrary = []Installed{{URLLib3, "2.3.0"}, {Botocore, "1.37.9"}, {PyMongo, "4.10.1"}, {PyMongoOCSP, "4.10.1"}, {Psycopg2, "2.9.10 (libpq 17.11)"}, {Psql, "17.11 (libpq 17.11)"}}
+var everyLibrary = []Installed{{URLLib3, "2.3.0"}, {Botocore, "1.37.9"}, {PyMongo, "4.10.1"},
+	{PyMongoOCSP, "4.10.1"}, {Psycopg2, "2.9.10 (libpq 17.11)"}, {Psql, "17.11 (libpq 17.11)"}}
 
 func TestLibraries(t *testing.T) {
 	plain := len(CasesOf(KindPython, TLS12, "3.5.7", "3.13.15"))

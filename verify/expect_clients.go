@@ -35,14 +35,6 @@ type Installed struct {
 // String is the name and the version.
 func (i Installed) String() string { return string(i.Library) + " " + i.Version }
 
-// LibrariesOf lists what is tried with a toolchain that was built with these sets.
-func LibrariesOf(sets []string) []Library {
-	if slices.Contains(sets, "postgres") {
-		return []Library{Psycopg2, Psql}
-	}
-	return nil
-}
-
 // libpq reports whether the library is PostgreSQL's client.
 func (l Library) libpq() bool { return l == Psycopg2 || l == Psql }
 
@@ -66,7 +58,8 @@ func ParseLibraries(names []string) (list []Library, err error) {
 func (l Library) Backed() bool { return l == PyMongo || l == PyMongoOCSP }
 
 // prefixes are what the cases of a library are called by.
-var prefixes = map[Library]string{URLLib3: "urllib3", Botocore: "botocore", PyMongo: "mongo", PyMongoOCSP: "mongo-ocsp", Psycopg2: "pg", Psql: "psql"}
+var prefixes = map[Library]string{URLLib3: "urllib3", Botocore: "botocore", PyMongo: "mongo",
+	PyMongoOCSP: "mongo-ocsp", Psycopg2: "pg", Psql: "psql"}
 
 // library adds the cases of one, and reports whether there are any.
 func (t *table) library(l Installed) bool {
@@ -114,9 +107,12 @@ func (u using) add(role Role, name string, o Offer, w Want, why string, controls
 	u.table.add(role, u.prefix+"-"+name, o, w, why, controls...)
 }
 
+// same names a control: the library itself, in other circumstances.
+func (u using) same(does string) string { return "same " + string(u.library) + " " + does }
+
 // connects is the control, or the want, that a connection comes about.
 func (u using) connects(what string, o Offer) Control {
-	return Control{"same " + string(u.library) + " " + what, o, Want{Outcome: Connected, Version: o.Version}}
+	return Control{u.same(what), o, Want{Outcome: Connected, Version: o.Version}}
 }
 
 // lower takes a setup's guard down as far as it goes. libpq has no parameter for the security level, and
@@ -142,7 +138,7 @@ func (u using) versions() {
 	for _, v := range u.offers() {
 		low := u.at(u.v-1, nil)
 		u.add(Client, map[wire.Version]string{wire.TLS12: "tls12", wire.TLS13: "tls13"}[v], u.at(v, nil), Want{Outcome: Connected, Version: v, Offered: u.offers()}, "what is at or above the floor must work, through "+string(u.library),
-			Control{"same " + string(u.library) + " is refused by " + low.Version.String(), low, refusedBy(FromJudge, alertVersion)})
+			Control{u.same("is refused by " + low.Version.String()), low, refusedBy(FromJudge, alertVersion)})
 	}
 	for _, r := range u.below() {
 		perm := u.at(r.v, lower)
@@ -175,7 +171,8 @@ func (u using) certificates() {
 	}
 	both := func(o *Offer) { o.Setup.Trust = BothCAs }
 	u.add(Trust, "rotation", u.shown(NewLeaf, both), Want{Outcome: Connected, Version: u.v}, "a bundle of the old and the new CA takes a server's new certificate",
-		u.connects("takes the old one with it", u.at(u.v, both)), Control{"same " + string(u.library) + " refuses it with the old CA alone", u.shown(NewLeaf, nil), distrust(noIssuer, wire.UnknownCA)})
+		u.connects("takes the old one with it", u.at(u.v, both)),
+		Control{u.same("refuses it with the old CA alone"), u.shown(NewLeaf, nil), distrust(noIssuer, wire.UnknownCA)})
 }
 
 // lowered are the controls that the lowering arrives at all. psycopg2's OpenSSL gets it by a file, which a
@@ -188,7 +185,8 @@ func (u using) lowered() []Control {
 	small := func(change func(*Offer)) Offer { return u.shown(SmallLeaf, change) }
 	all := []Control{u.connects("takes a key of 1,024 bits, lowered", small(lower))}
 	if u.era.level2 {
-		all = append(all, Control{"same " + string(u.library) + " refuses it by itself", small(nil), Want{Outcome: Refused, Reason: "CERTIFICATE_VERIFY_FAILED"}})
+		refused := Want{Outcome: Refused, Reason: "CERTIFICATE_VERIFY_FAILED"}
+		all = append(all, Control{u.same("refuses it by itself"), small(nil), refused})
 	}
 	return all
 }
@@ -251,10 +249,9 @@ func (u using) mutual(plain, encrypted, unreadable string) {
 	if u.floor == TLS12 {
 		none = Want{Outcome: Refused, Reason: "SSLV3_ALERT_HANDSHAKE_FAILURE", Alert: wire.HandshakeFailure, From: FromJudge}
 	}
-	same := "same " + string(u.library)
-	u.add(Trust, "mtls", own(Plain), Want{Outcome: Connected, Version: u.v}, plain, Control{same + " is refused without one", own(NoIdentity), none})
+	u.add(Trust, "mtls", own(Plain), Want{Outcome: Connected, Version: u.v}, plain, Control{u.same("is refused without one"), own(NoIdentity), none})
 	u.add(Trust, "mtls-password", own(RightPassword), Want{Outcome: Connected, Version: u.v}, encrypted,
-		Control{same + " with a wrong password sends no hello", own(WrongPassword), Want{Outcome: Refused, Reason: unreadable, Offered: []wire.Version{}}})
+		Control{u.same("with a wrong password sends no hello"), own(WrongPassword), Want{Outcome: Refused, Reason: unreadable, Offered: []wire.Version{}}})
 }
 
 // ocsp is what becomes of a certificate whose state is asked for: a staple decides, an endpoint only if it
@@ -293,9 +290,9 @@ func (u using) postgres(version string) {
 	verifyCA := func(o *Offer) { o.Setup.AnyName = true }
 	crl := func(o *Offer) { o.Setup.CRL = true }
 	u.add(Trust, "require", u.shown(UntrustedLeaf, require), Want{Outcome: Connected, Version: u.v}, "sslmode=require without a root certificate encrypts and trusts anybody",
-		Control{"same " + string(u.library) + " refuses it with verify-full", u.shown(UntrustedLeaf, nil), distrust(noIssuer, wire.UnknownCA)})
+		Control{u.same("refuses it with verify-full"), u.shown(UntrustedLeaf, nil), distrust(noIssuer, wire.UnknownCA)})
 	u.add(Trust, "verify-ca", u.shown(OtherNameLeaf, verifyCA), Want{Outcome: Connected, Version: u.v}, "sslmode=verify-ca takes any name that the CA signed",
-		Control{"same " + string(u.library) + " refuses it with verify-full", u.shown(OtherNameLeaf, nil), otherHost})
+		Control{u.same("refuses it with verify-full"), u.shown(OtherNameLeaf, nil), otherHost})
 	u.add(Trust, "verify-ca-untrusted", u.shown(UntrustedLeaf, verifyCA), distrust(noIssuer, wire.UnknownCA), "and no other CA's", u.connects("takes the right one", u.at(u.v, verifyCA)))
 	u.add(Client, "require-"+u.below()[0].name, u.at(u.v-1, require), u.hello(), "sslmode=require takes verification away and no version with it", u.connects("reaches "+u.v.String(), u.at(u.v, require)), u.weakly(u.at(u.v-1, nil)))
 	u.add(Trust, "crl-hit", u.shown(RevokedLeaf, crl), distrust(revoked, wire.CertificateRevoked), "sslcrl: a certificate that it names",
@@ -305,15 +302,20 @@ func (u using) postgres(version string) {
 		return u.at(0, func(o *Offer) { o.Act, o.Setup.Mode = Decline, mode })
 	}
 	refused := Want{Outcome: Refused, Reason: "SERVER_WITHOUT_TLS"}
-	prefers := Control{"same " + string(u.library) + " with prefer goes on in the clear", declined("prefer"), Want{Outcome: Plaintext}}
+	clear := Want{Outcome: Plaintext}
+	prefers := Control{u.same("with prefer goes on in the clear"), declined("prefer"), clear}
 	for _, mode := range []string{"require", "verify-full"} {
 		u.add(Client, "declined-"+mode, declined(mode), refused, "a server, or somebody in between, that says that it has no TLS: sslmode="+mode+" ends there", prefers)
 	}
-	u.add(Client, "declined-prefer", declined("prefer"), refused, "libpq's default sslmode, prefer, goes on in the clear where it is told that there is no TLS: set verify-full", Control{"same " + string(u.library) + " with disable goes on in the clear", declined("disable"), Want{Outcome: Plaintext}})
+	u.add(Client, "declined-prefer", declined("prefer"), refused, "libpq's default sslmode, prefer, goes on in "+
+		"the clear where it is told that there is no TLS: set verify-full",
+		Control{u.same("with disable goes on in the clear"), declined("disable"), clear})
 	u.cases[len(u.cases)-1].Residual = true
 	if libpq := libpqOf(version); libpq >= 17 {
-		u.add(Client, "direct", u.at(u.v, func(o *Offer) { o.Setup.Direct = true }), Want{Outcome: Connected, Version: u.v}, "sslnegotiation=direct: nothing is said in the clear",
-			Control{"same " + string(u.library) + " is refused by " + (u.v - 1).String(), u.at(u.v-1, func(o *Offer) { o.Setup.Direct = true }), refusedBy(FromJudge, alertVersion)})
+		direct := func(o *Offer) { o.Setup.Direct = true }
+		u.add(Client, "direct", u.at(u.v, direct), Want{Outcome: Connected, Version: u.v},
+			"sslnegotiation=direct: nothing is said in the clear",
+			Control{u.same("is refused by " + (u.v - 1).String()), u.at(u.v-1, direct), refusedBy(FromJudge, alertVersion)})
 	}
 }
 

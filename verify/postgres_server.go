@@ -18,23 +18,23 @@ const (
 	commandComplete  = "C"
 )
 
-// parameters are what libpq and psycopg2 ask for at once if the server does not say them.
-var parameters = [][2]string{{"server_version", "17.0"}, {"client_encoding", "UTF8"}, {"DateStyle", "ISO, MDY"},
-	{"integer_datetimes", "on"}, {"standard_conforming_strings", "on"}}
+// pgParameters are what libpq and psycopg2 ask for at once if the server does not say them.
+var pgParameters = [][2]string{{"server_version", "17.0"}, {"client_encoding", "UTF8"},
+	{"DateStyle", "ISO, MDY"}, {"integer_datetimes", "on"}, {"standard_conforming_strings", "on"}}
 
 // speakPostgres is a server that lets everybody in and has one answer: to a query with a quoted text, a row
 // with that text. With it a client of PostgreSQL can be tried where no server is.
 func speakPostgres(s io.ReadWriter) error {
-	if _, err := postgresBody(s); err != nil { // StartupMessage
+	if _, err := pgBody(s); err != nil { // StartupMessage
 		return err
 	}
-	out := message(authenticationOk, "\x00\x00\x00\x00")
-	for _, p := range parameters {
-		out += message(parameterStatus, p[0]+"\x00"+p[1]+"\x00")
+	out := pgMessage(authenticationOk, "\x00\x00\x00\x00")
+	for _, p := range pgParameters {
+		out += pgMessage(parameterStatus, p[0]+"\x00"+p[1]+"\x00")
 	}
 	state := "I" // idle
 	for {
-		out += message(readyForQuery, state)
+		out += pgMessage(readyForQuery, state)
 		if _, err := io.WriteString(s, out); err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func speakPostgres(s io.ReadWriter) error {
 		if _, err := io.ReadFull(s, kind); err != nil {
 			return err
 		}
-		body, err := postgresBody(s)
+		body, err := pgBody(s)
 		switch {
 		case err != nil:
 			return err
@@ -56,32 +56,33 @@ func speakPostgres(s io.ReadWriter) error {
 		case "COMMIT", "ROLLBACK":
 			state = "I"
 		}
-		out = result(query)
+		out = pgResult(query)
 	}
 }
 
-// result is what a query gets.
-func result(query string) string {
+// pgResult is what a query gets.
+func pgResult(query string) string {
 	verb, rest, _ := strings.Cut(query, " ")
 	_, text, quoted := strings.Cut(rest, "'")
 	if verb != "SELECT" || !quoted {
-		return message(commandComplete, verb+"\x00")
+		return pgMessage(commandComplete, verb+"\x00")
 	}
 	text = text[:max(0, strings.LastIndex(text, "'"))]
 	const one = "\x00\x01" // column
 	// Of no table; text has the object id 25; of any length; as text.
-	const column = "greeting\x00" + "\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x19" + "\xff\xff" + "\xff\xff\xff\xff" + "\x00\x00"
-	return message(rowDescription, one+column) + message(dataRow, one+number(len(text))+text) +
-		message(commandComplete, "SELECT 1\x00")
+	const column = "greeting\x00" + "\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x19" +
+		"\xff\xff" + "\xff\xff\xff\xff" + "\x00\x00"
+	return pgMessage(rowDescription, one+column) + pgMessage(dataRow, one+pgNumber(len(text))+text) +
+		pgMessage(commandComplete, "SELECT 1\x00")
 }
 
-// message is one of the server's: the length counts itself and the body.
-func message(kind, body string) string { return kind + number(len(body)+4) + body }
+// pgMessage is one of the server's: the length counts itself and the body.
+func pgMessage(kind, body string) string { return kind + pgNumber(len(body)+4) + body }
 
-func number(n int) string { return string(binary.BigEndian.AppendUint32(nil, uint32(n))) }
+func pgNumber(n int) string { return string(binary.BigEndian.AppendUint32(nil, uint32(n))) }
 
-// postgresBody reads a length and what it counts.
-func postgresBody(s io.Reader) ([]byte, error) {
+// pgBody reads a length and what it counts.
+func pgBody(s io.Reader) ([]byte, error) {
 	var size [4]byte
 	if _, err := io.ReadFull(s, size[:]); err != nil {
 		return nil, err

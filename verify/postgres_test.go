@@ -68,11 +68,13 @@ func TestPreamble(t *testing.T) {
 		"in the clear":               {with, asks, "\x00\x00\x00\x09\x00\x03\x00\x00\x00", "", "\x00", false, true},
 		"declined, and it goes on":   {with, declines, ssl + "\x00\x00\x00\x09\x00\x03\x00\x00\x00", "N\x00\x00\x00\x09\x00\x03\x00\x00\x00", "", true, false},
 		"declined, and it goes away": {with, declines, ssl, "N", "", false, true},
-		"declined without a backend": {&court{}, Offer{Act: Decline, Setup: Setup{StartTLS: Postgres}}, ssl + "\x00\x00\x00\x09\x00\x03\x00\x00", "N", "", false, true},
-		"declined, to libpq":         {&court{}, declines, ssl + "\x00\x00\x00\x03\x00\x03\x00\x00", "N", "", true, false}, // a length that is none
-		"it hangs up":                {with, asks, "", "", "", false, true},
-		"half a request":             {with, asks, ssl[:5], "", "", false, true},
-		"without end":                {with, asks, strings.Repeat(gss, 50), "NNNN", strings.Repeat(gss, 46), false, true},
+		"declined without a backend": {&court{}, Offer{Act: Decline, Setup: Setup{StartTLS: Postgres}},
+			ssl + "\x00\x00\x00\x09\x00\x03\x00\x00", "N", "", false, true},
+		"declined, to libpq, and a length that is none": {&court{}, declines,
+			ssl + "\x00\x00\x00\x03\x00\x03\x00\x00", "N", "", true, false},
+		"it hangs up":    {with, asks, "", "", "", false, true},
+		"half a request": {with, asks, ssl[:5], "", "", false, true},
+		"without end":    {with, asks, strings.Repeat(gss, 50), "NNNN", strings.Repeat(gss, 46), false, true},
 	} {
 		answers, rest, declined, err := met(t, test.c, test.o, test.says)
 		if answers != test.answers || rest != test.rest || declined != test.declined || (err != nil) != test.fails {
@@ -83,16 +85,18 @@ func TestPreamble(t *testing.T) {
 
 // TestSpeakPostgres: a session as libpq has it, and messages that no client sends.
 func TestSpeakPostgres(t *testing.T) {
-	say := func(kind, body string) string { return message(kind, body) }
-	startup := message("", "\x00\x03\x00\x00user\x00proof\x00\x00")
+	say := func(kind, body string) string { return pgMessage(kind, body) }
+	startup := pgMessage("", "\x00\x03\x00\x00user\x00proof\x00\x00")
 	for name, test := range map[string]struct {
 		says  string
 		hears []string
 	}{
 		"psql": {startup + say("Q", "SELECT 'hello\n'\x00") + say("X", ""),
-			[]string{"R\x00\x00\x00\x08\x00\x00\x00\x00", "server_version\x00", "Z\x00\x00\x00\x05I", "\x00\x00\x00\x06hello\n", "SELECT 1\x00", "Z\x00\x00\x00\x05I"}},
+			[]string{"R\x00\x00\x00\x08\x00\x00\x00\x00", "server_version\x00", "Z\x00\x00\x00\x05I",
+				"\x00\x00\x00\x06hello\n", "SELECT 1\x00", "Z\x00\x00\x00\x05I"}},
 		"psycopg2": {startup + say("Q", "BEGIN\x00") + say("Q", "SELECT E'a'\x00") + say("Q", "COMMIT\x00"),
-			[]string{"BEGIN\x00", "Z\x00\x00\x00\x05T", "\x00\x00\x00\x01a", "Z\x00\x00\x00\x05T", "COMMIT\x00", "Z\x00\x00\x00\x05I"}},
+			[]string{"BEGIN\x00", "Z\x00\x00\x00\x05T", "\x00\x00\x00\x01a", "Z\x00\x00\x00\x05T",
+				"COMMIT\x00", "Z\x00\x00\x00\x05I"}},
 		"no text":        {startup + say("Q", "SELECT 1\x00"), []string{"SELECT\x00"}},
 		"half a quote":   {startup + say("Q", "SELECT '\x00"), []string{"SELECT 1\x00"}},
 		"another thing":  {startup + say("P", "x"), []string{"Z\x00\x00\x00\x05I"}},

@@ -295,14 +295,16 @@ func ExampleProof_Summary() {
 func TestBriefNamesWhatIsWrong(t *testing.T) {
 	p := goodProofOf(t, KindToolchain, TLS12, "3.5.7")
 	var brief strings.Builder
-	if p.WriteBrief(&brief, false); strings.Count(brief.String(), "\n") > 4 || !strings.Contains(brief.String(), p.Summary()) {
-		t.Errorf("of a good proof it says\n%s", brief.String())
+	p.WriteBrief(&brief, false)
+	if out := brief.String(); strings.Count(out, "\n") > 4 || !strings.Contains(out, p.Summary()) {
+		t.Errorf("of a good proof it says\n%s", out)
 	}
 	for _, status := range []Status{Fail, Unproven, Skip} {
 		p.Findings[3].Status, p.Findings[3].Reason = status, "planted reason"
 		brief.Reset()
 		p.WriteBrief(&brief, false)
-		if out := brief.String(); !strings.Contains(out, p.Findings[3].Case.Name) || !strings.Contains(out, "planted reason") {
+		out := brief.String()
+		if !strings.Contains(out, p.Findings[3].Case.Name) || !strings.Contains(out, "planted reason") {
 			t.Errorf("%s: it says\n%s", status, out)
 		}
 	}

@@ -60,7 +60,9 @@ func (f *facts) dependencies() (all []report.Resource) {
 	}
 	for _, p := range f.parts {
 		for _, src := range p.sources() {
-			add(report.NewResource(src.File, cmp.Or(append(slices.Clone(src.URLs), "")[0], "pkg:generic/"+p.Recipe.Name+"@"+p.Recipe.Version), src.SHA256.String()))
+			generic := "pkg:generic/" + p.Recipe.Name + "@" + p.Recipe.Version
+			first := append(slices.Clone(src.URLs), "")[0]
+			add(report.NewResource(src.File, cmp.Or(first, generic), src.SHA256.String()))
 		}
 		for _, patch := range p.Patches {
 			add(report.NewResource("patches/"+patch.Name, patch.Upstream(), patch.Digest.String()))

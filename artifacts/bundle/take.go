@@ -338,7 +338,7 @@ func Room(dir string, bytes int64) error {
 	}
 	if left := int64(s.Bavail) * s.Bsize; bytes > left {
 		return fault.New(fault.Failed, "free some space there",
-			"folder %s has %d bytes left, and it has %d: %w", dir, left, bytes, syscall.ENOSPC)
+			"folder %s has %d bytes left, and %d are needed: %w", dir, left, bytes, syscall.ENOSPC)
 	}
 	return nil
 }

@@ -311,3 +311,22 @@ func (s Site) next() (int, error) {
 	}
 	return all[len(all)-1].Number + 1, nil
 }
+
+// Profiles lists the profiles that have generations below base, sorted.
+func Profiles(root, base string) ([]string, error) {
+	entries, err := os.ReadDir(Site{Root: root, Base: base}.path(".tlsfloor"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var names []string
+	for _, e := range entries {
+		if !e.IsDir() || e.Name() == filepath.Base(Modules) {
+			continue
+		}
+		all, err := Site{Root: root, Base: base, Profile: e.Name()}.Generations()
+		if err != nil || len(all) > 0 { // else an installation was stopped
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}

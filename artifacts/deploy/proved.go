@@ -77,6 +77,15 @@ func Verdict(p *verify.Proof) error {
 	return nil
 }
 
+// Clients are the TLS clients in the trees beside openssl and Python, by the optional sets that brought them.
+// A proof tries them too.
+func (g Generation) Clients() []verify.Library {
+	if slices.Contains(g.With, "postgres") {
+		return []verify.Library{verify.Psycopg2, verify.Psql}
+	}
+	return nil
+}
+
 // Edition names the judge and what it asks of a generation: a proof of another edition does not count. It
 // is "" for an unknown floor.
 func Edition(floor string, g Generation) string {
@@ -86,7 +95,7 @@ func Edition(floor string, g Generation) string {
 	}
 	cases := verify.ExpectedCases(f, g.Components["openssl"].Version, g.Components["python"].Version)
 	asked := fmt.Append(nil, verify.Edition, cases)
-	for _, l := range verify.LibrariesOf(g.With) {
+	for _, l := range g.Clients() {
 		asked = fmt.Append(asked, l)
 	}
 	return digest.Of(asked).Short()
@@ -221,7 +230,7 @@ func (s Site) about(g Generation, p *verify.Proof, bytes bool) error {
 			}
 		}
 	}
-	for _, l := range verify.LibrariesOf(g.With) {
+	for _, l := range g.Clients() {
 		if !slices.ContainsFunc(p.Libraries, func(i verify.Installed) bool { return i.Library == l }) {
 			return fmt.Errorf("generation %d: its proof did not try %s", g.Number, l)
 		}

@@ -381,21 +381,3 @@ func removeEmptyIn(dir *os.Root, name string) error {
 	defer f.Close()
 	return unix.Unlinkat(int(f.Fd()), name, unix.AT_REMOVEDIR)
 }
-
-// Profiles lists the profiles that have generations below base, sorted.
-func Profiles(root, base string) ([]string, error) {
-	entries, err := os.ReadDir(Site{Root: root, Base: base}.path(".tlsfloor"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	var names []string
-	for _, e := range entries {
-		if !e.IsDir() || e.Name() == filepath.Base(Modules) {
-			continue
-		}
-		if all, err := (Site{Root: root, Base: base, Profile: e.Name()}).Generations(); err != nil || len(all) > 0 { // else an installation was stopped
-			names = append(names, e.Name())
-		}
-	}
-	return names, err
-}

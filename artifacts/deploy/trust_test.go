@@ -122,7 +122,9 @@ func TestAlteredTrustIsFoundAndRepaired(t *testing.T) {
 	w.setTrust(l)
 	link := filepath.Join(w.Dir(g.Number), TrustLink)
 	for name, do := range map[string]func() error{
-		"edited":        func() error { return os.WriteFile(w.TrustPath(), anchor(t, cacerts.Site, "theirs").PEM(), 0o644) },
+		"edited": func() error {
+			return os.WriteFile(w.TrustPath(), anchor(t, cacerts.Site, "theirs").PEM(), 0o644)
+		},
 		"mode":          func() error { return os.Chmod(w.TrustPath(), 0o666) },
 		"missing":       func() error { return os.Remove(w.TrustPath()) },
 		"a link":        func() error { return errors.Join(os.Remove(w.TrustPath()), os.Symlink("/etc/passwd", w.TrustPath())) },

@@ -310,7 +310,7 @@ func (p Publisher) write(s *state, files map[string][]byte) error {
 	}
 	if err := p.remember(s); err != nil {
 		return fault.New(fault.Failed, "run it again: what is published stays",
-			"it is published, and could not be noted beside the keys: %w", err)
+			"what was signed is published, but could not be noted beside the keys: %w", err)
 	}
 	return nil
 }

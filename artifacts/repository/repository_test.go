@@ -310,7 +310,7 @@ func TestStoppedPublisher(t *testing.T) {
 			return
 		}
 		w.state = t.TempDir()
-		if strings.Contains(err.Error(), "it is published, and could not be noted") {
+		if strings.Contains(err.Error(), "is published, but could not be noted") {
 			w.sees(2)
 		} else {
 			w.sees(1)

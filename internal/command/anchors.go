@@ -107,7 +107,8 @@ func (c *command) hostAnchors() (string, cacerts.List, error) {
 // mozillaAnchors returns Mozilla's list, from what was kept where that is the pinned version. Where nobody
 // has asked for it and it cannot be had, the build goes on: whoever needs no public CA must not need a
 // network for them.
-func (c *command) mozillaAnchors(ctx context.Context, w *workshop, kept deploy.Trust, t *deploy.Trust) (cacerts.List, error) {
+func (c *command) mozillaAnchors(ctx context.Context, w *workshop, kept deploy.Trust,
+	t *deploy.Trust) (cacerts.List, error) {
 	r, err := w.set.Data(mozillaCA)
 	if err != nil {
 		return nil, err
@@ -191,7 +192,11 @@ func trustSummary(t deploy.Trust) string {
 		source cacerts.Source
 		format string
 		detail string
-	}{{cacerts.Host, "%d certificates of the host (%s)", t.Host}, {cacerts.Mozilla, "%d of Mozilla's list (%s)", t.Mozilla}, {cacerts.Site, "%d of yours%s", ""}} {
+	}{
+		{cacerts.Host, "%d certificates of the host (%s)", t.Host},
+		{cacerts.Mozilla, "%d of Mozilla's list (%s)", t.Mozilla},
+		{cacerts.Site, "%d of yours%s", ""},
+	} {
 		if n := len(t.Anchors.From(s.source)); n > 0 {
 			parts = append(parts, fmt.Sprintf(s.format, n, s.detail))
 		}

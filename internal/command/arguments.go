@@ -73,7 +73,8 @@ func readArguments(args []string) ([]string, error) {
 		return args, nil // -help and --help
 	}
 	if err != nil {
-		return nil, fault.New(fault.Usage, "the options of a target stand behind it, such as: build -profile=min-tls1_3; -l lists the targets, -h <target> says what it takes", "%w", err)
+		return nil, fault.New(fault.Usage, "the options of a target stand behind it, such as: "+
+			"build -profile=min-tls1_3; -l lists the targets, -h <target> says what it takes", "%w", err)
 	}
 	words := own.Args()
 	out := slices.Clone(args[:len(args)-len(words)])

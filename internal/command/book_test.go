@@ -271,7 +271,8 @@ func testNames(t *testing.T) map[string]bool {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)|(?:t\.Run|try)\("([^"]+)"`).FindAllStringSubmatch(string(text), -1) {
+		form := regexp.MustCompile(`(?m)^func (Test\w+)|(?:t\.Run|try)\("([^"]+)"`)
+		for _, m := range form.FindAllStringSubmatch(string(text), -1) {
 			names[m[1]] = true
 			names["TestReal: "+m[2]] = true
 		}

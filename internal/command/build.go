@@ -158,8 +158,9 @@ func (c *command) upToDate(ctx context.Context, w *workshop) (bool, error) {
 	if err != nil || proof.Floor.String() != string(w.profile.Floor) {
 		return true, c.proveAgain(ctx, w, n, records)
 	}
+	when := g.Proof.Time.Local().Format(time.DateTime)
 	return true, c.reportBrief(w.site, g, proof,
-		fmt.Sprintf("generation %d is in use, its proof of %s reused", n, g.Proof.Time.Local().Format(time.DateTime)))
+		fmt.Sprintf("generation %d is in use, its proof of %s reused", n, when))
 }
 
 // lock makes this the only tlsfloor that changes the site.
@@ -262,7 +263,8 @@ func (c *command) decide(ctx context.Context, w *workshop, g deploy.Generation, 
 }
 
 // stage finds the generation that holds these outputs already, or makes a new one.
-func (c *command) stage(ctx context.Context, w *workshop, result steps.Result) (g deploy.Generation, reused bool, err error) {
+func (c *command) stage(ctx context.Context, w *workshop,
+	result steps.Result) (g deploy.Generation, reused bool, err error) {
 	want := w.generation(result.Records)
 	all, err := w.site.Generations()
 	if err != nil {

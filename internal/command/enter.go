@@ -18,13 +18,17 @@ import (
 
 // enter runs a shell, or what it reads from standard input, in the environment of a step that failed.
 func (c *command) enter(ctx context.Context) error {
+	const hint = "a step that failed is named in the error that it gave, such as -step=build/openssl"
+	if c.Step == "" {
+		return fault.New(fault.Usage, hint, "enter: -step is missing")
+	}
 	st, err := c.openStore(ctx)
 	if err != nil {
 		return err
 	}
 	dir := st.Failed(c.Step)
 	var kept steps.Kept
-	if _, err := os.Lstat(dir); err == nil && c.Step != "" { // what it says is run
+	if _, err := os.Lstat(dir); err == nil { // what it says is run
 		err = owned.Check("", dir)
 		if err == nil {
 			err = owned.File(filepath.Join(dir, "enter.json"))
@@ -37,8 +41,12 @@ func (c *command) enter(ctx context.Context) error {
 	if err == nil {
 		err = json.Unmarshal(b, &kept)
 	}
-	if err != nil || c.Step == "" {
-		return fault.New(fault.Usage, "a step that failed is named in the error that it gave, such as -step=build/openssl", "entering step %q: no failed step of that name is kept below %s", c.Step, c.Store)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fault.New(fault.Usage, hint,
+			"entering step %q: no failed step of that name is kept below %s", c.Step, c.Store)
+	case err != nil:
+		return fmt.Errorf("entering step %q: its record enter.json cannot be read: %w", c.Step, err)
 	}
 	spec := kept.Spec
 	fmt.Fprintf(os.Stderr, "the command that failed: %q\n", spec.Argv)

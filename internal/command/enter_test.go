@@ -22,7 +22,8 @@ func TestEnterOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	failed := st.Failed(step)
-	text, err := json.Marshal(steps.Kept{Spec: sandbox.Spec{Mode: sandbox.None, Dir: "/", Argv: []string{"true"}}})
+	spec := sandbox.Spec{Mode: sandbox.None, Dir: "/", Argv: []string{"true"}}
+	text, err := json.Marshal(steps.Kept{Spec: spec})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,8 @@ func (c *command) fetch(ctx context.Context) error {
 
 // fetchAll fetches every source, whatever becomes of the others: whoever fills a mirror wants to know all
 // that is missing.
-func (c *command) fetchAll(ctx context.Context, fetch steps.Fetch, sources []recipes.Source) ([]fetched, error) {
+func (c *command) fetchAll(ctx context.Context, fetch steps.Fetch,
+	sources []recipes.Source) ([]fetched, error) {
 	all, errs := make([]fetched, len(sources)), make([]error, len(sources))
 	var g sync.WaitGroup
 	for i, src := range sources {

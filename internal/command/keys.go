@@ -18,7 +18,7 @@ import (
 func (c *command) publisher(keys bool) (tuf.Publisher, error) {
 	switch {
 	case c.Target == "":
-		return tuf.Publisher{}, fault.New(fault.Usage, "the repository's folder", "-to is missing")
+		return tuf.Publisher{}, fault.New(fault.Usage, "such as -to=/srv/www/tools, the repository's folder", "-to is missing")
 	case keys && c.Keys == "":
 		return tuf.Publisher{}, fault.New(fault.Usage, "the folder of private keys that keys:init made",
 			"-keys is missing")

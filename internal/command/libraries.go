@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/tlsfloor/tlsfloor/internal/engine/trial"
 	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
@@ -95,7 +96,8 @@ for name in sys.argv[1:]:
             beside = os.path.join(os.path.dirname(os.path.realpath(sys.executable)), "psql")
             program = beside if os.path.exists(beside) else shutil.which("psql") or "psql"
             text = subprocess.check_output([program, "--version"]).decode()
-            found[name] = "%s (libpq %s)" % ((text.partition("(PostgreSQL) ")[2].split()[0],) * 2)  # made together
+            version = text.partition("(PostgreSQL) ")[2].split()[0]
+            found[name] = "%s (libpq %s)" % (version, version)  # made together
             files.add(os.path.realpath(program))
             continue
         module = importlib.import_module(name.partition("[")[0])
@@ -158,7 +160,8 @@ func addLibraries(ctx context.Context, q *trial.Request, libraries []verify.Libr
 			}
 			return fault.New(fault.Usage, hint, "%s has no %s: %s", q.Toolchain.Python, name, version)
 		}
-		q.Libraries = append(q.Libraries, verify.Installed{Library: name, Version: strings.Map(versionOnly, version)})
+		one := verify.Installed{Library: name, Version: strings.Map(versionOnly, version)}
+		q.Libraries = append(q.Libraries, one)
 	}
 	q.Toolchain.Packages, q.Toolchain.Objects = said.Packages, said.Files
 	return nil
@@ -166,7 +169,7 @@ func addLibraries(ctx context.Context, q *trial.Request, libraries []verify.Libr
 
 // versionOnly keeps a version from writing lines of its own into a verdict.
 func versionOnly(r rune) rune {
-	if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune(" .+()-", r) {
+	if r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)) || strings.ContainsRune(" .+()-", r) {
 		return r
 	}
 	return -1

@@ -138,7 +138,8 @@ func find(states []steps.State, name string) (steps.State, error) {
 		for _, st := range states {
 			names = append(names, st.Step.Recipe.Name)
 		}
-		return steps.State{}, fault.New(fault.Usage, "the steps are: "+strings.Join(names, ", "), "step %q: not in this plan", name)
+		return steps.State{}, fault.New(fault.Usage, "the steps are: "+strings.Join(names, ", "),
+			"step %q: not in this plan", name)
 	}
 	return states[i], nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/tlsfloor/tlsfloor/internal/engine/sandbox"
 	"github.com/tlsfloor/tlsfloor/internal/engine/store"
 	"github.com/tlsfloor/tlsfloor/internal/engine/trial"
+	"github.com/tlsfloor/tlsfloor/internal/ground/fault"
 	"github.com/tlsfloor/tlsfloor/recipes"
 	"github.com/tlsfloor/tlsfloor/verify"
 	"github.com/tlsfloor/tlsfloor/verify/report"
@@ -58,7 +59,8 @@ func (c *command) prove(ctx context.Context, w *workshop, g deploy.Generation, r
 var pretend func(b rig, q trial.Request, g deploy.Generation) (*verify.Proof, error)
 
 // try proves the generation whose components stand in the rig.
-func (c *command) try(ctx context.Context, b rig, profileFloor string, g deploy.Generation, weak verify.Toolchain) (*verify.Proof, error) {
+func (c *command) try(ctx context.Context, b rig, profileFloor string, g deploy.Generation,
+	weak verify.Toolchain) (*verify.Proof, error) {
 	floor, err := verify.ParseFloor(profileFloor)
 	if err != nil {
 		return nil, err
@@ -80,8 +82,9 @@ func (c *command) try(ctx context.Context, b rig, profileFloor string, g deploy.
 	if pretend != nil {
 		return pretend(b, q, g)
 	}
-	if err := addLibraries(ctx, &q, verify.LibrariesOf(g.With)); err != nil {
-		return nil, err
+	if err := addLibraries(ctx, &q, g.Clients()); err != nil {
+		return nil, fault.New(fault.Incomplete, "`build` puts back what is missing in an installed tree",
+			"a client that the tree was built with cannot be tried: %w", err)
 	}
 	q.Toolchain.HostPython, q.Toolchain.HostOpenSSL = present("/usr/bin/python3"), present("/usr/bin/openssl")
 	return trial.Run(ctx, q, c.sink)

@@ -134,7 +134,8 @@ func (r *real) pageVariables(t *testing.T, p page, home, opt string) map[string]
 		t.Fatal(err)
 	}
 	port := freePorts(t)
-	vars := map[string]string{"HOME": home, "opt": opt, "sources": sources, "advisories": filepath.Join(sources, "internal", "engine", "advisory", "testdata", "osv"),
+	advisories := filepath.Join(sources, "internal", "engine", "advisory", "testdata", "osv")
+	vars := map[string]string{"HOME": home, "opt": opt, "sources": sources, "advisories": advisories,
 		"port": strconv.Itoa(port), "next": strconv.Itoa(port + 1), "TLSFLOOR_STORE": r.store, "TLSFLOOR_MIRROR": os.Getenv("TLSFLOOR_TEST_MIRROR"), "TMPDIR": os.TempDir(),
 		"PATH": filepath.Join(home, ".bin") + ":" + os.Getenv("PATH")}
 	for _, name := range p.Needs {

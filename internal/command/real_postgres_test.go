@@ -358,16 +358,19 @@ func (r *real) triesItsClients(t *testing.T) {
 	}
 	without := *own
 	without.Libraries = nil
-	without.Findings = slices.DeleteFunc(slices.Clone(own.Findings), func(f verify.Finding) bool { return f.Case.Offer.Setup.Library != "" })
-	_, _, err = deploy.Prove(t.Context(), deploy.Candidate{Site: site, Generation: g}, func(context.Context, deploy.Generation) (*verify.Proof, error) {
-		return &without, nil
+	without.Findings = slices.DeleteFunc(slices.Clone(own.Findings), func(f verify.Finding) bool {
+		return f.Case.Offer.Setup.Library != ""
 	})
+	prove := func(p *verify.Proof) error {
+		judge := func(context.Context, deploy.Generation) (*verify.Proof, error) { return p, nil }
+		_, _, err := deploy.Prove(t.Context(), deploy.Candidate{Site: site, Generation: g}, judge)
+		return err
+	}
+	err = prove(&without)
 	if err == nil || !strings.Contains(err.Error(), "its proof did not try psycopg2") {
 		t.Errorf("a proof without its clients: %v", err)
 	}
-	if _, _, err := deploy.Prove(t.Context(), deploy.Candidate{Site: site, Generation: g}, func(context.Context, deploy.Generation) (*verify.Proof, error) {
-		return own, nil
-	}); err != nil {
+	if err := prove(own); err != nil {
 		t.Errorf("the control: %v", err)
 	}
 }

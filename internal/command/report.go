@@ -28,7 +28,8 @@ func (c *command) report(site deploy.Site, g deploy.Generation, proof *verify.Pr
 }
 
 // reportBrief is report with the cases that are not right alone: nothing new was found out.
-func (c *command) reportBrief(site deploy.Site, g deploy.Generation, proof *verify.Proof, state string) error {
+func (c *command) reportBrief(site deploy.Site, g deploy.Generation, proof *verify.Proof,
+	state string) error {
 	return c.reportAs((*verify.Proof).WriteBrief, site, g, proof, state)
 }
 

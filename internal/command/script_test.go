@@ -82,7 +82,8 @@ func TestScript(t *testing.T) {
 			env.Setenv("OSV", advisories)
 			// A store that knows the host's tools saves half a second; what is not there is not asked for.
 			err = os.CopyFS(filepath.Join(env.WorkDir, "store"), os.DirFS(warm))
-			return errors.Join(err, os.Chmod(filepath.Dir(env.WorkDir), 0o755), os.Chmod(env.WorkDir, 0o755)) // for ordinary users
+			// Ordinary users have to come to it.
+			return errors.Join(err, os.Chmod(filepath.Dir(env.WorkDir), 0o755), os.Chmod(env.WorkDir, 0o755))
 		},
 	})
 }

@@ -26,18 +26,27 @@ func (c *command) check(ctx context.Context) error {
 	if err := inCheckout("check"); err != nil {
 		return err
 	}
-	for _, argv := range [][]string{
-		{"sh", "-c", `out=$(gofmt -l .) && [ -z "$out" ] || { echo "not formatted: $out"; exit 1; }`},
-		{"go", "vet", "./..."},
-		{"go", "vet", "-tags=mage", "."},
-		{"go", "run", "./.ci/check", "staticcheck", ".ci/tools", ".ci/exceptions.txt", "."},
-		{"go", "test", "-short", "./..."},
+	const unformatted = `out=$(gofmt -l .) && [ -z "$out" ] || { echo "$out"; exit 1; }`
+	for _, one := range []struct {
+		name, hint string
+		argv       []string
+	}{
+		{"gofmt", "run gofmt -w on the files above", []string{"sh", "-c", unformatted}},
+		{"go vet", "mend what it names", []string{"go", "vet", "./..."}},
+		{"go vet of magefile.go", "mend what it names", []string{"go", "vet", "-tags=mage", "."}},
+		{"staticcheck", "mend what it names, or give a reason in .ci/exceptions.txt", []string{"go", "run",
+			"./.ci/check", "staticcheck", ".ci/tools", ".ci/exceptions.txt", "."}},
+		{"fast tests", "the lines with FAIL name the tests", []string{"go", "test", "-short", "./..."}},
 	} {
 		begun := time.Now()
-		if err := c.tested(ctx, "", argv[0], argv[1:]...); err != nil {
+		err := c.tested(ctx, "", one.argv[0], one.argv[1:]...)
+		if fault.CodeOf(err) == fault.Failed { // what it printed says more than the error
+			return fault.New(fault.Failed, one.hint, "check: %s found something", one.name)
+		}
+		if err != nil {
 			return err
 		}
-		c.sink.Note(fmt.Sprintf("%s: %.0f s", strings.Join(argv[:2], " "), time.Since(begun).Seconds()))
+		c.sink.Note(fmt.Sprintf("%s: %.0f s", one.name, time.Since(begun).Seconds()))
 	}
 	return nil
 }

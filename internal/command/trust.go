@@ -118,7 +118,8 @@ func (c *command) trustRemove(ctx context.Context) error {
 }
 
 // changeTrust does one change under the lock and prints what it was.
-func (c *command) changeTrust(ctx context.Context, done string, change func(*deploy.Trust) (cacerts.List, error)) error {
+func (c *command) changeTrust(ctx context.Context, done string,
+	change func(*deploy.Trust) (cacerts.List, error)) error {
 	site, err := c.trustSite()
 	if err != nil {
 		return err

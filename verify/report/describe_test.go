@@ -8,8 +8,8 @@ import (
 	"github.com/tlsfloor/tlsfloor/verify/wire"
 )
 
-// TestEveryFieldIsDescribed changes each field of an Offer and of its Setup in turn: what is tried has other words
-// then. A field that the page does not speak of would hide what a case is about.
+// TestEveryFieldIsDescribed changes each field of an Offer and of its Setup in turn: what is tried has other
+// words then. A field that the page does not speak of would hide what a case is about.
 func TestEveryFieldIsDescribed(t *testing.T) {
 	base := verify.Offer{Who: verify.Python, Act: verify.Serve, Version: wire.TLS12}
 	plain := describeOffer(base)

@@ -89,7 +89,8 @@ func (r *reading) subjects() (all []Resource, err error) {
 
 func descriptor(t verify.Tested) (Resource, error) {
 	if t.SHA256 == "" {
-		return Resource{}, fmt.Errorf("statements: %s: no digest: %s could not be read", clean(t.Name), clean(t.Path))
+		return Resource{}, fmt.Errorf("statements: %s: no digest: %s could not be read",
+			clean(t.Name), clean(t.Path))
 	}
 	d := NewResource(clean(t.Name), "", clean(t.SHA256))
 	d.Annotations = fields("path", clean(t.Path))

@@ -176,7 +176,8 @@ func TestASoleFaultFailsItsCaseOnly(t *testing.T) {
 }
 
 func TestASubjectNeedsADigest(t *testing.T) {
-	for digest, want := range map[string]string{"": "libssl.a: no digest", "zz": "invalid byte", "aabb": "are no SHA-256"} {
+	for digest, want := range map[string]string{"": "libssl.a: no digest", "zz": "invalid byte",
+		"aabb": "are no SHA-256"} {
 		p := proofOf(t, verify.TLS12, 1)
 		p.Subjects[1].SHA256 = digest
 		if s, err := Attest(p); err == nil || !strings.Contains(err.Error(), want) || s.TestResult != nil || s.SVR != nil || s.SCAI != nil {

@@ -14,9 +14,8 @@
 // Exceptions:
 //
 //   - a flag that leaves out a check, or says what is signed, has no variable: it is said each time (spoken)
-//
-// - a flag that means something else for each of its targets has only the variables with the target's name
-// (own)
+//   - a flag that means something else for each of its targets has only the variables with the target's
+//     name (own)
 package usage
 
 import (

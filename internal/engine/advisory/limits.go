@@ -236,7 +236,8 @@ func trimmed(v *vulnerability) bool {
 func concerns(a *affected) bool {
 	p := a.Package
 	return p == nil && len(a.Ranges) > 0 ||
-		p != nil && (slices.Contains(upstream, p.Ecosystem) || p.Ecosystem == pypi || strings.HasPrefix(p.PURL, generic))
+		p != nil && (slices.Contains(upstream, p.Ecosystem) || p.Ecosystem == pypi ||
+			strings.HasPrefix(p.PURL, generic))
 }
 
 // cost is about how many bytes of memory it takes.

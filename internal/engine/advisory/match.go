@@ -21,7 +21,8 @@ const (
 // is reports whether the advisory's package, or a repository of its ranges, is the subject.
 func (s Subject) is(a *affected) bool {
 	if p := a.Package; p != nil {
-		ours := slices.Contains(upstream, p.Ecosystem) || strings.HasPrefix(p.PURL, generic) || s.PyPI && p.Ecosystem == pypi
+		ours := slices.Contains(upstream, p.Ecosystem) || strings.HasPrefix(p.PURL, generic) ||
+			s.PyPI && p.Ecosystem == pypi
 		if ours && slices.Contains(s.Names, strings.ToLower(path.Base(p.Name))) {
 			return true
 		}

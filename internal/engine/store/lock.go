@@ -37,7 +37,12 @@ func Flock(ctx context.Context, path string, wait func()) (func(), error) {
 // FlockIn is Flock for a file of dir. A link at that name is an error: what it leads to is not the file of
 // the name.
 func FlockIn(ctx context.Context, dir *os.Root, name string, wait func()) (func(), error) {
-	open := func() (*os.File, error) { return dir.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644) }
+	open := func() (*os.File, error) {
+		if info, err := dir.Lstat(name); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return nil, fmt.Errorf("%s: a link", filepath.Join(dir.Name(), name))
+		}
+		return dir.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
+	}
 	return lock(ctx, open, func() (fs.FileInfo, error) { return dir.Lstat(name) }, wait)
 }
 
@@ -65,7 +70,7 @@ func lock(ctx context.Context, open func() (*os.File, error), stat func() (fs.Fi
 		}
 		wait = nil // it was told
 	}
-	return nil, errors.New("it is a link, or others remove the lock as soon as they have it")
+	return nil, errors.New("others remove the lock as soon as they have it")
 }
 
 // take takes a lock, shared or exclusive, and waits for it if another has it.

@@ -163,22 +163,28 @@ func absent(real string, missing []string) error {
 		Err: fs.ErrNotExist}
 }
 
+// begin is where a walk begins, and what it has to go; there is false where the image is missing.
+func begin(image, path string, look bool) (top string, rest []string, there bool, err error) {
+	if image == "" || image == "/" {
+		path, err = filepath.Abs(path)
+		return "/", split(path), err == nil, err
+	}
+	top, missing, err := walk("", image, look)
+	if err != nil {
+		return "", nil, false, err
+	}
+	return filepath.Join(append([]string{top}, missing...)...), split(path), len(missing) == 0, nil
+}
+
 // walk goes from the root, or the image, to path, and returns the path without links of the last thing that
 // is there, and what is missing below. Each folder is looked at before anything in it is, so that what was
 // looked at stays as it was.
 func walk(image, path string, look bool) (real string, missing []string, err error) {
-	top := "/"
-	if image != "" && image != "/" {
-		if top, missing, err = walk("", image, look); err != nil {
-			return "", nil, err
-		}
-		if len(missing) > 0 {
-			return filepath.Join(append([]string{top}, missing...)...), split(path), nil
-		}
-	} else if path, err = filepath.Abs(path); err != nil {
-		return "", nil, err
+	top, rest, there, err := begin(image, path, look)
+	if !there {
+		return top, rest, err
 	}
-	done, rest := top, split(path)
+	done := top
 	if look {
 		if err := inspect(top, len(rest) == 0); err != nil {
 			return "", nil, err
